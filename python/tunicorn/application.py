@@ -1,0 +1,202 @@
+"""Finding the application that a specification names, and saying clearly what is wrong when it fails."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+#: A WSGI application, or the callable that stands for one.
+Application = Callable[..., Any]
+
+#: A worker process failed to boot.
+EXIT_WORKER_BOOT: Final = 3
+#: The application failed to load.
+EXIT_APPLICATION_LOAD: Final = 4
+
+DEFAULT_NAME: Final = "application"
+
+#: Names under which applications and factories are usually found.
+USUAL_NAMES: Final = ("application", "app", "create_app", "make_app", "wsgi")
+
+
+class LoadError(Exception):
+    """The application cannot be loaded; the text is for the operator."""
+
+    def __init__(self, message: str, exit_status: int, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+        self.hint = hint
+
+    @property
+    def report(self) -> str:
+        """Message and hint."""
+        message = str(self)
+        return message if self.hint is None else f"{message}\n  {self.hint}"
+
+
+def load_application(spec: str) -> Application:
+    """The application of `module`, `module:name` or `module:factory('argument', key=1)`."""
+    module_name, _, expression = spec.partition(":")
+    expression = expression.strip() or DEFAULT_NAME
+    call = _parse(spec, expression)
+    module = _import(spec, module_name)
+    name = call.func.id if isinstance(call, ast.Call) else call.id  # type: ignore[attr-defined]
+    found = _find(spec, module, name)
+    if isinstance(call, ast.Call):
+        found = _call_factory(spec, found, call)
+    return _check(spec, expression, found)
+
+
+def _parse(spec: str, expression: str) -> ast.Call | ast.Name:
+    try:
+        tree = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        tree = ast.Constant(None)
+    if isinstance(tree, ast.Name):
+        return tree
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        return tree
+    raise LoadError(
+        f'Cannot load application "{spec}": "{expression}" is neither a name nor a call of a name',
+        EXIT_APPLICATION_LOAD,
+        "Write module:name or module:factory('argument', key=1)",
+    )
+
+
+def _import(spec: str, module_name: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and (module_name == missing or module_name.startswith(f"{missing}.")):
+            raise _module_missing(spec, module_name, missing) from error
+        if isinstance(error, ValueError) and not module_name:
+            raise LoadError(
+                f'Cannot load application "{spec}": no module is named', EXIT_APPLICATION_LOAD
+            ) from error
+        raise _import_failed(spec, module_name, error) from error
+    # Whatever the application's own code raises, SystemExit too, ends the boot with its traceback.
+    except BaseException as error:
+        raise _import_failed(spec, module_name, error) from error
+
+
+def _import_failed(spec: str, module_name: str, error: BaseException) -> LoadError:
+    return LoadError(
+        f'Cannot load application "{spec}": importing "{module_name}" failed\n{application_traceback(error)}',
+        EXIT_WORKER_BOOT,
+    )
+
+
+def _module_missing(spec: str, module_name: str, missing: str) -> LoadError:
+    folder = os.getcwd()
+    return LoadError(
+        f'Cannot load application "{spec}": no module named "{missing}" in {folder} or on the Python path',
+        EXIT_WORKER_BOOT,
+        _module_hint(module_name, folder),
+    )
+
+
+def _module_hint(module_name: str, folder: str) -> str:
+    """What to do about the slips that happen most often."""
+    plain = module_name.rstrip("/")
+    for ending in (".py", ".wsgi"):
+        if plain.endswith(ending) and os.path.isfile(os.path.join(folder, plain)):
+            dotted = plain.removesuffix(ending).replace("/", ".")
+            return f'"{plain}" is a file name; write the module: {dotted}:app'
+    if "/" in module_name:
+        return f"A folder is written with dots: {plain.strip('./').replace('/', '.')}:app"
+    entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    modules = [entry.removesuffix(".py") for entry in entries if entry.endswith(".py")]
+    packages = [entry for entry in entries if os.path.isfile(os.path.join(folder, entry, "__init__.py"))]
+    near = difflib.get_close_matches(module_name.partition(".")[0], [*modules, *packages], 1)
+    if near:
+        return f'There is a module "{near[0]}" there. Did you mean it?'
+    shown = ", ".join([*packages, *modules][:8])
+    found = f"Modules in that folder: {shown}. " if shown else "No Python module is in that folder. "
+    return f"{found}Use --chdir or --pythonpath if the application is elsewhere"
+
+
+def _find(spec: str, module: ModuleType, name: str) -> Any:
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        where = getattr(module, "__file__", None) or module.__name__
+        raise LoadError(
+            f'Cannot load application "{spec}": module "{module.__name__}" ({where}) '
+            f'has no attribute "{name}"',
+            EXIT_APPLICATION_LOAD,
+            _name_hint(module, name),
+        ) from error
+
+
+def _name_hint(module: ModuleType, name: str) -> str | None:
+    names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    usual = [key for key in USUAL_NAMES if key in names]
+    near = usual or difflib.get_close_matches(name, names, 2)
+    if not near:
+        return None
+    written = [f"{module.__name__}:{key}{'()' if _is_factory(key) else ''}" for key in near]
+    return f"Did you mean {' or '.join(written)}?"
+
+
+def _is_factory(name: str) -> bool:
+    return name.startswith(("create_", "make_", "get_"))
+
+
+def _call_factory(spec: str, factory: Any, call: ast.Call) -> Any:
+    try:
+        arguments = [ast.literal_eval(argument) for argument in call.args]
+        keywords = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+    except ValueError as error:
+        raise LoadError(
+            f'Cannot load application "{spec}": arguments must be literals, such as text and numbers',
+            EXIT_APPLICATION_LOAD,
+        ) from error
+    try:
+        return factory(*arguments, **keywords)
+    except BaseException as error:
+        raise LoadError(
+            f'Cannot load application "{spec}": the factory raised\n{application_traceback(error)}',
+            EXIT_APPLICATION_LOAD,
+        ) from error
+
+
+def _check(spec: str, expression: str, found: Any) -> Application:
+    if callable(found):
+        return found  # type: ignore[no-any-return]
+    hint = None
+    if found is None and expression.endswith(")"):
+        hint = "The factory returned nothing: is its return statement missing?"
+    raise LoadError(
+        f'Cannot load application "{spec}": "{expression}" is {found!r:.80}, want something callable',
+        EXIT_APPLICATION_LOAD,
+        hint,
+    )
+
+
+def application_traceback(error: BaseException) -> str:
+    """The traceback from the application's first frame on."""
+    summary = traceback.TracebackException.from_exception(error)
+    kept = list(summary.stack)
+    while kept and (kept[0].filename == __file__ or _is_import_machinery(kept[0].filename)):
+        kept.pop(0)
+    summary.stack = traceback.StackSummary.from_list(kept)
+    return "".join(summary.format()).rstrip()
+
+
+def _is_import_machinery(filename: str) -> bool:
+    return filename.startswith("<frozen importlib") or filename == importlib.__file__
+
+
+def add_to_path(folder: str) -> None:
+    """Puts a folder first on sys.path, once."""
+    if folder in sys.path:
+        sys.path.remove(folder)
+    sys.path.insert(0, folder)

@@ -1,0 +1,131 @@
+"""The worker's end of the channel to a router: blocking frames over a Unix stream socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from typing import Final, NamedTuple
+
+from tunicorn import frame
+
+RECEIVE_BYTES: Final = 256 * 1024
+
+#: A router that died is replaced within this time, or the worker leaves.
+DIAL_SECONDS: Final = 10.0
+DIAL_INTERVAL_SECONDS: Final = 0.05
+
+
+class Frame(NamedTuple):
+    """One received frame."""
+
+    kind: int
+    flags: int
+    aux: int
+    stream: int
+    payload: bytes
+
+
+class Channel:
+    """Sends and receives frames. Not safe for threads: a sync worker has one."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = bytearray()
+
+    @classmethod
+    def dial(cls, path: str) -> Channel | None:
+        """Connects to the router that listens at path; None when none answers in time."""
+        deadline = time.monotonic() + DIAL_SECONDS
+        parent = os.getppid()
+        while time.monotonic() < deadline and os.getppid() == parent:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connection.connect(path)
+            except (FileNotFoundError, ConnectionError):
+                connection.close()
+                time.sleep(DIAL_INTERVAL_SECONDS)
+                continue
+            return cls(connection)
+        return None
+
+    def greet(self, worker: int, generation: int) -> None:
+        """Says who dialled."""
+        hello = {
+            "version": frame.CHANNEL_VERSION,
+            "pid": os.getpid(),
+            "worker": worker,
+            "generation": generation,
+        }
+        self.send(frame.encode(frame.HELLO, payload=json.dumps(hello).encode()))
+
+    def send(self, data: bytes) -> None:
+        """Sends whole frames; blocks while the router holds the worker back."""
+        self._connection.sendall(data)
+
+    def receive(self) -> Frame | None:
+        """Waits for the next frame; None when the router is gone."""
+        while True:
+            received = self._take()
+            if received is not None:
+                return received
+            try:
+                data = self._connection.recv(RECEIVE_BYTES)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            if not self._buffer:
+                whole = _only_frame(data)
+                if whole is not None:
+                    return whole
+            self._buffer += data
+
+    def poll(self) -> Frame | None:
+        """The next frame if one has come already."""
+        try:
+            data = self._connection.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return self._take()
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise ConnectionResetError("the router is gone")
+        self._buffer += data
+        return self._take()
+
+    def close(self) -> None:
+        """Ends the channel."""
+        self._connection.close()
+
+    def _take(self) -> Frame | None:
+        buffer = self._buffer
+        if len(buffer) < frame.HEADER_BYTES:
+            return None
+        length, kind, flags, aux, stream = frame.HEADER.unpack_from(buffer)
+        _check_length(length)
+        end = frame.HEADER_BYTES + length
+        if len(buffer) < end:
+            return None
+        payload = bytes(buffer[frame.HEADER_BYTES : end])
+        del buffer[:end]
+        return Frame(kind, flags, aux, stream, payload)
+
+
+def _only_frame(data: bytes) -> Frame | None:
+    """The frame of data that holds one frame and nothing else: the usual case, without a second copy."""
+    if len(data) < frame.HEADER_BYTES:
+        return None
+    length, kind, flags, aux, stream = frame.HEADER.unpack_from(data)
+    _check_length(length)
+    if len(data) != frame.HEADER_BYTES + length:
+        return None
+    return Frame(kind, flags, aux, stream, data[frame.HEADER_BYTES :])
+
+
+def _check_length(length: int) -> None:
+    if length > frame.PAYLOAD_LIMIT_BYTES:
+        raise frame.ProtocolError(
+            f"a frame announces {length} bytes, want at most {frame.PAYLOAD_LIMIT_BYTES}"
+        )

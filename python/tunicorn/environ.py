@@ -1,0 +1,54 @@
+"""The parts of a WSGI environ that are the same for every request of a worker (PEP 3333)."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+from tunicorn import __version__
+from tunicorn.log import ErrorStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tunicorn.config import Config
+    from tunicorn.log import Logger
+
+SERVER_SOFTWARE = f"tunicorn/{__version__}"
+
+
+class FileWrapper:
+    """wsgi.file_wrapper: gives a file-like object out in blocks."""
+
+    def __init__(self, filelike: Any, block_bytes: int = 64 * 1024) -> None:
+        self.filelike = filelike
+        self.blksize = block_bytes
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            block = self.filelike.read(self.blksize)
+            if not block:
+                return
+            yield block
+
+
+def make_template(cfg: Config, log: Logger) -> dict[str, Any]:
+    """What each environ begins with."""
+    return {
+        "wsgi.version": (1, 0),
+        "wsgi.errors": ErrorStream(log),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": int(cfg.workers) > 1,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": FileWrapper,
+        "wsgi.input_terminated": True,
+        "SERVER_SOFTWARE": SERVER_SOFTWARE,
+    }
+
+
+def open_body(body: bytes, is_file: bool) -> io.BufferedIOBase:
+    """wsgi.input: the complete request body. A body file is the router's, which removes it."""
+    return open(os.fsdecode(body), "rb") if is_file else io.BytesIO(body)

@@ -1,0 +1,260 @@
+"""The mold: the Python process that runs the configuration file, forks the workers and reaps them.
+
+It does what the arbiter tells it over the control channel, one message after another, and decides
+nothing itself. It is the only place, beside the workers, that executes the user's code.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+from tunicorn.application import Application, LoadError, add_to_path, load_application
+from tunicorn.config import Config, ConfigError, Hook, read_config_file
+from tunicorn.control import ControlChannel, Message
+from tunicorn.environ import SERVER_SOFTWARE
+from tunicorn.log import Logger
+from tunicorn.process_title import set_process_title
+from tunicorn.server import Server
+from tunicorn.workers.base import BootError, Worker
+from tunicorn.workers.sync import SyncWorker
+
+#: Signals that reach the whole process group but are meant for the arbiter.
+ARBITER_SIGNALS: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+#: What a worker writes before it gives up booting must fit: a pipe holds this much without a reader.
+REPORT_LIMIT_BYTES: Final = 60 * 1024
+
+
+class Child(NamedTuple):
+    """A worker that was forked."""
+
+    worker: Worker
+    #: Read end of the pipe through which it says why it could not boot.
+    report_fd: int
+
+
+class Mold:
+    """State of the mold process; each handle_ method serves one message of the arbiter."""
+
+    def __init__(self, control: ControlChannel) -> None:
+        self._control = control
+        self._log = Logger()
+        self._hooks: dict[str, Hook] = {}
+        self._server: Server | None = None
+        self._application: Application | None = None
+        self._children: dict[int, Child] = {}
+        self._channel_path = ""
+        self._runtime_directory = ""
+        self._generation = 0
+        self._graceful_seconds = 30.0
+        self._is_stopping = False
+        #: Write end of the report pipe; only in a forked worker.
+        self._report_fd = -1
+
+    def run(self) -> Worker | None:
+        """Serves the arbiter until it says stop or is gone. Returns the worker in a forked child."""
+        wakeup_read, wakeup_write = os.pipe()
+        for fd in (wakeup_read, wakeup_write):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        for number in ARBITER_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        self._control.send(
+            "hello", pid=os.getpid(), python=platform.python_version(), executable=sys.executable
+        )
+        while not self._is_stopping:
+            readable, _, _ = select.select([self._control.fileno(), wakeup_read], [], [])
+            if wakeup_read in readable:
+                os.read(wakeup_read, 4096)
+                self._reap()
+            if self._control.fileno() in readable:
+                messages = self._control.receive()
+                if messages is None:
+                    self._leave_alone()
+                    return None
+                for message in messages:
+                    worker = self._handle(message)
+                    if worker is not None:
+                        return worker
+        return None
+
+    def _handle(self, message: Message) -> Worker | None:
+        kind = message["type"]
+        if kind == "fork":
+            return self._fork(message["worker"])
+        if kind == "read-config":
+            self._read_config(message)
+        elif kind == "configure":
+            self._configure(message)
+        elif kind == "load":
+            self._load()
+        elif kind == "hook":
+            self._call_hook(message["hook"])
+        elif kind == "signal":
+            self._signal(message["worker"], message["signal"])
+        elif kind == "stop":
+            self._is_stopping = True
+        else:
+            raise ValueError(f"the arbiter sent a message of type {kind!r}")
+        return None
+
+    def _read_config(self, message: Message) -> None:
+        add_to_path(os.getcwd())
+        try:
+            config = read_config_file(message["location"], message["settingNames"], message["hookNames"])
+        except ConfigError as error:
+            self._control.send("config-failed", message=str(error))
+            return
+        self._hooks = config.hooks
+        self._control.send("config", values=config.values, hooks=sorted(config.hooks), slips=config.slips)
+
+    def _configure(self, message: Message) -> None:
+        """Takes the settings that hold, all layers merged, and makes the process ready to load."""
+        settings = message["settings"]
+        cfg = Config(settings, self._hooks)
+        self._log.configure(message["errorLog"], settings["loglevel"])
+        self._server = Server(cfg, self._log, message["arbiterPid"])
+        self._channel_path = message["channelPath"]
+        self._runtime_directory = message["runtimeDirectory"]
+        self._generation = message["generation"]
+        self._graceful_seconds = float(settings["graceful_timeout"])
+        os.environ.setdefault("SERVER_SOFTWARE", SERVER_SOFTWARE)
+        os.environ.update(cfg.env)
+        try:
+            os.chdir(settings["chdir"])
+        except OSError as error:
+            self._control.send("configure-failed", message=f"Cannot change to chdir: {error}")
+            return
+        add_to_path(os.getcwd())
+        for folder in reversed([path for path in (settings["pythonpath"] or "").split(",") if path]):
+            add_to_path(os.path.abspath(folder))
+        set_process_title(f"tunicorn: mold [{self._server.proc_name}]")
+        self._control.send("configured")
+
+    def _load(self) -> None:
+        """Imports the application here, for preload_app and --check-config."""
+        server = self._require_server()
+        try:
+            self._application = load_application(str(server.cfg.wsgi_app))
+        except LoadError as error:
+            self._control.send("load-failed", message=error.report, exitStatus=error.exit_status)
+            return
+        self._control.send("loaded")
+
+    def _call_hook(self, name: str) -> None:
+        server = self._require_server()
+        self._control.send("hook-done", hook=name, error=server.call_hook(name, server))
+
+    def _fork(self, age: int) -> Worker | None:
+        """Forks a worker. Returns it in the child, None in the mold."""
+        server = self._require_server()
+        worker = SyncWorker(server, age, self._application)
+        server.call_hook("pre_fork", server, worker)
+        report_read, report_write = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            os.close(report_read)
+            for child in self._children.values():
+                os.close(child.report_fd)
+            self._become_worker(worker, report_write)
+            return worker
+        os.close(report_write)
+        worker.pid = pid
+        self._children[pid] = Child(worker, report_read)
+        server.WORKERS[pid] = worker
+        self._control.send("forked", worker=age, pid=pid)
+        return None
+
+    def _become_worker(self, worker: Worker, report_fd: int) -> None:
+        self._control.close()
+        signal.set_wakeup_fd(-1)
+        worker.pid = os.getpid()
+        worker.ppid = os.getppid()
+        set_process_title(f"tunicorn: worker [{worker.server.proc_name}]")
+        self._report_fd = report_fd
+        self._children = {}
+
+    def run_worker(self, worker: Worker) -> int:
+        """The life of a worker, in the forked child. The exit status for the process."""
+        try:
+            worker.run(self._channel_path, self._generation)
+        except BootError as error:
+            os.write(self._report_fd, str(error).encode()[:REPORT_LIMIT_BYTES])
+            return error.exit_status
+        return 0
+
+    def _signal(self, age: int, name: str) -> None:
+        number = signal.Signals[name]
+        for pid, child in self._children.items():
+            if child.worker.age == age:
+                # Not reaped yet, so the pid is still this worker's.
+                os.kill(pid, number)
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done == 0:
+                continue
+            child = self._children.pop(pid)
+            if self._server is not None:
+                self._server.WORKERS.pop(pid, None)
+            code = os.waitstatus_to_exitcode(status)
+            self._control.send(
+                "worker-exited",
+                worker=child.worker.age,
+                pid=pid,
+                status=max(code, 0),
+                signal=signal.Signals(-code).name if code < 0 else None,
+                report=_read_report(child.report_fd),
+            )
+
+    def _leave_alone(self) -> None:
+        """The arbiter is gone: let the workers finish, then end them, and remove what it left."""
+        for pid in self._children:
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + self._graceful_seconds
+        while self._children and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.05)
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        if self._runtime_directory:
+            shutil.rmtree(self._runtime_directory, ignore_errors=True)
+
+    def _require_server(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("the arbiter gave an order before it configured the mold")
+        return self._server
+
+
+def _read_report(fd: int) -> str | None:
+    with os.fdopen(fd, "rb") as pipe:
+        os.set_blocking(fd, False)
+        with suppress(BlockingIOError):
+            return (pipe.read() or b"").decode(errors="replace") or None
+    return None
+
+
+def run_mold() -> int:
+    """Runs the mold, and in its forked children a worker. The exit status for the process."""
+    mold = Mold(ControlChannel())
+    worker = mold.run()
+    return 0 if worker is None else mold.run_worker(worker)

@@ -1,0 +1,104 @@
+"""The head of a response: what the application gave to start_response, checked and encoded (PEP 3333)."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+Headers = list[tuple[str, str]]
+
+_STATUS: Final = re.compile(r"[1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?", re.ASCII)
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+#: NUL, CR, LF and the other controls but HTAB: none may stand in a field value (RFC 9110 section 5.5).
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+#: The router decides these; an application's own are dropped, as Gunicorn does.
+_DROPPED: Final = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "server",
+        "date",
+    )
+)
+
+#: Names that were checked, by spelling, with their lower-case form: applications use the same few.
+_checked_names: dict[str, str] = {}
+_CHECKED_NAMES_LIMIT: Final = 512
+
+
+class ResponseHead:
+    """Status, reason and encoded field lines, ready for a frame."""
+
+    __slots__ = ("content_length", "field_lines", "reason", "status")
+
+    def __init__(self, status: str, headers: Headers) -> None:
+        """Raises TypeError or ValueError when PEP 3333 or RFC 9110 does not allow it."""
+        self.status, self.reason = parse_status(status)
+        self.content_length: int | None = None
+        if type(headers) is not list:
+            raise TypeError(f"response headers must be a list, not {type(headers).__name__}")
+        lines: list[str] = []
+        for entry in headers:
+            name, value = _check_header(entry)
+            lower = _checked_names.get(name) or _check_name(name)
+            if lower == "content-length":
+                self.content_length = _parse_length(value, self.content_length)
+            elif lower not in _DROPPED:
+                lines.append(f"{name}: {value}\r\n")
+        self.field_lines = "".join(lines).encode("latin-1")
+
+
+def parse_status(status: str) -> tuple[int, bytes]:
+    """The number and the reason of a status such as "200 OK"."""
+    if type(status) is not str:
+        raise TypeError(f"the status must be text, not {type(status).__name__}")
+    if _STATUS.fullmatch(status) is None:
+        raise ValueError(f"invalid status {status!r}, want three digits and a reason")
+    number = int(status[:3])
+    reason = status[4:]
+    if not reason:
+        reason = HTTPStatus(number).phrase if number in HTTPStatus._value2member_map_ else ""
+    return number, reason.encode("latin-1")
+
+
+def _check_header(entry: tuple[str, str]) -> tuple[str, str]:
+    name, value = entry
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"header names and values must be text, not {name!r}: {value!r}")
+    # Most values are plain ASCII, which two C calls prove.
+    if not (value.isascii() and value.isprintable()):
+        if _CONTROL.search(value) is not None:
+            raise ValueError(f"the response header {name!r} holds a control character: {value!r}")
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"the response header {name!r} holds characters beyond latin-1: {value!r}"
+            ) from error
+    return name, value
+
+
+def _check_name(name: str) -> str:
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError(f"invalid response header name {name!r}")
+    lower = name.lower()
+    if len(_checked_names) < _CHECKED_NAMES_LIMIT:
+        _checked_names[name] = lower
+    return lower
+
+
+def _parse_length(value: str, before: int | None) -> int:
+    if not (value.isascii() and value.isdigit()) or len(value) > 18:
+        raise ValueError(f"invalid Content-Length {value!r} in a response, want digits")
+    length = int(value)
+    if before is not None and before != length:
+        raise ValueError(f"two different Content-Lengths in a response: {before} and {length}")
+    return length

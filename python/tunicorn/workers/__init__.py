@@ -1,0 +1,1 @@
+"""Worker classes, one file each."""

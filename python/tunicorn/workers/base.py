@@ -1,0 +1,149 @@
+"""What all worker classes share: booting in the forked process, signals, and leaving."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import random
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, load_application
+from tunicorn.channel import Channel
+
+if TYPE_CHECKING:
+    from tunicorn.config import Config
+    from tunicorn.log import Logger
+    from tunicorn.server import Server
+
+#: Signals to a worker that mean nothing: they went to the whole process group.
+IGNORED_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGPIPE)
+
+
+class BootError(Exception):
+    """The worker cannot boot; the text is for the operator."""
+
+    def __init__(self, report: str, exit_status: int) -> None:
+        super().__init__(report)
+        self.exit_status = exit_status
+
+
+class Worker:
+    """A worker process. The attributes without underscore are what hooks use; their names are Gunicorn's."""
+
+    def __init__(self, server: Server, age: int, application: Application | None) -> None:
+        self.server = server
+        self.cfg: Config = server.cfg
+        self.log: Logger = server.log
+        #: Number in the order of forks.
+        self.age = age
+        #: Pid of this process; "[booting]" before the fork, as pre_fork sees it.
+        self.pid: int | str = "[booting]"
+        self.ppid = os.getpid()
+        self.wsgi: Application | None = application
+        self.booted = False
+        self.alive = True
+        #: Requests handled.
+        self.nr = 0
+        self.max_requests = self._draw_max_requests()
+
+    def _draw_max_requests(self) -> int:
+        """The number of requests after which the worker leaves; 0: never."""
+        limit = int(self.cfg.max_requests)
+        return limit + random.randint(0, int(self.cfg.max_requests_jitter)) if limit > 0 else 0
+
+    def __str__(self) -> str:
+        return f"<Worker {self.pid}>"
+
+    def boot(self, channel_path: str, generation: int) -> Channel | None:
+        """Loads the application and dials the router. None when there is no router to serve.
+
+        Raises BootError with a report for the operator.
+        """
+        self.install_signals()
+        self.server.call_hook("post_fork", self.server, self)
+        self.log.info("Booting worker with pid: %s", self.pid)
+        if self.wsgi is None:
+            self.wsgi = self._load()
+        self.booted = True
+        report = self.server.call_hook("post_worker_init", self)
+        if report is not None:
+            raise BootError(f"The hook post_worker_init raised\n{report}", EXIT_WORKER_BOOT)
+        channel = Channel.dial(channel_path)
+        if channel is not None:
+            channel.greet(self.age, generation)
+        return channel
+
+    def _load(self) -> Application:
+        add_to_path(os.getcwd())
+        try:
+            return load_application(str(self.cfg.wsgi_app))
+        except LoadError as error:
+            raise BootError(error.report, error.exit_status) from error
+
+    def install_signals(self) -> None:
+        """Handlers for the signals that Gunicorn's workers know."""
+        for number in IGNORED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, self.handle_term)
+        signal.signal(signal.SIGINT, self.handle_quit)
+        signal.signal(signal.SIGQUIT, self.handle_quit)
+        signal.signal(signal.SIGUSR1, self.handle_usr1)
+        signal.signal(signal.SIGABRT, self.handle_abort)
+        # Comes before handle_abort: the stacks are written even if Python code never runs again.
+        faulthandler.enable(self.log.stream, all_threads=True)
+
+    def handle_term(self, _number: int, _frame: FrameType | None) -> None:
+        """Finish, then leave."""
+        self.alive = False
+
+    def handle_quit(self, _number: int, _frame: FrameType | None) -> None:
+        """Leave now."""
+        self.alive = False
+        self.server.call_hook("worker_int", self)
+        sys.exit(0)
+
+    def handle_usr1(self, _number: int, _frame: FrameType | None) -> None:
+        """Reopen the log."""
+        self.log.reopen_files()
+
+    def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
+        """The arbiter lost patience."""
+        self.alive = False
+        self.server.call_hook("worker_abort", self)
+        sys.exit(1)
+
+    def serve(self, channel: Channel) -> None:
+        """Handles requests until the worker is told, or has reason, to leave."""
+        raise NotImplementedError
+
+    def run(self, channel_path: str, generation: int) -> None:
+        """The whole life of the worker after its fork; the hook worker_exit comes last."""
+        try:
+            channel = self.boot(channel_path, generation)
+            while channel is not None:
+                self.serve(channel)
+                channel.close()
+                channel = self.dial_again(channel_path, generation)
+        finally:
+            self.log.info("Worker exiting (pid: %s)", self.pid)
+            self.server.call_hook("worker_exit", self.server, self)
+
+    def dial_again(self, channel_path: str, generation: int) -> Channel | None:
+        """A channel to the router that follows a dead one; None when the worker is to leave."""
+        if not self.alive or os.getppid() != self.ppid:
+            return None
+        channel = Channel.dial(channel_path)
+        if channel is not None:
+            channel.greet(self.age, generation)
+        return channel
+
+
+def describe_exception(error: BaseException) -> str:
+    """The traceback as text."""
+    return "".join(traceback.format_exception(error)).rstrip()

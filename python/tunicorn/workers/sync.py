@@ -1,0 +1,78 @@
+"""The sync worker: one request at a time."""
+
+from __future__ import annotations
+
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tunicorn import frame
+from tunicorn.workers.base import Worker
+from tunicorn.wsgi import WsgiGateway
+
+if TYPE_CHECKING:
+    from tunicorn.channel import Channel
+
+
+class SyncWorker(Worker):
+    """Takes a request, calls the application, answers, and takes the next."""
+
+    _channel: Channel | None = None
+    #: The worker waits for a frame: nothing is half sent, so a signal handler may send.
+    _is_waiting = False
+    _has_asked_to_leave = False
+
+    def serve(self, channel: Channel) -> None:
+        assert self.wsgi is not None
+        self._channel = channel
+        self._has_asked_to_leave = False
+        gateway = WsgiGateway(self.wsgi, self.cfg, self.log, channel)
+        channel.send(frame.encode(frame.READY))
+        while True:
+            if not self.alive:
+                self._ask_to_leave()
+            self._is_waiting = True
+            received = channel.receive()
+            self._is_waiting = False
+            if received is None:
+                return
+            if received.kind == frame.DRAIN:
+                self.alive = False
+                return
+            if received.kind == frame.CANCEL:
+                continue
+            if received.kind != frame.REQUEST:
+                raise frame.ProtocolError(f"the router sent a frame of type {received.kind}")
+            self._handle(gateway, channel, received.stream, received.flags, received.payload)
+
+    def _handle(
+        self, gateway: WsgiGateway, channel: Channel, stream: int, flags: int, payload: bytes
+    ) -> None:
+        self.nr += 1
+        is_last = self.nr == self.max_requests
+        if is_last:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+            self._has_asked_to_leave = True
+        after = frame.TAKES_MORE | (frame.LAST if is_last else 0)
+        try:
+            is_ready_told = gateway.handle(stream, flags, payload, after)
+            if not is_ready_told:
+                channel.send(frame.encode(frame.READY, flags=frame.LAST if is_last else 0))
+        except ConnectionError:
+            # The router is gone, and its clients with it; what the application did is done.
+            self.log.debug("The router went away during a request")
+
+    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
+        super().handle_term(number, signal_frame)
+        if self._is_waiting:
+            self._ask_to_leave()
+
+    def _ask_to_leave(self) -> None:
+        """Tells the router once; until it answers with DRAIN, requests may still come and are served."""
+        if self._has_asked_to_leave or self._channel is None:
+            return
+        self._has_asked_to_leave = True
+        try:
+            self._channel.send(frame.encode(frame.LEAVING))
+        except ConnectionError:
+            self.log.debug("The router went away before the worker could take its leave")

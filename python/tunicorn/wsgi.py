@@ -1,0 +1,214 @@
+"""The WSGI gateway: a request frame becomes a call of the application, its answer frames (PEP 3333)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from tunicorn import frame
+from tunicorn.environ import make_template, open_body
+from tunicorn.response import Headers, ResponseHead
+
+if TYPE_CHECKING:
+    from tunicorn.application import Application
+    from tunicorn.channel import Channel
+    from tunicorn.config import Config
+    from tunicorn.log import Logger
+
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
+)
+
+#: Body bytes in one frame: the router passes on what comes, and its buffers stay small.
+BODY_FRAME_BYTES: Final = 256 * 1024
+
+
+class ClientDisconnectedError(Exception):
+    """The client is gone: what is left of the response has no reader."""
+
+
+class WsgiGateway:
+    """Calls one application for the requests of one channel."""
+
+    def __init__(self, application: Application, cfg: Config, log: Logger, channel: Channel) -> None:
+        self._application = application
+        self._template = make_template(cfg, log)
+        self._log = log
+        self._channel = channel
+
+    def handle(self, stream: int, flags: int, payload: bytes, after: int) -> bool:
+        """Answers one request.
+
+        The flags in `after` are what holds when the worker has nothing left to do for it. True when they
+        were sent with the last frame; else the caller has to say that the worker is free.
+        """
+        fields, body = frame.decode_request(payload)
+        environ = self._template | fields
+        response = Response(self._channel, stream, after)
+        body_input = open_body(body, bool(flags & frame.FILE_BODY))
+        environ["wsgi.input"] = body_input
+        try:
+            self._respond(environ, response)
+        except ClientDisconnectedError:
+            self._log.debug("The client left during %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"])
+        except ConnectionError as error:
+            if response.is_channel_broken:
+                raise
+            self._report(environ, error)
+        except Exception as error:
+            self._report(environ, error)
+        except BaseException:
+            # SystemExit and the like end the worker; its client is told first.
+            response.fail(frame.LAST)
+            raise
+        finally:
+            body_input.close()
+        if not response.is_ended:
+            response.fail(after)
+        return response.is_after_sent
+
+    def _respond(self, environ: dict[str, Any], response: Response) -> None:
+        result = self._application(environ, response.start)
+        try:
+            if type(result) is list or type(result) is tuple:
+                response.send_whole(b"".join(result))
+            else:
+                self._send_pieces(result, response)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+    def _send_pieces(self, result: Iterable[bytes], response: Response) -> None:
+        """Sends each piece before the next is asked for, as PEP 3333 wants."""
+        for piece in result:
+            if piece:
+                response.send(piece)
+        response.end()
+
+    def _report(self, environ: dict[str, Any], error: Exception) -> None:
+        self._log.error(
+            "Error handling request %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"], exc_info=error
+        )
+
+
+class Response:
+    """The response to one request, from start_response to its last frame."""
+
+    __slots__ = ("_after", "_channel", "_head", "_stream", "body_bytes", "is_after_sent", "is_channel_broken",
+                 "is_ended", "is_head_sent")  # fmt: skip
+
+    def __init__(self, channel: Channel, stream: int, after: int) -> None:
+        self._channel = channel
+        self._stream = stream
+        self._after = after
+        self._head: ResponseHead | None = None
+        self.body_bytes = 0
+        self.is_head_sent = False
+        #: The last frame of the response was sent.
+        self.is_ended = False
+        self.is_after_sent = False
+        self.is_channel_broken = False
+
+    def start(
+        self, status: str, headers: Headers, exc_info: ExceptionInfo = None
+    ) -> Callable[[bytes], None]:
+        """start_response."""
+        if exc_info is not None:
+            try:
+                if self.is_head_sent and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self._head is not None:
+            raise AssertionError("start_response was called a second time without exc_info")
+        self._head = ResponseHead(status, headers)
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """The callable that start_response returns, for applications that push their body."""
+        if data:
+            self.send(data)
+
+    def send_whole(self, body: bytes) -> None:
+        """Sends a body of which nothing more comes, in one frame if nothing was sent before."""
+        if self.is_head_sent or len(body) > BODY_FRAME_BYTES:
+            if body:
+                self.send(body)
+            self.end()
+            return
+        self._send_head(body, frame.END | self._after)
+        self.is_ended = self.is_after_sent = True
+
+    def send(self, data: bytes) -> None:
+        """Sends a piece of the body; the head goes with the first one."""
+        if type(data) is not bytes and not isinstance(data, bytes):
+            raise TypeError(f"an application must yield bytes, not {type(data).__name__}")
+        if self.is_ended:
+            return
+        self.body_bytes += len(data)
+        flags = frame.END if self._is_complete() else 0
+        if self.is_head_sent:
+            self._check_client()
+            self._send_body(data, flags)
+        elif len(data) <= BODY_FRAME_BYTES:
+            self._send_head(data, flags)
+        else:
+            self._send_head(b"", 0)
+            self._send_body(data, flags)
+        self.is_ended = flags != 0
+
+    def end(self) -> None:
+        """The application has nothing more to say."""
+        if self.is_ended:
+            return
+        if self.is_head_sent:
+            self._transmit(frame.encode(frame.BODY, self._stream, flags=frame.END))
+        else:
+            self._send_head(b"", frame.END)
+        self.is_ended = True
+
+    def fail(self, after: int) -> None:
+        """The response cannot be completed."""
+        if self.is_ended or self.is_channel_broken:
+            return
+        self.is_ended = self.is_after_sent = True
+        self._transmit(frame.encode(frame.FAILED, self._stream, flags=frame.END | after))
+
+    def _is_complete(self) -> bool:
+        """All bytes that the application announced are there: the client need not wait for its clean-up."""
+        length = None if self._head is None else self._head.content_length
+        return length is not None and self.body_bytes >= length
+
+    def _send_head(self, body: bytes, flags: int) -> None:
+        head = self._head
+        if head is None:
+            raise AssertionError("the application gave a body before it called start_response")
+        self.is_head_sent = True
+        self._transmit(
+            frame.encode_response(
+                self._stream, head.status, head.reason, head.field_lines, head.content_length, body, flags
+            )
+        )
+
+    def _send_body(self, data: bytes, flags: int) -> None:
+        for start in range(0, len(data), BODY_FRAME_BYTES):
+            piece = data[start : start + BODY_FRAME_BYTES]
+            is_last = start + BODY_FRAME_BYTES >= len(data)
+            self._transmit(frame.encode(frame.BODY, self._stream, piece, flags=flags if is_last else 0))
+
+    def _check_client(self) -> None:
+        """Between two pieces: an endless response must end when its reader is gone."""
+        received = self._channel.poll()
+        while received is not None:
+            if received.kind == frame.CANCEL and received.stream == self._stream:
+                raise ClientDisconnectedError
+            received = self._channel.poll()
+
+    def _transmit(self, data: bytes) -> None:
+        try:
+            self._channel.send(data)
+        except ConnectionError:
+            self.is_channel_broken = True
+            raise

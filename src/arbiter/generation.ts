@@ -1,0 +1,364 @@
+import {
+  configurableNames,
+  findConfigFile,
+  mergeSettings,
+  type ConfigFileReport,
+  type Invocation,
+} from "../config/invocation.ts";
+import { hookNames, type HookName } from "../config/settings/hooks.ts";
+import type { Settings } from "../config/settings/all.ts";
+import { EXIT_APPLICATION_LOAD, TunicornError } from "../errors.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { MoldHandle } from "./mold-handle.ts";
+import type { MoldToArbiter } from "./mold-messages.ts";
+import { WorkerHandle } from "./worker-handle.ts";
+
+type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
+
+/** What a generation tells the arbiter. */
+export interface GenerationListener {
+  /** Its mold died although nobody told it to leave. */
+  onMoldLost(generation: Generation): void;
+}
+
+export interface GenerationOptions {
+  readonly number: number;
+  readonly invocation: Invocation;
+  readonly interpreter: string;
+  /** Gives the next worker its number. */
+  readonly nextAge: () => number;
+  readonly listener: GenerationListener;
+}
+
+/** What a mold is told before it loads the application. */
+export interface GenerationPlace {
+  readonly log: ErrorLog;
+  /** Error log of the Python processes, where it is not that of the settings. */
+  readonly errorLog?: string;
+  readonly channelPath: string;
+  readonly runtimeDirectory: string;
+}
+
+/** For answers that need no user code. */
+const ANSWER_MS = 30_000;
+/** For user code in the mold: the configuration file, hooks, the import of the application. */
+const USER_CODE_MS = 600_000;
+/** From ABRT to KILL: time for the stack, the hook worker_abort and the application's own clean-up. */
+const ABORT_MS = 2_000;
+/** For a mold to leave once its workers are gone. */
+const MOLD_LEAVE_MS = 5_000;
+/** Longest pause before a worker that keeps dying is forked again. */
+const BRAKE_LIMIT_MS = 30_000;
+const BRAKE_STEP_MS = 250;
+
+/**
+ * A generation of the application: a mold and its workers. Its settings hold for as long as it is the
+ * active one.
+ */
+export class Generation {
+  readonly number: number;
+  readonly #options: GenerationOptions;
+  readonly #workers = new Map<number, WorkerHandle>();
+  #mold: MoldHandle | null = null;
+  #place: GenerationPlace | null = null;
+  #settings: Settings | null = null;
+  #hooks: ReadonlySet<string> = new Set();
+  #warnings: readonly string[] = [];
+  #isLeaving = false;
+  /** Workers that died in a row before they were ready. */
+  #failures = 0;
+  #respawnTimer: NodeJS.Timeout | null = null;
+  #boot: { resolve: () => void; reject: (error: TunicornError) => void } | null = null;
+  #emptied: (() => void) | null = null;
+
+  private constructor(options: GenerationOptions) {
+    this.number = options.number;
+    this.#options = options;
+  }
+
+  /** Starts a mold, and reads and validates the settings through it. */
+  static async prepare(options: GenerationOptions): Promise<Generation> {
+    const generation = new Generation(options);
+    const mold = await MoldHandle.start({
+      interpreter: options.interpreter,
+      workingFolder: options.invocation.workingFolder,
+      listener: {
+        onWorkerExited: (message) => generation.#onWorkerExited(message),
+        onForked: (worker, pid) => generation.#onForked(worker, pid),
+        onExit: () => generation.#onMoldExit(),
+      },
+    });
+    generation.#mold = mold;
+    try {
+      await generation.#readSettings();
+    } catch (error) {
+      generation.kill();
+      throw error;
+    }
+    return generation;
+  }
+
+  get settings(): Settings {
+    if (this.#settings === null) throw new Error("a generation was used before it was prepared");
+    return this.#settings;
+  }
+
+  /** What the configuration file says in vain. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  get python(): string {
+    return this.#mold?.python ?? "";
+  }
+
+  get workers(): readonly WorkerHandle[] {
+    return [...this.#workers.values()];
+  }
+
+  /** Hands the settings to the mold, which changes folder and environment. */
+  async configure(place: GenerationPlace): Promise<void> {
+    this.#place = place;
+    const answer = await this.#ask(
+      {
+        type: "configure",
+        settings: this.settings,
+        errorLog: place.errorLog ?? this.settings.errorlog,
+        arbiterPid: process.pid,
+        channelPath: place.channelPath,
+        runtimeDirectory: place.runtimeDirectory,
+        generation: this.number,
+      },
+      ANSWER_MS,
+    );
+    if (answer.type === "configure-failed") throw new TunicornError("ERR_SETTING_VALUE", answer.message);
+  }
+
+  /** Imports the application in the mold. Throws ERR_APPLICATION_LOAD or ERR_WORKER_BOOT. */
+  async load(): Promise<void> {
+    const answer = await this.#ask({ type: "load" }, USER_CODE_MS);
+    if (answer.type === "load-failed") throw bootError(answer.exitStatus, answer.message);
+  }
+
+  /** Runs a hook in the mold, if the configuration file has it. Throws ERR_HOOK when it raised. */
+  async runHook(hook: HookName): Promise<void> {
+    if (!this.#hooks.has(hook) || this.#mold?.isGone !== false) return;
+    const answer = await this.#ask({ type: "hook", hook }, USER_CODE_MS);
+    if (answer.type === "hook-done" && answer.error !== null) {
+      throw new TunicornError("ERR_HOOK", `The hook ${hook} raised`, { hint: "Its traceback is in the log" });
+    }
+  }
+
+  /** Forks all workers and resolves when every one is ready. Rejects when one cannot boot. */
+  async bootWorkers(): Promise<void> {
+    const booted = new Promise<void>((resolve, reject) => {
+      this.#boot = { resolve, reject };
+    });
+    for (let count = 0; count < this.settings.workers; count += 1) this.#forkWorker();
+    await booted;
+    this.#boot = null;
+  }
+
+  onWorkerReady(age: number): void {
+    const worker = this.#workers.get(age);
+    if (worker === undefined) return;
+    worker.enter("ready");
+    this.#failures = 0;
+    const isComplete = this.workers.filter((other) => other.wasReady).length >= this.settings.workers;
+    if (isComplete) this.#boot?.resolve();
+  }
+
+  /** A worker wants to leave: another takes its place first. Returns whether it is one of this generation. */
+  replaceWorker(age: number): void {
+    if (!this.#workers.has(age) || this.#isLeaving) return;
+    this.#workers.get(age)?.enter("leave");
+    this.#keepCount();
+  }
+
+  /** Workers that left their place to a younger one, which is ready. */
+  takeReplaced(): readonly number[] {
+    const ready = this.workers.filter((worker) => worker.state === "ready").length;
+    if (ready < this.settings.workers) return [];
+    return this.workers.filter((worker) => worker.state === "leaving").map((worker) => worker.age);
+  }
+
+  /** Ends a worker that has been silent for too long: ABRT shows its stack, KILL follows. */
+  abortWorker(age: number): void {
+    const worker = this.#workers.get(age);
+    if (worker === undefined) return;
+    this.#signal(age, "SIGABRT");
+    worker.limitLife(ABORT_MS, () => this.#signal(age, "SIGKILL"));
+  }
+
+  /** No worker is forked any more; those that leave are not replaced. */
+  beginLeaving(): void {
+    this.#isLeaving = true;
+    if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer);
+  }
+
+  /** Waits until all workers have left, which the router told them to; then ends the mold. */
+  async leave(gracefulMs: number): Promise<void> {
+    this.beginLeaving();
+    for (const worker of this.workers) {
+      // One that is still booting hears nothing from the router.
+      if (worker.state === "booting") this.#signal(worker.age, "SIGTERM");
+      worker.limitLife(gracefulMs, () => this.#signal(worker.age, "SIGKILL"));
+    }
+    if (this.#workers.size > 0 && this.#mold?.isGone === false) {
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve;
+      });
+    }
+  }
+
+  /** Ends the mold, whose workers are gone. */
+  async stopMold(): Promise<void> {
+    this.beginLeaving();
+    const mold = this.#mold;
+    if (mold === null || mold.isGone) return;
+    mold.send({ type: "stop" });
+    const timer = setTimeout(() => mold.kill(), MOLD_LEAVE_MS);
+    await mold.exited;
+    clearTimeout(timer);
+  }
+
+  /** Passes a signal on to one worker. */
+  signalWorker(age: number, signal: NodeJS.Signals): void {
+    this.#signal(age, signal);
+  }
+
+  /** Ends all workers now. */
+  signalAll(signal: NodeJS.Signals): void {
+    this.beginLeaving();
+    for (const worker of this.workers) this.#signal(worker.age, signal);
+  }
+
+  /** Ends the mold now; its workers notice by themselves. */
+  kill(): void {
+    this.beginLeaving();
+    this.#mold?.kill();
+  }
+
+  async #readSettings(): Promise<void> {
+    const { invocation } = this.#options;
+    const location = findConfigFile(invocation);
+    const file = location === null ? null : await this.#readConfigFile(location);
+    const { settings, warnings } = mergeSettings(invocation, file);
+    if (settings.wsgi_app === null) {
+      throw new TunicornError("ERR_NO_APPLICATION", "No application is named", {
+        hint: "Name one: tunicorn wsgi:app (the object app of wsgi.py). See tunicorn --help",
+      });
+    }
+    this.#settings = settings;
+    this.#warnings = warnings;
+  }
+
+  async #readConfigFile(location: string): Promise<ConfigFileReport> {
+    const answer = await this.#ask(
+      { type: "read-config", location, settingNames: configurableNames, hookNames },
+      USER_CODE_MS,
+    );
+    if (answer.type === "config-failed") throw new TunicornError("ERR_CONFIG_FILE", answer.message);
+    if (answer.type !== "config") throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
+    this.#hooks = new Set(answer.hooks);
+    return { location, values: answer.values, slips: answer.slips };
+  }
+
+  async #ask(...request: Parameters<MoldHandle["ask"]>): Promise<MoldToArbiter> {
+    if (this.#mold === null) throw new TunicornError("ERR_MOLD_LOST", "The mold process is gone");
+    return await this.#mold.ask(...request);
+  }
+
+  #forkWorker(): void {
+    const age = this.#options.nextAge();
+    this.#workers.set(age, new WorkerHandle(age, this.number));
+    this.#mold?.send({ type: "fork", worker: age });
+  }
+
+  #onForked(age: number, pid: number): void {
+    const worker = this.#workers.get(age);
+    if (worker === undefined) return;
+    worker.pid = pid;
+    worker.enter("forked");
+    worker.limitBoot(this.settings.timeout * 1000, () => {
+      this.#place?.log.critical(
+        `WORKER TIMEOUT (pid:${pid}): it did not boot within ${this.settings.timeout} s; its stack follows`,
+      );
+      this.abortWorker(age);
+    });
+  }
+
+  #onWorkerExited(message: WorkerExited): void {
+    const worker = this.#workers.get(message.worker);
+    if (worker === undefined) return;
+    worker.enter("exit");
+    this.#workers.delete(message.worker);
+    const description = describeExit(message, this.#isLeaving || worker.wasReady);
+    if (description !== null) this.#place?.log.error(description);
+    if (this.#workers.size === 0) this.#emptied?.();
+    if (!worker.wasReady && !this.#isLeaving) this.#onBootFailure(message);
+    else this.#keepCount();
+  }
+
+  /** At the first boot a failure ends it; later on the next try waits longer each time. */
+  #onBootFailure(message: WorkerExited): void {
+    const error = bootError(
+      message.status,
+      message.report ?? describeExit(message, false) ?? "A worker failed to boot",
+    );
+    if (this.#boot !== null) {
+      this.#boot.reject(error);
+      return;
+    }
+    this.#failures += 1;
+    this.#place?.log.error(error.message);
+    this.#keepCount();
+  }
+
+  /** Forks workers until there are as many as wanted. */
+  #keepCount(): void {
+    if (this.#isLeaving || this.#respawnTimer !== null || this.#mold?.isGone !== false) return;
+    const pauseMs = Math.min(BRAKE_LIMIT_MS, this.#failures === 0 ? 0 : BRAKE_STEP_MS * 2 ** this.#failures);
+    if (pauseMs > 0) {
+      this.#respawnTimer = setTimeout(() => {
+        this.#respawnTimer = null;
+        this.#forkMissing();
+      }, pauseMs);
+      return;
+    }
+    this.#forkMissing();
+  }
+
+  #forkMissing(): void {
+    const staying = this.workers.filter((worker) => worker.state !== "leaving").length;
+    for (let count = staying; count < this.settings.workers; count += 1) this.#forkWorker();
+  }
+
+  #signal(age: number, signal: NodeJS.Signals): void {
+    this.#mold?.send({ type: "signal", worker: age, signal });
+  }
+
+  #onMoldExit(): void {
+    this.#emptied?.();
+    if (this.#isLeaving) return;
+    this.beginLeaving();
+    this.#boot?.reject(new TunicornError("ERR_MOLD_LOST", "The mold process ended while the workers booted"));
+    this.#options.listener.onMoldLost(this);
+  }
+}
+
+/** The error for a worker, or a mold, that could not load the application. */
+function bootError(exitStatus: number, report: string): TunicornError {
+  const code = exitStatus === EXIT_APPLICATION_LOAD ? "ERR_APPLICATION_LOAD" : "ERR_WORKER_BOOT";
+  return new TunicornError(code, report);
+}
+
+/** A line about an exit that somebody should look at, or null for the ordinary ones. */
+function describeExit(message: WorkerExited, isExpected: boolean): string | null {
+  if (message.signal === "SIGKILL") {
+    return `Worker (pid:${message.pid}) was sent SIGKILL! Perhaps out of memory?`;
+  }
+  if (message.signal !== null) return `Worker (pid:${message.pid}) was ended by ${message.signal}`;
+  if (message.status === 0 || (message.report !== null && !isExpected)) return null;
+  return `Worker (pid:${message.pid}) exited with status ${message.status}`;
+}

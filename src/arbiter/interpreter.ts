@@ -1,0 +1,58 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { TunicornError } from "../errors.ts";
+
+/** Where the choice of the interpreter may come from. */
+export interface InterpreterSources {
+  /** `--python`. */
+  readonly named: string | null;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly workingFolder: string;
+}
+
+/**
+ * The Python that runs the application: the one named, else that of `$VIRTUAL_ENV`, else that of `.venv`
+ * in the working folder, else `python3` on the PATH. Throws ERR_INTERPRETER when there is none.
+ */
+export function findInterpreter(sources: InterpreterSources): string {
+  const { named, environment, workingFolder } = sources;
+  if (named !== null) {
+    const path = named.includes("/") ? resolve(workingFolder, named) : findOnPath(named, environment);
+    if (path === null || !isExecutable(path)) {
+      throw new TunicornError("ERR_INTERPRETER", `No Python at "${named}", which --python names`, {
+        hint: "Give the path of a Python 3.10 or newer",
+      });
+    }
+    return path;
+  }
+  const virtualEnvironment = environment["VIRTUAL_ENV"];
+  const candidates = [
+    ...(virtualEnvironment ? [join(virtualEnvironment, "bin", "python")] : []),
+    join(workingFolder, ".venv", "bin", "python"),
+  ];
+  const found = candidates.find((path) => existsSync(path)) ?? findOnPath("python3", environment);
+  if (found === null) {
+    throw new TunicornError(
+      "ERR_INTERPRETER",
+      "No Python was found: no virtual environment, and no python3 on the PATH",
+      {
+        hint: "Install Python 3.10 or newer, or name one: tunicorn --python /path/to/python3",
+      },
+    );
+  }
+  return found;
+}
+
+function findOnPath(name: string, environment: NodeJS.ProcessEnv): string | null {
+  const folders = (environment["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, name)).find((path) => isExecutable(path)) ?? null;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,81 @@
+/** What arbiter and mold say to each other: one JSON object a line. The other end is python/tunicorn/control.py. */
+import { TunicornError } from "../errors.ts";
+
+export type ArbiterToMold =
+  | {
+      readonly type: "read-config";
+      readonly location: string;
+      readonly settingNames: readonly string[];
+      readonly hookNames: readonly string[];
+    }
+  | {
+      readonly type: "configure";
+      readonly settings: Readonly<Record<string, unknown>>;
+      readonly errorLog: string;
+      readonly arbiterPid: number;
+      readonly channelPath: string;
+      readonly runtimeDirectory: string;
+      readonly generation: number;
+    }
+  | { readonly type: "load" }
+  | { readonly type: "hook"; readonly hook: string }
+  | { readonly type: "fork"; readonly worker: number }
+  | { readonly type: "signal"; readonly worker: number; readonly signal: NodeJS.Signals }
+  | { readonly type: "stop" };
+
+export type MoldToArbiter =
+  | { readonly type: "hello"; readonly pid: number; readonly python: string; readonly executable: string }
+  | {
+      readonly type: "config";
+      readonly values: Readonly<Record<string, unknown>>;
+      readonly hooks: readonly string[];
+      /** Unknown names that look like a slip, with the name that was probably meant. */
+      readonly slips: Readonly<Record<string, string>>;
+    }
+  | { readonly type: "config-failed"; readonly message: string }
+  | { readonly type: "configured" }
+  | { readonly type: "configure-failed"; readonly message: string }
+  | { readonly type: "loaded" }
+  | { readonly type: "load-failed"; readonly message: string; readonly exitStatus: number }
+  | { readonly type: "hook-done"; readonly hook: string; readonly error: string | null }
+  | { readonly type: "forked"; readonly worker: number; readonly pid: number }
+  | {
+      readonly type: "worker-exited";
+      readonly worker: number;
+      readonly pid: number;
+      readonly status: number;
+      /** Signal that ended it, or null. */
+      readonly signal: string | null;
+      /** Why it could not boot, or null. */
+      readonly report: string | null;
+    };
+
+const types: ReadonlySet<string> = new Set<MoldToArbiter["type"]>([
+  "hello",
+  "config",
+  "config-failed",
+  "configured",
+  "configure-failed",
+  "loaded",
+  "load-failed",
+  "hook-done",
+  "forked",
+  "worker-exited",
+]);
+
+/** Reads one line of the mold. The mold is ours and of the same version: its type is checked, its fields are trusted. */
+export function parseMoldMessage(line: string): MoldToArbiter {
+  const value: unknown = JSON.parse(line);
+  if (!isMoldMessage(value)) throw new TunicornError("ERR_PROTOCOL", `The mold sent ${line.slice(0, 200)}`);
+  return value;
+}
+
+function isMoldMessage(value: unknown): value is MoldToArbiter {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "type" in value &&
+    typeof value.type === "string" &&
+    types.has(value.type)
+  );
+}

@@ -1,0 +1,59 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { TunicornError } from "../errors.ts";
+
+/** The pidfile: written whole by a rename, and removed only while it holds our own pid. */
+export class Pidfile {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Writes our pid. Throws ERR_PIDFILE while the process that the file names lives. */
+  write(): void {
+    const pid = readPid(this.path);
+    if (pid !== null && pid !== process.pid && isAlive(pid)) {
+      throw new TunicornError(
+        "ERR_PIDFILE",
+        `The pidfile "${this.path}" names process ${pid}, which is running`,
+        {
+          hint: "Stop that server first, or choose another file with --pid",
+        },
+      );
+    }
+    const temporary = `${this.path}.${process.pid}`;
+    try {
+      writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 });
+      renameSync(temporary, this.path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TunicornError("ERR_PIDFILE", `Cannot write the pidfile "${this.path}": ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  remove(): void {
+    if (readPid(this.path) === process.pid) rmSync(this.path, { force: true });
+  }
+}
+
+function readPid(path: string): number | null {
+  try {
+    const pid = Number.parseInt(readFileSync(path, "utf8"), 10);
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // A process of another user counts: EPERM says that it is there.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

@@ -1,0 +1,116 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { TunicornError } from "../errors.ts";
+import type {
+  ArbiterToRouter,
+  InheritedListener,
+  Leftovers,
+  RouterSettings,
+  RouterToArbiter,
+} from "../router/messages.ts";
+import type { Listener } from "./listener.ts";
+
+/** What a router tells without being asked. */
+export interface RouterListener {
+  onMessage(message: RouterToArbiter): void;
+  /** The process is gone, for whatever reason. */
+  onExit(status: number | null, signal: NodeJS.Signals | null): void;
+}
+
+export interface RouterOptions {
+  readonly settings: RouterSettings;
+  readonly listeners: readonly Listener[];
+  readonly backlog: number;
+  readonly channelPath: string;
+  readonly generation: number;
+  readonly leftovers: Leftovers;
+  readonly listener: RouterListener;
+}
+
+/** Time for a router to start and listen. */
+const LISTENING_MS = 15_000;
+
+/** Descriptors 0 to 2 are the standard streams, 3 is the IPC channel. */
+const FIRST_LISTENER_FD = 4;
+
+const ROUTER_PROGRAM = fileURLToPath(new URL(`../router/main${extname(import.meta.url)}`, import.meta.url));
+
+/** The arbiter's view of a router process. */
+export class RouterHandle {
+  readonly #process: ChildProcess;
+  #isGone = false;
+  readonly exited: Promise<void>;
+
+  private constructor(options: RouterOptions) {
+    this.#process = fork(ROUTER_PROGRAM, [], {
+      stdio: ["ignore", "inherit", "inherit", "ipc", ...options.listeners.map((listener) => listener.fd)],
+    });
+    this.#process.on("message", (message: RouterToArbiter) => options.listener.onMessage(message));
+    // Sending to a router that has just died fails; its exit is what counts.
+    this.#process.on("error", () => undefined);
+    this.exited = new Promise((resolve) => {
+      this.#process.once("exit", (status, signal) => {
+        this.#isGone = true;
+        options.listener.onExit(status, signal);
+        resolve();
+      });
+    });
+  }
+
+  /** Starts a router and waits until it listens. Throws ERR_ROUTER_LOST or what it failed with. */
+  static async start(options: RouterOptions): Promise<RouterHandle> {
+    const router = new RouterHandle(options);
+    const listening = router.#waitUntilListening();
+    router.send({
+      type: "start",
+      settings: options.settings,
+      listeners: options.listeners.map((listener, index) => inherited(listener, index, options.backlog)),
+      channelPath: options.channelPath,
+      generation: options.generation,
+      leftovers: options.leftovers,
+    });
+    await listening;
+    return router;
+  }
+
+  send(message: ArbiterToRouter): void {
+    if (this.#process.connected) this.#process.send(message);
+  }
+
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+
+  #waitUntilListening(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (message: string): void => {
+        clearTimeout(timer);
+        this.kill();
+        reject(new TunicornError("ERR_ROUTER_LOST", message));
+      };
+      const timer = setTimeout(() => fail("The router did not listen in time"), LISTENING_MS);
+      this.#process.on("message", (message: RouterToArbiter) => {
+        if (message.type === "failed") fail(`The router cannot listen: ${message.message}`);
+        if (message.type !== "listening") return;
+        clearTimeout(timer);
+        resolve();
+      });
+      void this.exited.then(() => fail("The router process ended while it started"));
+    });
+  }
+}
+
+function inherited(listener: Listener, index: number, backlog: number): InheritedListener {
+  return {
+    fd: FIRST_LISTENER_FD + index,
+    url: listener.url,
+    serverName: listener.serverName,
+    serverPort: listener.serverPort,
+    backlog,
+  };
+}

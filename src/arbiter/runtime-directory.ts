@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TunicornError } from "../errors.ts";
+
+/** What a socket address holds on Linux and macOS, less a margin for the names within the directory. */
+const PATH_LIMIT_BYTES = 80;
+
+/** The private directory (mode 0700) of a running server: channel sockets, large request bodies. */
+export class RuntimeDirectory {
+  readonly path: string;
+
+  /** Makes it in `parent`, or in the system's folder for temporary files. Throws ERR_RUNTIME_DIRECTORY. */
+  constructor(parent: string | null) {
+    const folder = parent ?? tmpdir();
+    if (Buffer.byteLength(folder) > PATH_LIMIT_BYTES) {
+      throw new TunicornError(
+        "ERR_RUNTIME_DIRECTORY",
+        `The path "${folder}" is too long to hold a unix socket`,
+        {
+          hint: "Name a folder with a shorter path: --worker-tmp-dir /dev/shm",
+        },
+      );
+    }
+    try {
+      this.path = mkdtempSync(join(folder, "tunicorn-"));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TunicornError("ERR_RUNTIME_DIRECTORY", `Cannot make a directory in "${folder}": ${reason}`, {
+        cause: error,
+        hint: "Name a folder that this user may write to: --worker-tmp-dir FOLDER",
+      });
+    }
+  }
+
+  /** Where the workers dial the router. */
+  get channelPath(): string {
+    return join(this.path, "router.sock");
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The life of a worker as the arbiter sees it.
+ *
+ * forking: the mold was told. booting: it has a pid. ready: it takes requests. leaving: it was asked, or
+ * asked itself, to leave. exited: it was reaped.
+ */
+export type WorkerState = "forking" | "booting" | "ready" | "leaving" | "exited";
+
+export type WorkerEvent = "forked" | "ready" | "leave" | "exit";
+
+const transitions: Readonly<Record<WorkerState, Readonly<Partial<Record<WorkerEvent, WorkerState>>>>> = {
+  forking: { forked: "booting", exit: "exited" },
+  booting: { ready: "ready", leave: "leaving", exit: "exited" },
+  // A worker that dialled a new router is ready a second time.
+  ready: { ready: "ready", leave: "leaving", exit: "exited" },
+  leaving: { ready: "leaving", leave: "leaving", exit: "exited" },
+  exited: {},
+};
+
+/** The state after an event, or null when the event may not happen in this state. */
+export function nextWorkerState(state: WorkerState, event: WorkerEvent): WorkerState | null {
+  return transitions[state][event] ?? null;
+}
+
+/** The arbiter's view of one worker. */
+export class WorkerHandle {
+  /** Its number in the order of forks, unique while the arbiter lives. */
+  readonly age: number;
+  readonly generation: number;
+  pid = 0;
+  #state: WorkerState = "forking";
+  #bootTimer: NodeJS.Timeout | null = null;
+  #killTimer: NodeJS.Timeout | null = null;
+  #wasReady = false;
+
+  constructor(age: number, generation: number) {
+    this.age = age;
+    this.generation = generation;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** It has taken requests at some time. */
+  get wasReady(): boolean {
+    return this.#wasReady;
+  }
+
+  /** Events that make no sense in the present state are ignored: they crossed one another on the way. */
+  enter(event: WorkerEvent): void {
+    this.#state = nextWorkerState(this.#state, event) ?? this.#state;
+    if (event === "ready") this.#wasReady = true;
+    if (event === "ready" || event === "exit") this.#clearBootTimer();
+    if (event === "exit" && this.#killTimer !== null) clearTimeout(this.#killTimer);
+  }
+
+  /** Calls back unless the worker is ready within the time; 0: no limit. */
+  limitBoot(timeoutMs: number, onTimeout: () => void): void {
+    if (timeoutMs > 0) this.#bootTimer = setTimeout(onTimeout, timeoutMs);
+  }
+
+  /** Calls back unless the worker has exited within the time. */
+  limitLife(timeoutMs: number, onTimeout: () => void): void {
+    if (this.#killTimer === null) this.#killTimer = setTimeout(onTimeout, timeoutMs);
+  }
+
+  #clearBootTimer(): void {
+    if (this.#bootTimer !== null) clearTimeout(this.#bootTimer);
+    this.#bootTimer = null;
+  }
+}

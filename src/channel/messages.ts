@@ -1,0 +1,163 @@
+/** What is said on a channel, as unions on `type`, and their frames. The layouts are drawn in frame.md. */
+import { TunicornError } from "../errors.ts";
+import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, type FrameHeader } from "./frame.ts";
+
+export const CHANNEL_VERSION = 1;
+
+/** How a worker introduces itself when it has dialled. */
+export interface Hello {
+  readonly version: number;
+  readonly pid: number;
+  /** The worker's age: its number in the order of forks, unique while the arbiter lives. */
+  readonly worker: number;
+  readonly generation: number;
+}
+
+/** Worker to router. */
+export type WorkerMessage =
+  | { readonly type: "hello"; readonly hello: Hello }
+  | { readonly type: "ready"; readonly isLast: boolean }
+  | { readonly type: "leaving" }
+  | {
+      readonly type: "response";
+      readonly stream: number;
+      readonly status: number;
+      /** Bytes announced by the application, or null. */
+      readonly contentLength: number | null;
+      readonly reason: string;
+      /** Field lines, each ending in CRLF, without those that the router decides. */
+      readonly fieldLines: Buffer;
+      readonly body: Buffer;
+      readonly after: AfterFrame;
+    }
+  | { readonly type: "body"; readonly stream: number; readonly body: Buffer; readonly after: AfterFrame }
+  | { readonly type: "failed"; readonly stream: number; readonly after: AfterFrame };
+
+/** What holds once the frame is handled. */
+export interface AfterFrame {
+  readonly isEnd: boolean;
+  readonly isReady: boolean;
+  readonly isLast: boolean;
+}
+
+/** The body of a request on its way to a worker. */
+export type RequestBody =
+  | { readonly type: "memory"; readonly pieces: readonly Buffer[]; readonly bytes: number }
+  | { readonly type: "file"; readonly path: string };
+
+/** Octets before the field lines of a response: reason length, field-line length, content length. */
+const RESPONSE_PREFIX_BYTES = 16;
+
+/** Stands for "no Content-Length was given". */
+const NO_CONTENT_LENGTH = 0xffff_ffff_ffff_ffffn;
+
+/** A request frame: `u32 head length | head | body or path`. */
+export function encodeRequest(stream: number, head: string, body: RequestBody): Buffer {
+  const isFile = body.type === "file";
+  const path = isFile ? Buffer.from(body.path) : null;
+  const bodyBytes = isFile ? (path as Buffer).length : body.bytes;
+  const payloadBytes = 4 + head.length + bodyBytes;
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payloadBytes);
+  writeFrameHeader(frame, 0, {
+    payloadBytes,
+    type: FrameType.request,
+    flags: FrameFlag.end | (isFile ? FrameFlag.fileBody : 0),
+    aux: 0,
+    stream,
+  });
+  frame.writeUInt32LE(head.length, FRAME_HEADER_BYTES);
+  frame.write(head, FRAME_HEADER_BYTES + 4, "latin1");
+  let offset = FRAME_HEADER_BYTES + 4 + head.length;
+  for (const piece of isFile ? [path as Buffer] : body.pieces) {
+    piece.copy(frame, offset);
+    offset += piece.length;
+  }
+  return frame;
+}
+
+/** A frame without payload from the router: the client of `stream` is gone. */
+export function encodeCancel(stream: number): Buffer {
+  return encodeEmpty(FrameType.cancel, stream);
+}
+
+/** A frame without payload from the router: take no more requests, finish, leave. */
+export function encodeDrain(): Buffer {
+  return encodeEmpty(FrameType.drain, 0);
+}
+
+function encodeEmpty(type: number, stream: number): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  writeFrameHeader(frame, 0, { payloadBytes: 0, type, flags: 0, aux: 0, stream });
+  return frame;
+}
+
+/** The message that a worker's frame carries. Throws ERR_PROTOCOL when there is none such. */
+export function decodeWorkerMessage(header: FrameHeader, payload: Buffer): WorkerMessage {
+  switch (header.type) {
+    case FrameType.hello:
+      return { type: "hello", hello: parseHello(payload) };
+    case FrameType.ready:
+      return { type: "ready", isLast: (header.flags & FrameFlag.last) !== 0 };
+    case FrameType.leaving:
+      return { type: "leaving" };
+    case FrameType.response:
+      return decodeResponse(header, payload);
+    case FrameType.body:
+      return { type: "body", stream: header.stream, body: payload, after: afterFrame(header.flags) };
+    case FrameType.failed:
+      return { type: "failed", stream: header.stream, after: afterFrame(header.flags) };
+    default:
+      throw new TunicornError("ERR_PROTOCOL", `A worker sent a frame of type ${header.type}`);
+  }
+}
+
+function decodeResponse(header: FrameHeader, payload: Buffer): WorkerMessage {
+  const reasonBytes = payload.length < RESPONSE_PREFIX_BYTES ? Infinity : payload.readUInt32LE(0);
+  const reasonEnd = RESPONSE_PREFIX_BYTES + reasonBytes;
+  const linesEnd = reasonEnd + (reasonBytes === Infinity ? 0 : payload.readUInt32LE(4));
+  if (linesEnd > payload.length) {
+    throw new TunicornError("ERR_PROTOCOL", "A response frame is shorter than its parts");
+  }
+  const contentLength = payload.readBigUInt64LE(8);
+  return {
+    type: "response",
+    stream: header.stream,
+    status: header.aux,
+    contentLength: contentLength === NO_CONTENT_LENGTH ? null : Number(contentLength),
+    reason: payload.toString("latin1", RESPONSE_PREFIX_BYTES, reasonEnd),
+    fieldLines: payload.subarray(reasonEnd, linesEnd),
+    body: payload.subarray(linesEnd),
+    after: afterFrame(header.flags),
+  };
+}
+
+function afterFrame(flags: number): AfterFrame {
+  return {
+    isEnd: (flags & FrameFlag.end) !== 0,
+    isReady: (flags & FrameFlag.ready) !== 0,
+    isLast: (flags & FrameFlag.last) !== 0,
+  };
+}
+
+function parseHello(payload: Buffer): Hello {
+  const value: unknown = JSON.parse(payload.toString("utf8"));
+  if (
+    typeof value === "object" &&
+    value !== null &&
+    "version" in value &&
+    "pid" in value &&
+    "worker" in value &&
+    "generation" in value
+  ) {
+    const { version, pid, worker, generation } = value;
+    if (
+      version === CHANNEL_VERSION &&
+      typeof pid === "number" &&
+      typeof worker === "number" &&
+      typeof generation === "number"
+    ) {
+      return { version, pid, worker, generation };
+    }
+  }
+  throw new TunicornError("ERR_PROTOCOL", `A worker introduced itself with ${payload.toString("utf8")}`);
+}

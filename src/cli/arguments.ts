@@ -1,0 +1,128 @@
+import { Command, CommanderError, Option } from "commander";
+import { TunicornError } from "../errors.ts";
+import type { Layer } from "../config/layers.ts";
+import { allSettings, type SettingName } from "../config/settings/all.ts";
+import { sections } from "../config/setting.ts";
+
+/** What a command line says. */
+export interface ParsedArguments {
+  readonly layer: Layer;
+  /** The application named, or null. */
+  readonly application: string | null;
+  readonly wantsVersion: boolean;
+  readonly wantsHelp: boolean;
+}
+
+type SettingRecord = (typeof allSettings)[number];
+
+const SUMMARY = `Serves Python WSGI applications: Gunicorn's command line, settings and signals.
+
+  tunicorn wsgi:app                          the object app of wsgi.py, on 127.0.0.1:8000
+  tunicorn -w 4 -b 0.0.0.0:8000 run:app      four workers, all addresses
+  tunicorn -c gunicorn.conf.py wsgi:app      settings from a file
+  tunicorn 'project:create_app("prod")'      an application factory`;
+
+const EPILOGUE = `
+Settings come from, the weakest first: defaults and environment, gunicorn.conf.py (or --config),
+GUNICORN_CMD_ARGS, this command line. Every flag has a name for the configuration file: --print-config.`;
+
+/** Parses arguments by the settings records. Throws ERR_USAGE. */
+export function parseArguments(argv: readonly string[], source: string): ParsedArguments {
+  const command = makeCommand();
+  const records = new Map<string, SettingRecord>();
+  for (const record of allSettings) addOptions(command, record, records);
+  try {
+    command.parse([...argv], { from: "user" });
+  } catch (error) {
+    throw usageError(error, source);
+  }
+  const options: Record<string, unknown> = command.opts();
+  const values = new Map<SettingName, unknown>();
+  for (const [attribute, record] of records) {
+    const value = options[attribute];
+    if (value === undefined) continue;
+    values.set(
+      record.name,
+      "switchValue" in record && record.switchValue !== undefined ? record.switchValue : value,
+    );
+  }
+  return {
+    layer: { source, values },
+    application: command.args[0] ?? null,
+    wantsVersion: options["version"] === true,
+    wantsHelp: options["help"] === true,
+  };
+}
+
+/** The text of `--help`, grouped by the sections of the settings. */
+export function helpText(): string {
+  const command = makeCommand();
+  for (const record of allSettings) addOptions(command, record, new Map());
+  const rank = new Map<string, number>(sections.map((section, index) => [`${section}:`, index]));
+  command.configureHelp({
+    helpWidth: 100,
+    visibleOptions: (shown) => {
+      const options = shown.options.filter((option) => !option.hidden);
+      return options.toSorted(
+        (a, b) => (rank.get(a.helpGroupHeading ?? "") ?? -1) - (rank.get(b.helpGroupHeading ?? "") ?? -1),
+      );
+    },
+  });
+  return command.helpInformation();
+}
+
+function makeCommand(): Command {
+  return new Command("tunicorn")
+    .usage("[OPTIONS] [APPLICATION]")
+    .description(SUMMARY)
+    .argument(
+      "[APPLICATION]",
+      "MODULE, MODULE:NAME or MODULE:FACTORY(); the name is application if none is given",
+    )
+    .allowExcessArguments(false)
+    .helpOption(false)
+    .helpCommand(false)
+    .addOption(new Option("-h, --help", "show this help"))
+    .addOption(new Option("-v, --version", "show the version"))
+    .addHelpText("after", EPILOGUE)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
+}
+
+/** A record's flags as options: the first long flag is shown, further ones are accepted silently. */
+function addOptions(command: Command, record: SettingRecord, records: Map<string, SettingRecord>): void {
+  const short = record.flags.find((flag) => !flag.startsWith("--"));
+  const long = record.flags.filter((flag) => flag.startsWith("--"));
+  long.forEach((flag, index) => {
+    const names = index === 0 && short !== undefined ? `${short}, ${flag}` : flag;
+    const option = new Option(
+      record.metavar === null ? names : `${names} <${record.metavar}>`,
+      summaryOf(record),
+    );
+    option.helpGroup(`${record.section}:`);
+    if (index > 0) option.hideHelp();
+    if ("isRepeatable" in record && record.isRepeatable) {
+      option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+    }
+    command.addOption(option);
+    records.set(option.attributeName(), record);
+  });
+}
+
+/** The first line of the documentation, with the default. */
+function summaryOf(record: SettingRecord): string {
+  const [first = ""] = record.doc.split("\n");
+  const { defaultValue } = record;
+  const isShown = defaultValue !== null && defaultValue !== false && record.name !== "chdir";
+  if (!isShown || (Array.isArray(defaultValue) && defaultValue.length === 0)) return first;
+  return `${first} [${String(defaultValue)}]`;
+}
+
+function usageError(error: unknown, source: string): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
+  const where = source === "the command line" ? "" : ` (in ${source})`;
+  return new TunicornError("ERR_USAGE", `${message.charAt(0).toUpperCase()}${message.slice(1)}${where}`, {
+    hint: "See tunicorn --help",
+  });
+}

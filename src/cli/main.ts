@@ -1,0 +1,49 @@
+import { findInterpreter } from "../arbiter/interpreter.ts";
+import { earlyValue, type Invocation } from "../config/invocation.ts";
+import { describeError, exitStatusOf } from "../errors.ts";
+import { version } from "../version.ts";
+import { helpText, parseArguments } from "./arguments.ts";
+import { check, wantsCheck } from "./commands/check.ts";
+import { run } from "./commands/run.ts";
+import { splitShellWords } from "./shell-words.ts";
+
+/** The tunicorn command. Ends the process with the status that Gunicorn's users know. */
+export async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    await execute(argv, environment);
+    process.exit(0);
+  } catch (error) {
+    const text = describeError(error);
+    if (text !== "") process.stderr.write(`tunicorn: ${text}\n`);
+    process.exit(exitStatusOf(error));
+  }
+}
+
+async function execute(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
+  const parsed = parseArguments(argv, "the command line");
+  if (parsed.wantsHelp) {
+    process.stdout.write(helpText());
+    return;
+  }
+  if (parsed.wantsVersion) {
+    process.stdout.write(`tunicorn (version ${version})\n`);
+    return;
+  }
+  const fromEnvironment = parseArguments(
+    splitShellWords(environment["GUNICORN_CMD_ARGS"] ?? ""),
+    "GUNICORN_CMD_ARGS",
+  );
+  const invocation: Invocation = {
+    environment,
+    workingFolder: process.cwd(),
+    environmentArguments: fromEnvironment.layer,
+    commandLine: parsed.layer,
+    application: parsed.application ?? fromEnvironment.application,
+  };
+  const interpreter = findInterpreter({
+    named: earlyValue(invocation, "python"),
+    environment,
+    workingFolder: earlyValue(invocation, "chdir") ?? invocation.workingFolder,
+  });
+  await (wantsCheck(invocation) ? check(invocation, interpreter) : run(invocation, interpreter));
+}

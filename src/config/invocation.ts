@@ -1,0 +1,109 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { TunicornError } from "../errors.ts";
+import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
+import { allSettings, settingsNotYet, type SettingName, type Settings } from "./settings/all.ts";
+import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
+
+/** How tunicorn was called: all that is known before the configuration file is read. */
+export interface Invocation {
+  readonly environment: NodeJS.ProcessEnv;
+  /** Folder in which it was called; paths of the command line are relative to it. */
+  readonly workingFolder: string;
+  /** GUNICORN_CMD_ARGS. */
+  readonly environmentArguments: Layer;
+  readonly commandLine: Layer;
+  /** The application named on the command line, or null. */
+  readonly application: string | null;
+}
+
+/** What a configuration file said, as the mold reports it. */
+export interface ConfigFileReport {
+  readonly location: string;
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly slips: Readonly<Record<string, string>>;
+}
+
+/** Value of a text setting that only the command line and GUNICORN_CMD_ARGS may give. */
+export function earlyValue(invocation: Invocation, name: SettingName): string | null {
+  for (const layer of [invocation.commandLine, invocation.environmentArguments]) {
+    const value = layer.values.get(name);
+    if (typeof value === "string") return value;
+  }
+  return null;
+}
+
+/** The configuration file to read: the one named, else gunicorn.conf.py if it is there, else none. */
+export function findConfigFile(invocation: Invocation): string | null {
+  const named = earlyValue(invocation, "config");
+  if (named === null) {
+    const path = resolve(invocation.workingFolder, DEFAULT_CONFIG_FILE);
+    return existsSync(path) ? path : null;
+  }
+  return named.startsWith("python:") ? named : resolve(invocation.workingFolder, named.replace(/^file:/, ""));
+}
+
+/** Names that a configuration file may use: settings with an effect, and those that have none yet. */
+export const configurableNames: readonly string[] = [
+  ...allSettings.map((record) => record.name),
+  ...settingsNotYet,
+];
+
+const settingNames: ReadonlySet<string> = new Set(allSettings.map((record) => record.name));
+
+function isSettingName(name: string): name is SettingName {
+  return settingNames.has(name);
+}
+
+/** Settings that were chosen before the configuration file could say anything. */
+const earlyNames: ReadonlySet<string> = new Set<SettingName>(["config", "python"]);
+
+export interface MergedSettings {
+  readonly settings: Settings;
+  /** Lines for the log about what the configuration file says in vain. */
+  readonly warnings: readonly string[];
+}
+
+/** Merges all sources by their rank and validates the outcome. */
+export function mergeSettings(invocation: Invocation, file: ConfigFileReport | null): MergedSettings {
+  const layers = [...environmentLayers(invocation.environment)];
+  const warnings: string[] = [];
+  if (file !== null) layers.push(fileLayer(file, warnings));
+  layers.push(invocation.environmentArguments, invocation.commandLine);
+  if (invocation.application !== null) {
+    layers.push({ source: "the command line", values: new Map([["wsgi_app", invocation.application]]) });
+  }
+  const settings = resolveSettings(layers);
+  checkWorkerClass(settings);
+  return { settings, warnings };
+}
+
+function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
+  const values = new Map<SettingName, unknown>();
+  for (const [name, value] of Object.entries(file.values)) {
+    if (!isSettingName(name)) {
+      warnings.push(`${file.location}: the setting ${name} has no effect yet`);
+    } else if (earlyNames.has(name)) {
+      warnings.push(`${file.location}: ${name} has an effect only on the command line`);
+    } else {
+      values.set(name, value);
+    }
+  }
+  for (const [name, nearest] of Object.entries(file.slips)) {
+    warnings.push(`${file.location}: there is no setting ${name}. Did you mean ${nearest}?`);
+  }
+  return { source: file.location, values };
+}
+
+const SYNC_NAMES: ReadonlySet<string> = new Set(["sync", "gunicorn.workers.sync.SyncWorker"]);
+
+function checkWorkerClass(settings: Settings): void {
+  if (SYNC_NAMES.has(settings.worker_class)) return;
+  throw new TunicornError(
+    "ERR_WORKER_CLASS",
+    `The worker class "${settings.worker_class}" is not there yet, want sync`,
+    {
+      hint: 'Use -k sync, or worker_class = "sync" in the configuration file',
+    },
+  );
+}

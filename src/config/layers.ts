@@ -1,0 +1,54 @@
+import { TunicornError } from "../errors.ts";
+import { allSettings, type SettingName, type Settings } from "./settings/all.ts";
+import { WantedError } from "./setting.ts";
+
+/** What one source says, before it is validated. */
+export interface Layer {
+  /** Who said it, for messages: "the command line", "gunicorn.conf.py". */
+  readonly source: string;
+  readonly values: ReadonlyMap<SettingName, unknown>;
+}
+
+/** The environment variables that stand in for defaults, each as a source of its own. */
+export function environmentLayers(environment: NodeJS.ProcessEnv): Layer[] {
+  const layers: Layer[] = [];
+  for (const record of allSettings) {
+    const replacement = "environment" in record ? record.environment : undefined;
+    if (replacement === undefined) continue;
+    const text = environment[replacement.variable];
+    if (text === undefined || text.trim() === "") continue;
+    const values = new Map<SettingName, unknown>([[record.name, replacement.toValue(text)]]);
+    layers.push({ source: `environment variable ${replacement.variable}`, values });
+  }
+  return layers;
+}
+
+/**
+ * Merges layers, the weakest first, over the defaults, and validates what holds.
+ * Throws ERR_SETTING_VALUE naming the setting, the value, its source and what was wanted.
+ */
+export function resolveSettings(layers: readonly Layer[]): Settings {
+  const resolved: Record<string, unknown> = {};
+  for (const record of allSettings) {
+    const layer = layers.findLast(({ values }) => values.has(record.name));
+    resolved[record.name] =
+      layer === undefined
+        ? record.defaultValue
+        : parseValue(record, layer.values.get(record.name), layer.source);
+  }
+  // Each entry was made by its own record's parser or default.
+  return resolved as Settings;
+}
+
+function parseValue(record: (typeof allSettings)[number], value: unknown, source: string): unknown {
+  try {
+    return record.parse(value);
+  } catch (error) {
+    if (!(error instanceof WantedError)) throw error;
+    throw new TunicornError(
+      "ERR_SETTING_VALUE",
+      `Invalid value for ${record.name} from ${source}: ${JSON.stringify(value)}, want ${error.message}`,
+      { cause: error },
+    );
+  }
+}

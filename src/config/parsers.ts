@@ -1,0 +1,110 @@
+/** Parsers for the values of settings: what a command line, a Python file or an environment variable says. */
+import { existsSync, statSync } from "node:fs";
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { isLogLevel, logLevels, type LogLevel } from "../log/error-log.ts";
+import { WantedError } from "./setting.ts";
+
+const WHOLE_NUMBER = /^\s*(?:[0-9]+|0[xX][0-9a-fA-F]+|0[oO][0-7]+)\s*$/;
+
+/** A whole number of 0 or more; text may be decimal, hexadecimal or octal as Python writes it. */
+export function wholeNumber(input: unknown): number {
+  const value = typeof input === "string" && WHOLE_NUMBER.test(input) ? Number(input) : input;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new WantedError("a whole number of 0 or more");
+  }
+  return value;
+}
+
+/** A whole number of 1 or more. */
+export function positiveNumber(input: unknown): number {
+  const value = typeof input === "string" || typeof input === "number" ? wholeNumber(input) : 0;
+  if (value === 0) throw new WantedError("a whole number of 1 or more");
+  return value;
+}
+
+export function boolean(input: unknown): boolean {
+  if (typeof input === "boolean") return input;
+  const text = typeof input === "string" ? input.trim().toLowerCase() : "";
+  if (text === "true") return true;
+  if (text === "false") return false;
+  throw new WantedError("True or False");
+}
+
+export function text(input: unknown): string {
+  if (typeof input !== "string") throw new WantedError("text");
+  return input.trim();
+}
+
+export function optionalText(input: unknown): string | null {
+  if (input === null || input === undefined) return null;
+  const value = text(input);
+  return value === "" ? null : value;
+}
+
+/** A list of texts; one text stands for a list of one. */
+export function textList(input: unknown): readonly string[] {
+  if (typeof input === "string") return [text(input)];
+  if (!Array.isArray(input)) throw new WantedError("text or a list of texts");
+  return input.map((item: unknown) => text(item));
+}
+
+/** A list of texts, or one text with commas. */
+export function commaList(input: unknown): readonly string[] {
+  return textList(input)
+    .flatMap((item) => item.split(","))
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+/** `NAME=value` pairs. */
+export function environmentList(input: unknown): readonly string[] {
+  const entries = textList(input);
+  for (const entry of entries) {
+    if (!/^[^=]+=/.test(entry)) throw new WantedError(`NAME=value instead of "${entry}"`);
+  }
+  return entries;
+}
+
+/** Addresses, CIDR ranges, or `*`. */
+export function networkList(input: unknown): readonly string[] {
+  const entries = commaList(input);
+  for (const entry of entries) {
+    if (entry !== "*" && !isNetwork(entry)) {
+      throw new WantedError(`IP addresses, CIDR ranges or * instead of "${entry}"`);
+    }
+  }
+  return entries;
+}
+
+function isNetwork(entry: string): boolean {
+  const [address = "", prefix, ...rest] = entry.split("/");
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= (version === 6 ? 128 : 32);
+}
+
+/** A mapping of texts to texts. */
+export function textMapping(input: unknown): Readonly<Record<string, string>> {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    throw new WantedError("a dictionary of texts");
+  }
+  const entries = Object.entries(input).map(([name, value]) => [text(name), text(value)] as const);
+  return Object.fromEntries(entries);
+}
+
+export function logLevel(input: unknown): LogLevel {
+  const level = text(input).toLowerCase();
+  const known = level === "warn" ? "warning" : level === "fatal" ? "critical" : level;
+  if (!isLogLevel(known)) throw new WantedError(`one of ${logLevels.join(", ")}`);
+  return known;
+}
+
+/** A folder that exists; the value is its absolute path. */
+export function existingFolder(input: unknown): string {
+  const path = resolve(text(input));
+  if (!existsSync(path)) throw new WantedError("a folder that exists");
+  if (!statSync(path).isDirectory()) throw new WantedError("a folder, not a file");
+  return path;
+}

@@ -1,0 +1,28 @@
+import { optionalText, text } from "../parsers.ts";
+import { setting } from "../setting.ts";
+
+export const DEFAULT_CONFIG_FILE = "./gunicorn.conf.py";
+
+export const configFileSettings = [
+  setting({
+    name: "config",
+    section: "Config File",
+    flags: ["--config", "-c"],
+    metavar: "CONFIG",
+    defaultValue: DEFAULT_CONFIG_FILE,
+    parse: text,
+    doc: `The configuration file, which is executed Python: PATH, file:PATH or python:MODULE.
+
+Without this flag ./gunicorn.conf.py is read if it exists. The interpreter that runs the application runs
+the file. Has an effect only on the command line and in GUNICORN_CMD_ARGS.`,
+  }),
+  setting({
+    name: "wsgi_app",
+    section: "Config File",
+    flags: [],
+    metavar: null,
+    defaultValue: null,
+    parse: optionalText,
+    doc: `The application, when none is named on the command line: MODULE, MODULE:NAME or MODULE:FACTORY().`,
+  }),
+] as const;

@@ -1,0 +1,48 @@
+import type { LogLevel } from "../../log/error-log.ts";
+import { logLevel, optionalText, text } from "../parsers.ts";
+import { setting } from "../setting.ts";
+
+const infoLevel: LogLevel = "info";
+
+export const loggingSettings = [
+  setting({
+    name: "accesslog",
+    section: "Logging",
+    flags: ["--access-logfile"],
+    metavar: "FILE",
+    defaultValue: null,
+    parse: optionalText,
+    doc: `File for one line a request; - is standard output. Without it there is no access log.`,
+  }),
+  setting({
+    name: "access_log_format",
+    section: "Logging",
+    flags: ["--access-logformat"],
+    metavar: "FORMAT",
+    defaultValue: `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
+    parse: text,
+    doc: `What a line of the access log holds.
+
+h peer address, u user, t time, r request line, m method, U path, q query, H protocol, s status, B and b body
+bytes, f referer, a user agent, T M D L duration in seconds, milliseconds, microseconds and decimal seconds,
+p process id, {name}i request header, {name}o response header, {name}e environ entry.`,
+  }),
+  setting({
+    name: "errorlog",
+    section: "Logging",
+    flags: ["--error-logfile", "--log-file"],
+    metavar: "FILE",
+    defaultValue: "-",
+    parse: text,
+    doc: `File for everything else that the server has to say; - is standard error.`,
+  }),
+  setting({
+    name: "loglevel",
+    section: "Logging",
+    flags: ["--log-level"],
+    metavar: "LEVEL",
+    defaultValue: infoLevel,
+    parse: logLevel,
+    doc: `What the error log leaves out: debug, info, warning, error or critical, from all to little.`,
+  }),
+] as const;

@@ -1,0 +1,115 @@
+import { tmpdir } from "node:os";
+import {
+  boolean,
+  environmentList,
+  existingFolder,
+  networkList,
+  optionalText,
+  textMapping,
+} from "../parsers.ts";
+import { setting } from "../setting.ts";
+
+export const serverMechanicsSettings = [
+  setting({
+    name: "preload_app",
+    section: "Server Mechanics",
+    flags: ["--preload"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Import the application once, before the workers are forked.
+
+It saves memory and boot time. Connections and threads that the application opens while it is imported are
+then shared by all workers. A reload imports it anew.`,
+  }),
+  setting({
+    name: "chdir",
+    section: "Server Mechanics",
+    flags: ["--chdir"],
+    metavar: "FOLDER",
+    defaultValue: process.cwd(),
+    parse: existingFolder,
+    doc: `Folder to change to before the application is imported; it comes first on its Python path.`,
+  }),
+  setting({
+    name: "raw_env",
+    section: "Server Mechanics",
+    flags: ["--env", "-e"],
+    metavar: "NAME=VALUE",
+    isRepeatable: true,
+    defaultValue: [],
+    parse: environmentList,
+    doc: `An environment variable for the application. May be given several times.`,
+  }),
+  setting({
+    name: "pidfile",
+    section: "Server Mechanics",
+    flags: ["--pid", "-p"],
+    metavar: "FILE",
+    defaultValue: null,
+    parse: optionalText,
+    doc: `File for the arbiter's process id. Starting is refused while the process that it names lives.`,
+  }),
+  setting({
+    name: "worker_tmp_dir",
+    section: "Server Mechanics",
+    flags: ["--worker-tmp-dir"],
+    metavar: "FOLDER",
+    defaultValue: null,
+    parse: (input) => (input === null ? null : existingFolder(input)),
+    doc: `Folder for the private directory of the running server, with its sockets and large request bodies.
+
+Without it the system's folder for temporary files is used (here ${tmpdir()}). Its path must be short: a
+Unix socket's path holds about 100 bytes.`,
+  }),
+  setting({
+    name: "secure_scheme_headers",
+    section: "Server Mechanics",
+    flags: [],
+    metavar: null,
+    defaultValue: {
+      "X-FORWARDED-PROTOCOL": "ssl",
+      "X-FORWARDED-PROTO": "https",
+      "X-FORWARDED-SSL": "on",
+    },
+    parse: textMapping,
+    doc: `Headers, with the value of each, by which a trusted proxy says that its client came by https.
+
+Two that contradict each other get 400. From peers outside forwarded_allow_ips they mean nothing.`,
+  }),
+  setting({
+    name: "forwarded_allow_ips",
+    section: "Server Mechanics",
+    flags: ["--forwarded-allow-ips"],
+    metavar: "ADDRESSES",
+    defaultValue: ["127.0.0.1", "::1"],
+    environment: { variable: "FORWARDED_ALLOW_IPS", toValue: (addresses) => addresses },
+    parse: networkList,
+    doc: `Peers whose scheme headers count: addresses and CIDR ranges with commas between, or * for all.
+
+* lets any client claim https; it is right only where nobody but the proxy can connect. Peers on a unix
+socket are always trusted.`,
+  }),
+  setting({
+    name: "pythonpath",
+    section: "Server Mechanics",
+    flags: ["--pythonpath"],
+    metavar: "FOLDERS",
+    defaultValue: null,
+    parse: optionalText,
+    doc: `Folders, with commas between, that are put on the application's Python path.`,
+  }),
+  setting({
+    name: "python",
+    section: "Server Mechanics",
+    flags: ["--python"],
+    metavar: "INTERPRETER",
+    defaultValue: null,
+    parse: optionalText,
+    isOwn: true,
+    doc: `The Python that runs the application and the configuration file; 3.10 or newer.
+
+Without it: the one of $VIRTUAL_ENV, else of .venv in the working folder, else python3 on the PATH. Has no
+effect in the configuration file, which this interpreter reads.`,
+  }),
+] as const;

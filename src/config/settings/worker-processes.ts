@@ -1,0 +1,86 @@
+import { positiveNumber, text, wholeNumber } from "../parsers.ts";
+import { setting } from "../setting.ts";
+
+export const workerProcessesSettings = [
+  setting({
+    name: "workers",
+    section: "Worker Processes",
+    flags: ["--workers", "-w"],
+    metavar: "INT",
+    defaultValue: 1,
+    environment: { variable: "WEB_CONCURRENCY", toValue: (count) => count },
+    parse: positiveNumber,
+    doc: `Number of worker processes.
+
+Each handles one request at a time with the sync class. Two to four for each core is usual; more cost
+memory and do not make a busy machine faster.`,
+  }),
+  setting({
+    name: "worker_class",
+    section: "Worker Processes",
+    flags: ["--worker-class", "-k"],
+    metavar: "CLASS",
+    defaultValue: "sync",
+    parse: text,
+    doc: `How a worker handles requests. So far there is sync: one request at a time.`,
+  }),
+  setting({
+    name: "worker_connections",
+    section: "Worker Processes",
+    flags: ["--worker-connections"],
+    metavar: "INT",
+    defaultValue: 1000,
+    parse: wholeNumber,
+    doc: `Simultaneous requests of a worker that multiplexes. The sync class has one, whatever is said here.`,
+  }),
+  setting({
+    name: "max_requests",
+    section: "Worker Processes",
+    flags: ["--max-requests"],
+    metavar: "INT",
+    defaultValue: 0,
+    parse: wholeNumber,
+    doc: `Requests after which a worker is replaced; 0: never. It bounds what a leaking application can take.`,
+  }),
+  setting({
+    name: "max_requests_jitter",
+    section: "Worker Processes",
+    flags: ["--max-requests-jitter"],
+    metavar: "INT",
+    defaultValue: 0,
+    parse: wholeNumber,
+    doc: `A random number from 0 to this is added to max_requests for each worker, so that not all leave at once.`,
+  }),
+  setting({
+    name: "timeout",
+    section: "Worker Processes",
+    flags: ["--timeout", "-t"],
+    metavar: "SECONDS",
+    defaultValue: 30,
+    parse: wholeNumber,
+    doc: `Seconds that a worker may take for a request, or to boot; 0: no limit.
+
+Then the client gets 504, the log names the request and shows where the code was, and the worker is
+replaced. Time in which a worker only waits for a slow client does not count.`,
+  }),
+  setting({
+    name: "graceful_timeout",
+    section: "Worker Processes",
+    flags: ["--graceful-timeout"],
+    metavar: "SECONDS",
+    defaultValue: 30,
+    parse: wholeNumber,
+    doc: `Seconds for requests under way to finish when the server stops or reloads; then they are cut off.`,
+  }),
+  setting({
+    name: "keepalive",
+    section: "Worker Processes",
+    flags: ["--keep-alive"],
+    metavar: "SECONDS",
+    defaultValue: 2,
+    parse: wholeNumber,
+    doc: `Seconds that an idle client connection is kept for a further request.
+
+Idle connections cost no worker. Behind a proxy it should be longer than the proxy's own time.`,
+  }),
+] as const;

@@ -1,0 +1,338 @@
+import type { Socket } from "node:net";
+import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import { Exchange, type ExchangeTransport } from "./exchange.ts";
+import { HttpFault } from "./http-fault.ts";
+import type { HttpLimits } from "./limits.ts";
+import { RequestParser } from "./request-parser.ts";
+import { errorAnswer } from "./error-page.ts";
+
+/** How long a connection may wait for its client, in milliseconds. */
+export interface ConnectionTimeouts {
+  /** Idle between two requests (`keepalive`). */
+  readonly keepAliveMs: number;
+  /** From the first byte of a request, or from accepting, to a complete head. */
+  readonly headMs: number;
+  /** Between two pieces of a request body. */
+  readonly bodyStallMs: number;
+  /** Without the client taking any byte of a response. */
+  readonly writeStallMs: number;
+}
+
+/** What serves the exchanges of a connection. It hears of one exchange at a time. */
+export interface ExchangeHandler {
+  /** A complete and valid head has come. */
+  onHead(exchange: Exchange): void;
+  onBody(exchange: Exchange, bytes: Buffer): void;
+  /** The request is complete. */
+  onEnd(exchange: Exchange): void;
+  /** The client has taken what was written: `unsentBytes` is small again. */
+  onDrain(exchange: Exchange): void;
+  /** The response was written completely. */
+  onFinish(exchange: Exchange): void;
+  /** The connection is gone before the response was complete. */
+  onClose(exchange: Exchange): void;
+  /** A request was refused by the engine; `exchange` is null when it had no valid head. */
+  onFault(fault: HttpFault, exchange: Exchange | null): void;
+}
+
+export interface ConnectionOptions {
+  readonly socket: Socket;
+  readonly limits: HttpLimits;
+  readonly timeouts: ConnectionTimeouts;
+  readonly deadlines: Deadlines;
+  readonly handler: ExchangeHandler;
+  readonly onClosed: (connection: Connection) => void;
+}
+
+/**
+ * reading: a request is awaited or arrives. answering: it is complete, its response is not.
+ * flushing: the last answer is written, not yet taken. lingering: our side is closed. closed: all is over.
+ */
+type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
+
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+
+/** Bytes of pipelined requests that are kept while a response is under way; beyond it reading stops. */
+const PIPELINE_LIMIT_BYTES = 64 * 1024;
+
+/** While draining: from accepting to the first byte of a request. */
+const FIRST_REQUEST_MS = 1000;
+
+/** After the last answer, unread input is thrown away for this long, so that no reset destroys the answer. */
+const LINGER_MS = 2000;
+const LINGER_LIMIT_BYTES = 256 * 1024;
+
+/**
+ * A client connection from accept to close: requests one after another, each answered before the next is
+ * handled. The socket must have been accepted with `allowHalfOpen`.
+ */
+export class Connection implements ExchangeTransport, Waiting {
+  deadlineAt: number;
+  readonly #options: ConnectionOptions;
+  readonly #socket: Socket;
+  readonly #parser: RequestParser;
+  #state: State = "reading";
+  #exchange: Exchange | null = null;
+  #isRequestComplete = false;
+  /** The deadline of a head runs from its first byte, not anew from each further one. */
+  #isHeadTimed = false;
+  /** No request has come yet: its first one may be on its way. */
+  #isFresh = true;
+  #isClientDone = false;
+  #isDraining = false;
+  #isPumping = false;
+  #lingerBytes = 0;
+  #lastUnsentBytes = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.#parser = new RequestParser(options.limits);
+    this.deadlineAt = performance.now() + options.timeouts.headMs;
+    const socket = this.#socket;
+    socket.on("data", (bytes: Buffer) => this.#onData(bytes));
+    socket.on("end", () => this.#onClientDone());
+    socket.on("drain", () => this.#onDrain());
+    // A reset or a broken pipe is the client's business; "close" follows.
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#onClose());
+    options.deadlines.add(this);
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /**
+   * No request beyond the present one: an idle connection closes now, a busy one after its response.
+   * One that has not sent its first request yet gets a moment to do so: its client was let in.
+   */
+  drain(): void {
+    this.#isDraining = true;
+    if (!this.#isIdle) return;
+    if (this.#isFresh) this.deadlineAt = Math.min(this.deadlineAt, performance.now() + FIRST_REQUEST_MS);
+    else this.#close();
+  }
+
+  /** No request is under way, not even a part of one. */
+  get #isIdle(): boolean {
+    return this.#state === "reading" && this.#exchange === null && this.#parser.isIdle;
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#state === "closed") return;
+    this.#socket.write(bytes);
+    if (this.#state === "answering" && this.deadlineAt === Infinity && this.unsentBytes > 0) {
+      this.#watchWriting(performance.now());
+    }
+  }
+
+  finish(exchange: Exchange, keepAlive: boolean): void {
+    this.#options.handler.onFinish(exchange);
+    this.#exchange = null;
+    const mayGoOn = keepAlive && this.#isRequestComplete && !this.#isDraining;
+    if (!mayGoOn) {
+      this.#close();
+      return;
+    }
+    this.#state = "reading";
+    this.#isFresh = false;
+    if (this.unsentBytes > 0) this.#watchWriting(performance.now());
+    else this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
+    if (this.#parser.bufferedBytes > 0) this.#pump();
+    if (this.#state !== "reading") return;
+    if (this.#isClientDone) this.#onClientDone();
+    else this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+    this.deadlineAt = Infinity;
+  }
+
+  resumeReading(): void {
+    this.#socket.resume();
+    if (this.#state === "reading") this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
+  }
+
+  onDeadline(now: number): void {
+    switch (this.#state) {
+      case "reading":
+        this.#onReadDeadline(now);
+        break;
+      case "answering":
+      case "flushing":
+        this.#judgeWriting(now);
+        break;
+      case "lingering":
+        this.destroy();
+        break;
+      case "closed":
+        break;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  #onReadDeadline(now: number): void {
+    if (this.#isIdle) {
+      if (this.unsentBytes === 0) this.#close();
+      else this.#judgeWriting(now);
+      return;
+    }
+    this.#refuse(
+      new HttpFault("ERR_HTTP_REQUEST_TIMEOUT", "The client did not complete its request in time"),
+    );
+  }
+
+  #onData(bytes: Buffer): void {
+    switch (this.#state) {
+      case "reading":
+        this.#parser.feed(bytes);
+        this.#pump();
+        break;
+      case "answering":
+        this.#parser.feed(bytes);
+        if (this.#parser.bufferedBytes > PIPELINE_LIMIT_BYTES) this.#socket.pause();
+        break;
+      case "flushing":
+      case "lingering":
+        this.#lingerBytes += bytes.length;
+        if (this.#lingerBytes > LINGER_LIMIT_BYTES) this.destroy();
+        break;
+      case "closed":
+        break;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  /** Handles what the parser holds until a request is complete or more input is needed. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      while (this.#state === "reading") {
+        const event = this.#parser.next();
+        if (event === null) break;
+        switch (event.type) {
+          case "head":
+            this.#begin(new Exchange(this, event.head));
+            break;
+          case "body":
+            this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
+            if (this.#exchange !== null) this.#options.handler.onBody(this.#exchange, event.bytes);
+            break;
+          case "end":
+            this.#completeRequest();
+            break;
+          case "fault":
+            this.#refuse(event.fault);
+            break;
+          default:
+            event satisfies never;
+        }
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+    if (this.#state === "reading" && !this.#isHeadTimed && this.#parser.isInHead) {
+      this.#isHeadTimed = true;
+      this.deadlineAt = performance.now() + this.#options.timeouts.headMs;
+    }
+  }
+
+  #begin(exchange: Exchange): void {
+    this.#exchange = exchange;
+    this.#isRequestComplete = false;
+    this.#isHeadTimed = false;
+    this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
+    this.#options.handler.onHead(exchange);
+    if (exchange.head.expectsContinue && !exchange.isAnswered && this.#state === "reading")
+      this.write(CONTINUE);
+  }
+
+  #completeRequest(): void {
+    this.#isRequestComplete = true;
+    this.#state = "answering";
+    this.deadlineAt = Infinity;
+    if (this.#exchange !== null) this.#options.handler.onEnd(this.#exchange);
+  }
+
+  /** The client is judged by what it takes: any progress earns it another interval. */
+  #judgeWriting(now: number): void {
+    if (this.unsentBytes < this.#lastUnsentBytes) this.#watchWriting(now);
+    else this.destroy();
+  }
+
+  #watchWriting(now: number): void {
+    this.#lastUnsentBytes = this.unsentBytes;
+    this.deadlineAt = now + this.#options.timeouts.writeStallMs;
+  }
+
+  #onDrain(): void {
+    if (this.#state === "answering") this.deadlineAt = Infinity;
+    if (this.#isIdle) this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
+    if (this.#exchange !== null) this.#options.handler.onDrain(this.#exchange);
+  }
+
+  /** The client will send no more. What it has asked for completely is still answered. */
+  #onClientDone(): void {
+    this.#isClientDone = true;
+    if (this.#state !== "reading") return;
+    if (this.#isIdle) this.#close();
+    else
+      this.#refuse(
+        new HttpFault("ERR_HTTP_EARLY_CLOSE", "The client closed before its request was complete"),
+      );
+  }
+
+  /** Answers with an error page and closes: what follows a refused request cannot be trusted. */
+  #refuse(fault: HttpFault): void {
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    exchange?.abandon();
+    this.#options.handler.onFault(fault, exchange);
+    if (exchange?.isAnswered === true) {
+      this.destroy();
+      return;
+    }
+    this.#socket.write(errorAnswer(fault.status));
+    this.#close();
+  }
+
+  /** Ends our side once all is sent; what the client still sends is thrown away for a while. */
+  #close(): void {
+    if (this.#state !== "reading" && this.#state !== "answering") return;
+    this.#state = "flushing";
+    this.#watchWriting(performance.now());
+    this.#socket.resume();
+    this.#socket.end(() => {
+      if (this.#state !== "flushing") return;
+      this.#state = "lingering";
+      this.deadlineAt = performance.now() + LINGER_MS;
+    });
+  }
+
+  #onClose(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.deadlineAt = Infinity;
+    this.#options.deadlines.delete(this);
+    const exchange = this.#exchange;
+    this.#exchange = null;
+    if (exchange !== null) {
+      exchange.abandon();
+      this.#options.handler.onClose(exchange);
+    }
+    this.#options.onClosed(this);
+  }
+}

@@ -1,0 +1,193 @@
+import type { RequestHead } from "./request-head.ts";
+import {
+  decideFraming,
+  serverHeadText,
+  type Persistence,
+  type ResponseFraming,
+  type ResponseHead,
+} from "./response-head.ts";
+
+/** What an exchange needs of its connection. */
+export interface ExchangeTransport {
+  write(bytes: Buffer): void;
+  /** Bytes written that the client has not taken yet. */
+  readonly unsentBytes: number;
+  /** The response is complete; the connection goes on or closes gracefully. */
+  finish(exchange: Exchange, keepAlive: boolean): void;
+  /** Cuts the connection, so that the client sees that the response is not complete. */
+  destroy(): void;
+  /** Stops and resumes reading request bytes. */
+  pauseReading(): void;
+  resumeReading(): void;
+  /** The server is draining: no further request on this connection. */
+  readonly isDraining: boolean;
+}
+
+type State = "waiting" | "streaming" | "done";
+
+const CRLF = Buffer.from("\r\n");
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+const EMPTY = Buffer.alloc(0);
+
+/** Up to this size head and body are joined into one write; above it the copy costs more than a second write. */
+const JOIN_LIMIT_BYTES = 64 * 1024;
+
+/** One request and its response. The response goes out in the order of its calls and ends exactly once. */
+export class Exchange {
+  readonly head: RequestHead;
+  /** When the head was complete, in milliseconds of `performance.now()`. */
+  readonly startedAt: number;
+  /** Status that was sent, or 0 before the head went out. */
+  status = 0;
+  /** Body bytes sent, without chunk framing. */
+  bodyBytes = 0;
+  /** The application gave more or fewer bytes than its Content-Length. */
+  lengthMismatch: "short" | "long" | null = null;
+  readonly #transport: ExchangeTransport;
+  #state: State = "waiting";
+  #framing: ResponseFraming = { type: "no-body" };
+  #keepAlive = false;
+
+  constructor(transport: ExchangeTransport, head: RequestHead) {
+    this.#transport = transport;
+    this.head = head;
+    this.startedAt = performance.now();
+  }
+
+  /** The head went out: no other answer can take its place. */
+  get isAnswered(): boolean {
+    return this.status !== 0;
+  }
+
+  get isDone(): boolean {
+    return this.#state === "done";
+  }
+
+  /** Bytes written that the client has not taken yet: what to watch before giving more. */
+  get unsentBytes(): number {
+    return this.#transport.unsentBytes;
+  }
+
+  pauseBody(): void {
+    this.#transport.pauseReading();
+  }
+
+  resumeBody(): void {
+    this.#transport.resumeReading();
+  }
+
+  /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */
+  respond(
+    head: ResponseHead,
+    body: Buffer,
+    isEnd: boolean,
+    options: { readonly close?: boolean } = {},
+  ): void {
+    if (this.#state !== "waiting") return;
+    const { method, version } = this.head;
+    this.status = head.status;
+    this.#framing = decideFraming({
+      method,
+      version,
+      status: head.status,
+      contentLength: head.contentLength,
+      wholeBytes: isEnd ? body.length : null,
+    });
+    this.#keepAlive =
+      this.head.keepAlive &&
+      options.close !== true &&
+      this.#framing.type !== "close" &&
+      !this.#transport.isDraining;
+    const headText = serverHeadText(head, this.#framing, this.#persistence(version));
+    this.#state = "streaming";
+    this.#sendFirst(headText, head.fieldLines, this.#limitToLength(body), isEnd);
+    if (isEnd) this.#finish();
+  }
+
+  /** Sends further body bytes. */
+  write(body: Buffer): void {
+    if (this.#state !== "streaming") return;
+    const allowed = this.#limitToLength(body);
+    if (allowed.length > 0)
+      this.#transport.write(this.#framing.type === "chunked" ? frameChunk(allowed) : allowed);
+  }
+
+  /** The body is complete. */
+  end(): void {
+    if (this.#state !== "streaming") return;
+    if (this.#framing.type === "chunked") this.#transport.write(LAST_CHUNK);
+    this.#finish();
+  }
+
+  /** Ends a response that cannot be completed: the client must be able to tell. */
+  abort(): void {
+    if (this.#state === "done") return;
+    this.#state = "done";
+    this.#transport.destroy();
+  }
+
+  /** The client is gone; nothing more is sent. */
+  abandon(): void {
+    this.#state = "done";
+  }
+
+  #persistence(version: "HTTP/1.0" | "HTTP/1.1"): Persistence {
+    if (!this.#keepAlive) return "close";
+    return version === "HTTP/1.0" ? "keep-alive-1.0" : "keep-alive";
+  }
+
+  #sendFirst(headText: string, fieldLines: Buffer, body: Buffer, isEnd: boolean): void {
+    const isChunked = this.#framing.type === "chunked";
+    const framed = isChunked && body.length > 0 ? frameChunk(body) : body;
+    const tail = isChunked && isEnd ? LAST_CHUNK : EMPTY;
+    const headBytes = headText.length + fieldLines.length + CRLF.length;
+    const isJoined = framed.length <= JOIN_LIMIT_BYTES;
+    const bytes = Buffer.allocUnsafe(headBytes + (isJoined ? framed.length + tail.length : 0));
+    bytes.write(headText, 0, "latin1");
+    fieldLines.copy(bytes, headText.length);
+    CRLF.copy(bytes, headBytes - CRLF.length);
+    if (isJoined) {
+      framed.copy(bytes, headBytes);
+      tail.copy(bytes, headBytes + framed.length);
+      this.#transport.write(bytes);
+      return;
+    }
+    this.#transport.write(bytes);
+    this.#transport.write(framed);
+    if (tail.length > 0) this.#transport.write(tail);
+  }
+
+  /** The bytes that may still be sent: none without a body, and never more than the length announced. */
+  #limitToLength(body: Buffer): Buffer {
+    const framing = this.#framing;
+    if (framing.type === "no-body") {
+      return EMPTY;
+    }
+    let allowed = body;
+    if (framing.type === "length" && this.bodyBytes + body.length > framing.bytes) {
+      this.lengthMismatch = "long";
+      allowed = body.subarray(0, framing.bytes - this.bodyBytes);
+    }
+    this.bodyBytes += allowed.length;
+    return allowed;
+  }
+
+  #finish(): void {
+    if (this.#framing.type === "length" && this.bodyBytes < this.#framing.bytes) {
+      this.lengthMismatch = "short";
+      this.abort();
+      return;
+    }
+    this.#state = "done";
+    this.#transport.finish(this, this.#keepAlive);
+  }
+}
+
+function frameChunk(body: Buffer): Buffer {
+  const size = `${body.length.toString(16)}\r\n`;
+  const bytes = Buffer.allocUnsafe(size.length + body.length + CRLF.length);
+  bytes.write(size, 0, "latin1");
+  body.copy(bytes, size.length);
+  CRLF.copy(bytes, size.length + body.length);
+  return bytes;
+}

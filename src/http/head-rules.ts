@@ -1,0 +1,198 @@
+import type { FieldName } from "./field-name.ts";
+import { HttpFault, quoteForLog } from "./http-fault.ts";
+import type { BodyFraming, RequestHead } from "./request-head.ts";
+import { isValidHost, parseTarget } from "./request-target.ts";
+
+/** Gunicorn's idea of a conventional method: 3 to 20 characters, no lower case, no number sign. */
+const CONVENTIONAL_METHOD = /^[!$%&'*+\-.^_`|~0-9A-Z]{3,20}$/;
+const WELL_FORMED_VERSION = /^HTTP\/[0-9]\.[0-9]$/;
+const DIGITS = /^[0-9]+$/;
+
+/** Codings that a client may apply below `chunked`; they reach the application as they are. */
+const CONTENT_CODINGS: ReadonlySet<string> = new Set(["gzip", "deflate", "compress", "x-gzip", "x-compress"]);
+
+const NO_BODY: BodyFraming = { type: "none" };
+const CHUNKED: BodyFraming = { type: "chunked" };
+
+/** The fields that decide about the message, gathered in one pass over the head. */
+interface Deciding {
+  host: string | undefined;
+  contentLength: string | undefined;
+  transferEncoding: string | undefined;
+  connection: string | undefined;
+  expect: string | undefined;
+  hasContentType: boolean;
+}
+
+/** Makes a request head of its parts, or refuses it (RFC 9112 sections 3 and 6, RFC 9110 section 7.2). */
+export function makeHead(
+  method: string,
+  target: string,
+  versionText: string,
+  names: readonly FieldName[],
+  values: readonly string[],
+): RequestHead {
+  const version = checkVersion(method, versionText);
+  if (!CONVENTIONAL_METHOD.test(method)) {
+    throw new HttpFault(
+      "ERR_HTTP_METHOD",
+      `Invalid method ${quoteForLog(method)}: want 3 to 20 upper-case characters`,
+    );
+  }
+  const deciding = gather(names, values);
+  const framing = decideFraming(version, deciding);
+  const { path, query, authority } = parseTarget(method, target);
+  const host = checkHost(version, deciding.host, authority);
+  const isExpecting = deciding.expect !== undefined && version === "HTTP/1.1";
+  if (isExpecting && deciding.expect?.toLowerCase() !== "100-continue") {
+    throw new HttpFault("ERR_HTTP_EXPECTATION", `Unknown expectation ${quoteForLog(deciding.expect ?? "")}`);
+  }
+  return {
+    method,
+    target,
+    path,
+    query,
+    version,
+    names,
+    values,
+    host,
+    framing,
+    keepAlive: decideKeepAlive(version, deciding.connection),
+    expectsContinue: isExpecting && framing.type !== "none",
+  };
+}
+
+function checkVersion(method: string, version: string): "HTTP/1.0" | "HTTP/1.1" {
+  if (version === "HTTP/1.1" || version === "HTTP/1.0") return version;
+  if (method === "PRI" && version === "HTTP/2.0") {
+    throw new HttpFault(
+      "ERR_HTTP_REQUEST_LINE",
+      "This is HTTP/2 with prior knowledge, want HTTP/1.1 on this port",
+    );
+  }
+  if (WELL_FORMED_VERSION.test(version)) {
+    throw new HttpFault("ERR_HTTP_VERSION", `Version ${quoteForLog(version)} is not offered, want HTTP/1.1`);
+  }
+  throw new HttpFault("ERR_HTTP_REQUEST_LINE", `Invalid version ${quoteForLog(version)}, want HTTP/1.1`);
+}
+
+function gather(names: readonly FieldName[], values: readonly string[]): Deciding {
+  const deciding: Deciding = {
+    host: undefined,
+    contentLength: undefined,
+    transferEncoding: undefined,
+    connection: undefined,
+    expect: undefined,
+    hasContentType: false,
+  };
+  for (let index = 0; index < names.length; index += 1) {
+    const { known } = names[index] as FieldName;
+    if (known === null) continue;
+    const value = values[index] as string;
+    switch (known) {
+      case "host":
+        if (deciding.host !== undefined) throw new HttpFault("ERR_HTTP_HOST", "The Host field is repeated");
+        deciding.host = value;
+        break;
+      case "content-length":
+        if (deciding.contentLength !== undefined) {
+          throw new HttpFault("ERR_HTTP_CONTENT_LENGTH", "The Content-Length field is repeated");
+        }
+        deciding.contentLength = value;
+        break;
+      case "transfer-encoding":
+        deciding.transferEncoding = joinList(deciding.transferEncoding, value);
+        break;
+      case "connection":
+        deciding.connection = joinList(deciding.connection, value);
+        break;
+      case "expect":
+        deciding.expect = joinList(deciding.expect, value);
+        break;
+      case "content-type":
+        if (deciding.hasContentType)
+          throw new HttpFault("ERR_HTTP_FIELD", "The Content-Type field is repeated");
+        deciding.hasContentType = true;
+        break;
+      default:
+        known satisfies never;
+    }
+  }
+  return deciding;
+}
+
+function joinList(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before},${value}`;
+}
+
+function decideFraming(version: "HTTP/1.0" | "HTTP/1.1", deciding: Deciding): BodyFraming {
+  const { contentLength, transferEncoding } = deciding;
+  if (transferEncoding !== undefined) {
+    if (contentLength !== undefined) {
+      throw new HttpFault(
+        "ERR_HTTP_TRANSFER_ENCODING",
+        "Both Transfer-Encoding and Content-Length are given",
+      );
+    }
+    if (version === "HTTP/1.0") {
+      throw new HttpFault("ERR_HTTP_TRANSFER_ENCODING", "Transfer-Encoding has no meaning in HTTP/1.0");
+    }
+    checkTransferEncoding(transferEncoding);
+    return CHUNKED;
+  }
+  if (contentLength === undefined) return NO_BODY;
+  const bytes = DIGITS.test(contentLength) ? Number(contentLength) : Number.NaN;
+  if (!Number.isSafeInteger(bytes)) {
+    throw new HttpFault(
+      "ERR_HTTP_CONTENT_LENGTH",
+      `Invalid Content-Length ${quoteForLog(contentLength)}, want digits`,
+    );
+  }
+  return bytes === 0 ? NO_BODY : { type: "length", bytes };
+}
+
+/** `chunked` must come once and last (RFC 9112 section 6.3); only SP and HTAB surround list members. */
+function checkTransferEncoding(value: string): void {
+  const codings = value.split(",").map((coding) => coding.replace(/^[ \t]+|[ \t]+$/g, "").toLowerCase());
+  if (codings.pop() !== "chunked") {
+    const isKnown = codings.includes("chunked") || CONTENT_CODINGS.has(value.toLowerCase());
+    throw new HttpFault(
+      isKnown ? "ERR_HTTP_TRANSFER_ENCODING" : "ERR_HTTP_UNKNOWN_CODING",
+      `Transfer-Encoding ${quoteForLog(value)} does not end in chunked`,
+    );
+  }
+  for (const coding of codings) {
+    if (coding === "chunked")
+      throw new HttpFault("ERR_HTTP_TRANSFER_ENCODING", "chunked is given more than once");
+    if (!CONTENT_CODINGS.has(coding)) {
+      throw new HttpFault("ERR_HTTP_UNKNOWN_CODING", `Unknown transfer coding ${quoteForLog(coding)}`);
+    }
+  }
+}
+
+function checkHost(
+  version: "HTTP/1.0" | "HTTP/1.1",
+  host: string | undefined,
+  authority: string | undefined,
+): string {
+  if (host === undefined) {
+    if (version === "HTTP/1.1") throw new HttpFault("ERR_HTTP_HOST", "The Host field is missing");
+    return authority ?? "";
+  }
+  if (!isValidHost(host))
+    throw new HttpFault("ERR_HTTP_HOST", `Invalid Host ${quoteForLog(host)}, want name[:port]`);
+  return authority ?? host;
+}
+
+/** Connection options are a list of case-insensitive tokens; `close` wins (RFC 9112 section 9.3). */
+function decideKeepAlive(version: "HTTP/1.0" | "HTTP/1.1", connection: string | undefined): boolean {
+  if (connection === undefined) return version === "HTTP/1.1";
+  const options = connection.toLowerCase().split(",");
+  let keepAlive = version === "HTTP/1.1";
+  for (const option of options) {
+    const name = option.trim();
+    if (name === "close") return false;
+    if (name === "keep-alive") keepAlive = true;
+  }
+  return keepAlive;
+}

@@ -1,0 +1,252 @@
+import { ChunkedDecoder } from "./chunked-decoder.ts";
+import { fieldNameOf, type FieldName } from "./field-name.ts";
+import { FieldScanner } from "./field-scanner.ts";
+import { makeHead } from "./head-rules.ts";
+import { HttpFault } from "./http-fault.ts";
+import type { HttpLimits } from "./limits.ts";
+import type { RequestHead } from "./request-head.ts";
+import { RequestLineScanner } from "./request-line-scanner.ts";
+
+/** What a connection's bytes mean, in order: head, body pieces, end, and again. After a fault, nothing. */
+export type RequestEvent =
+  | { readonly type: "head"; readonly head: RequestHead }
+  | { readonly type: "body"; readonly bytes: Buffer }
+  | { readonly type: "end" }
+  | { readonly type: "fault"; readonly fault: HttpFault };
+
+type Phase = "line" | "fields" | "length-body" | "chunked-body" | "trailers" | "end" | "failed";
+
+const EMPTY = Buffer.alloc(0);
+const END: RequestEvent = { type: "end" };
+
+/** Fields that may not come in trailers: framing, routing, and what was decided from the head already. */
+const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
+  "transfer-encoding",
+  "content-length",
+  "host",
+  "content-type",
+  "content-encoding",
+  "content-range",
+  "connection",
+  "expect",
+  "te",
+  "trailer",
+  "authorization",
+  "cookie",
+]);
+
+/**
+ * The HTTP/1.1 request parser: bytes in, events out. It knows no socket, no time and no worker.
+ *
+ * `feed` takes bytes as they come; `next` gives one event at a time, or null when it needs more bytes.
+ * A caller that stops calling `next` after `end` leaves pipelined requests waiting inside.
+ * The outcome never depends on how the input was cut.
+ */
+export class RequestParser {
+  readonly #limits: HttpLimits;
+  readonly #line: RequestLineScanner;
+  readonly #fields: FieldScanner;
+  #chunked: ChunkedDecoder | null = null;
+  #phase: Phase = "line";
+  /** Input that is not consumed yet, from its first octet; the scanners' positions count from there. */
+  #buffer: Buffer = EMPTY;
+  #length = 0;
+  #ownsBuffer = false;
+  #bodyLeft = 0;
+
+  constructor(limits: HttpLimits) {
+    this.#limits = limits;
+    this.#line = new RequestLineScanner(limits);
+    this.#fields = new FieldScanner(limits);
+  }
+
+  /** Between two requests with no octet of the next one seen: closing here loses nothing. */
+  get isIdle(): boolean {
+    return this.#phase === "line" && this.#line.isIdle;
+  }
+
+  /** A head has begun and is not complete. */
+  get isInHead(): boolean {
+    return (this.#phase === "line" && !this.#line.isIdle) || this.#phase === "fields";
+  }
+
+  /** Bytes fed but not yet given out. */
+  get bufferedBytes(): number {
+    return this.#length;
+  }
+
+  /** Adds bytes. The buffer is kept, not copied, while nothing older is left over. */
+  feed(bytes: Buffer): void {
+    if (this.#length === 0) {
+      this.#buffer = bytes;
+      this.#length = bytes.length;
+      this.#ownsBuffer = false;
+      return;
+    }
+    const length = this.#length + bytes.length;
+    if (!this.#ownsBuffer || length > this.#buffer.length) {
+      // Doubling keeps a head that comes octet by octet from being copied each time.
+      const larger = Buffer.allocUnsafe(Math.max(length * 2, 1024));
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
+      this.#ownsBuffer = true;
+    }
+    bytes.copy(this.#buffer, this.#length);
+    this.#length = length;
+  }
+
+  /** The next event, or null when more bytes are needed. */
+  next(): RequestEvent | null {
+    try {
+      return this.#next();
+    } catch (error) {
+      if (!(error instanceof HttpFault)) throw error;
+      this.#phase = "failed";
+      this.#buffer = EMPTY;
+      this.#length = 0;
+      return { type: "fault", fault: error };
+    }
+  }
+
+  #next(): RequestEvent | null {
+    for (;;) {
+      switch (this.#phase) {
+        case "line":
+          if (!this.#line.scan(this.#buffer, this.#length)) return this.#needMoreHead();
+          this.#fields.reset(this.#line.end);
+          this.#phase = "fields";
+          break;
+        case "fields":
+          if (!this.#fields.scan(this.#buffer, this.#length)) return this.#needMoreHead();
+          return { type: "head", head: this.#takeHead() };
+        case "length-body":
+          return this.#length === 0 ? null : this.#takeLengthBody();
+        case "chunked-body": {
+          const bytes = this.#takeChunkedBody();
+          if (bytes !== undefined) return bytes;
+          break;
+        }
+        case "trailers":
+          if (!this.#fields.scan(this.#buffer, this.#length)) return this.#needMoreHead();
+          this.#checkTrailers();
+          this.#consume(this.#fields.end);
+          this.#phase = "end";
+          break;
+        case "end":
+          this.#line.reset();
+          this.#phase = "line";
+          return END;
+        case "failed":
+          return null;
+        default:
+          this.#phase satisfies never;
+      }
+    }
+  }
+
+  #needMoreHead(): null {
+    if (this.#length > this.#limits.headBytes) {
+      throw new HttpFault(
+        "ERR_HTTP_FIELD_TOO_LARGE",
+        `The head is larger than ${this.#limits.headBytes} bytes`,
+      );
+    }
+    return null;
+  }
+
+  #takeHead(): RequestHead {
+    const end = this.#fields.end;
+    const text = this.#buffer.toString("latin1", 0, end);
+    const marks = this.#fields.marks;
+    const names: FieldName[] = [];
+    const values: string[] = [];
+    for (let index = 0; index < marks.length; index += 4) {
+      names.push(fieldNameOf(text.slice(marks[index], marks[index + 1])));
+      values.push(text.slice(marks[index + 2], marks[index + 3]));
+    }
+    const head = makeHead(
+      this.#line.method(text),
+      this.#line.target(text),
+      this.#line.version(text),
+      names,
+      values,
+    );
+    this.#consume(end);
+    this.#enterBody(head);
+    return head;
+  }
+
+  #enterBody(head: RequestHead): void {
+    const { framing } = head;
+    switch (framing.type) {
+      case "none":
+        this.#phase = "end";
+        break;
+      case "length":
+        this.#bodyLeft = framing.bytes;
+        this.#phase = "length-body";
+        break;
+      case "chunked":
+        this.#chunked = new ChunkedDecoder();
+        this.#phase = "chunked-body";
+        break;
+      default:
+        framing satisfies never;
+    }
+  }
+
+  #takeLengthBody(): RequestEvent {
+    const size = Math.min(this.#bodyLeft, this.#length);
+    const bytes = this.#buffer.subarray(0, size);
+    this.#bodyLeft -= size;
+    this.#consume(size);
+    if (this.#bodyLeft === 0) this.#phase = "end";
+    return { type: "body", bytes };
+  }
+
+  /** A body event, null when more is needed, undefined when the trailers begin. */
+  #takeChunkedBody(): RequestEvent | null | undefined {
+    const decoder = this.#chunked as ChunkedDecoder;
+    decoder.rewind(0);
+    const step = decoder.next(this.#buffer, this.#length);
+    switch (step.type) {
+      case "more":
+        this.#consume(this.#length);
+        return null;
+      case "data": {
+        const bytes = this.#buffer.subarray(step.start, step.end);
+        this.#consume(step.end);
+        return { type: "body", bytes };
+      }
+      case "trailers":
+        this.#consume(step.start);
+        this.#chunked = null;
+        this.#fields.reset(0);
+        this.#phase = "trailers";
+        return undefined;
+      default:
+        return step satisfies never;
+    }
+  }
+
+  /** Trailers are checked like any field and then dropped: they never reach framing or environ. */
+  #checkTrailers(): void {
+    const marks = this.#fields.marks;
+    for (let index = 0; index < marks.length; index += 4) {
+      const name = this.#buffer.toString("latin1", marks[index], marks[index + 1]).toLowerCase();
+      if (FORBIDDEN_TRAILERS.has(name)) {
+        throw new HttpFault("ERR_HTTP_FIELD", `The field ${name} may not come as a trailer`);
+      }
+    }
+  }
+
+  /** Forgets the first `size` octets. Pieces given out stay valid: nothing is overwritten in place. */
+  #consume(size: number): void {
+    this.#buffer = this.#buffer.subarray(size);
+    this.#length -= size;
+    if (this.#length === 0) {
+      this.#buffer = EMPTY;
+      this.#ownsBuffer = false;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import type { ExchangeHandler } from "../http/connection.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { HttpFault } from "../http/http-fault.ts";
+import type { AccessRecord } from "../log/access-format.ts";
+import type { Client } from "./client.ts";
+import { RoutedRequest } from "./routed-request.ts";
+import type { RouterContext } from "./router-context.ts";
+
+/** Serves the exchanges of one client connection, one after another. */
+export class ClientHandler implements ExchangeHandler {
+  readonly #context: () => RouterContext;
+  readonly #client: Client;
+  #request: RoutedRequest | null = null;
+
+  /** `context` is asked for each request, so that a reload reaches connections that are kept alive. */
+  constructor(context: () => RouterContext, client: Client) {
+    this.#context = context;
+    this.#client = client;
+  }
+
+  onHead(exchange: Exchange): void {
+    this.#request = new RoutedRequest(this.#context(), this.#client, exchange);
+  }
+
+  onBody(_exchange: Exchange, bytes: Buffer): void {
+    this.#request?.addBody(bytes);
+  }
+
+  onEnd(): void {
+    this.#request?.complete();
+  }
+
+  onDrain(): void {
+    this.#request?.resumeWorker();
+  }
+
+  onFinish(): void {
+    this.#request?.finish();
+    this.#request = null;
+  }
+
+  onClose(): void {
+    this.#request?.cancel();
+    this.#request = null;
+  }
+
+  onFault(fault: HttpFault, exchange: Exchange | null): void {
+    const { errorLog, accessLog } = this.#context();
+    errorLog.warning(`Invalid request from ip=${this.#client.address || "unix"}: ${fault.message}`);
+    if (exchange === null) accessLog?.write(faultRecord(this.#client, fault.status));
+    this.onClose();
+  }
+}
+
+/** The access line of a request that could not be read. */
+function faultRecord(client: Client, status: number): AccessRecord {
+  const missing = (): undefined => undefined;
+  return {
+    remoteAddress: client.address,
+    method: "-",
+    target: "-",
+    path: "-",
+    query: "",
+    protocol: "-",
+    status,
+    bodyBytes: 0,
+    durationMs: 0,
+    pid: process.pid,
+    requestField: missing,
+    responseField: missing,
+    environ: missing,
+  };
+}

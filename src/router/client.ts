@@ -1,0 +1,51 @@
+import { BlockList, isIP, type Socket } from "node:net";
+import type { InheritedListener } from "./messages.ts";
+
+/** What is known of a client for the life of its connection. */
+export interface Client {
+  /** Peer address; "" for a unix socket. */
+  readonly address: string;
+  readonly port: string;
+  /** Its scheme headers count (`forwarded_allow_ips`). */
+  readonly isTrusted: boolean;
+  readonly listener: InheritedListener;
+}
+
+/** Decides which peers may say what the original request was like. */
+export class TrustedPeers {
+  readonly #list = new BlockList();
+  readonly #isEverybody: boolean;
+
+  /** Entries are addresses, CIDR ranges, or `*`; they were validated with the settings. */
+  constructor(entries: readonly string[]) {
+    this.#isEverybody = entries.includes("*");
+    for (const entry of entries) {
+      const [address = "", prefix] = entry.split("/");
+      const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+      if (isIP(address) === 0) continue;
+      if (prefix === undefined) this.#list.addAddress(address, family);
+      else this.#list.addSubnet(address, Number(prefix), family);
+    }
+  }
+
+  /** Peers on a unix socket have no address; who may connect there is trusted, as Gunicorn does. */
+  includes(address: string): boolean {
+    if (this.#isEverybody || address === "") return true;
+    return this.#list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  }
+}
+
+/** An IPv4 client on an IPv6 socket shows its IPv4 address. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+}
+
+export function describeClient(socket: Socket, listener: InheritedListener, trusted: TrustedPeers): Client {
+  const address = plainAddress(socket.remoteAddress ?? "");
+  return {
+    address,
+    port: socket.remotePort === undefined ? "" : String(socket.remotePort),
+    isTrusted: trusted.includes(address),
+    listener,
+  };
+}

@@ -1,0 +1,51 @@
+import type { RequestBody, WorkerMessage } from "../channel/messages.ts";
+
+type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
+
+/** Why a request that was given to a worker gets no (further) response from it. */
+export type RequestFailure =
+  /** The application raised, and the worker logged it. */
+  | "raised"
+  /** The worker process is gone. */
+  | "worker-died"
+  /** The worker took longer than the worker timeout. */
+  | "worker-timeout"
+  /** The server stops without waiting. */
+  | "stopped";
+
+/** A complete request on its way to an application, and where its response goes. */
+export interface WorkerRequest {
+  /** Cooked environ, as frame.md draws it. */
+  readonly environ: string;
+  readonly body: RequestBody;
+  readonly method: string;
+  readonly target: string;
+  /** The client is gone: do not start it. */
+  readonly isCancelled: boolean;
+  /** A worker has it from now on. */
+  onStart(worker: RequestWorker): void;
+  onResponse(message: ResponseMessage): void;
+  onBody(bytes: Buffer, isEnd: boolean): void;
+  onFailure(failure: RequestFailure): void;
+}
+
+/** What a request may ask of the worker that has it. */
+export interface RequestWorker {
+  readonly pid: number;
+  /** Stop and go on reading the response: the client is slower than the application. */
+  pause(): void;
+  resume(): void;
+  /** The client is gone. */
+  cancel(): void;
+}
+
+/**
+ * Brings requests to workers. Today over the channel, one request to each idle worker; the shared queue,
+ * from which workers pull, will stand behind the same interface.
+ */
+export interface Dispatcher {
+  /** Takes a request; it starts as soon as a worker is free. */
+  submit(request: WorkerRequest): void;
+  /** Requests that wait for a worker. */
+  readonly waiting: number;
+}

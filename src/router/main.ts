@@ -1,0 +1,79 @@
+/** The router process. The arbiter spawns this file; it speaks with it over the IPC channel. */
+import { removeLeftovers } from "./leftovers.ts";
+import type { ArbiterToRouter, RouterStart, RouterToArbiter } from "./messages.ts";
+import { Router } from "./router.ts";
+
+process.title = "tunicorn: router";
+
+/** The arbiter decides when a router ends; a signal to the whole process group is meant for the arbiter. */
+for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
+  process.on(signal, () => undefined);
+}
+
+let router: Router | null = null;
+let started: RouterStart | null = null;
+
+process.on("message", (message: ArbiterToRouter) => {
+  void handle(message);
+});
+process.on("disconnect", () => {
+  void leaveAlone();
+});
+
+function tell(message: RouterToArbiter): void {
+  if (process.connected) process.send?.(message);
+}
+
+async function handle(message: ArbiterToRouter): Promise<void> {
+  switch (message.type) {
+    case "start":
+      await start(message);
+      break;
+    case "configure":
+      router?.configure(message.settings);
+      break;
+    case "activate":
+      router?.activate(message.generation);
+      break;
+    case "retire-worker":
+      router?.retireWorker(message.worker);
+      break;
+    case "drain":
+      await router?.drain();
+      tell({ type: "drained" });
+      break;
+    case "stop":
+      leave();
+      break;
+    case "reopen-logs":
+      router?.reopenLogs();
+      break;
+    default:
+      message satisfies never;
+  }
+}
+
+async function start(message: RouterStart): Promise<void> {
+  started = message;
+  try {
+    router = new Router(message, tell);
+    await router.listen(message.listeners);
+    tell({ type: "listening" });
+  } catch (error) {
+    tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** The arbiter is gone: finish what is under way, remove what it left, and go. */
+async function leaveAlone(): Promise<void> {
+  if (started === null) process.exit(1);
+  setTimeout(leave, started.settings.gracefulTimeoutMs).unref();
+  await router?.drain();
+  leave();
+}
+
+function leave(): void {
+  router?.stop();
+  if (!process.connected && started !== null) removeLeftovers(started.leftovers);
+  process.exit(0);
+}

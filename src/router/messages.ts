@@ -1,0 +1,84 @@
+/** What arbiter and router say to each other, over the IPC channel of the child process. */
+import type { HttpLimits } from "../http/limits.ts";
+import type { ConnectionTimeouts } from "../http/connection.ts";
+
+/** A listening socket that the router inherits as a descriptor. */
+export interface InheritedListener {
+  readonly fd: number;
+  /** As people write it: `http://127.0.0.1:8000`, `unix:/run/app.sock`. */
+  readonly url: string;
+  /** SERVER_NAME and SERVER_PORT for its requests; null for a unix socket, where Host says it. */
+  readonly serverName: string | null;
+  readonly serverPort: string | null;
+  readonly backlog: number;
+}
+
+/** The settings that a router needs, already validated. */
+export interface RouterSettings {
+  readonly limits: HttpLimits;
+  readonly timeouts: ConnectionTimeouts;
+  /** Time a worker may take for one request (`timeout`); 0: no limit. */
+  readonly workerTimeoutMs: number;
+  readonly gracefulTimeoutMs: number;
+  /** Addresses and CIDR ranges, or `*` (`forwarded_allow_ips`). */
+  readonly forwardedAllowIps: readonly string[];
+  /** Header name in lower case to the value that means https (`secure_scheme_headers`). */
+  readonly secureSchemeHeaders: Readonly<Record<string, string>>;
+  /** SCRIPT_NAME of every request: the prefix under which the application is mounted. */
+  readonly scriptName: string;
+  /** Null: no access log. `-`: standard output. */
+  readonly accessLog: string | null;
+  readonly accessLogFormat: string;
+  readonly errorLog: string;
+  readonly logLevel: string;
+}
+
+/** What a router is told when it starts. */
+export interface RouterStart {
+  readonly type: "start";
+  readonly settings: RouterSettings;
+  readonly listeners: readonly InheritedListener[];
+  /** Path of the socket on which workers dial. */
+  readonly channelPath: string;
+  readonly generation: number;
+  /** What to remove if the arbiter is killed. */
+  readonly leftovers: Leftovers;
+}
+
+/** Files that the arbiter owns; whoever outlives it removes them. */
+export interface Leftovers {
+  readonly arbiterPid: number;
+  readonly runtimeDirectory: string;
+  readonly pidfile: string | null;
+  readonly socketPaths: readonly string[];
+}
+
+export type ArbiterToRouter =
+  | RouterStart
+  | { readonly type: "configure"; readonly settings: RouterSettings }
+  /** Requests go to this generation from now on; older workers finish and leave. */
+  | { readonly type: "activate"; readonly generation: number }
+  | { readonly type: "retire-worker"; readonly worker: number }
+  /** Take what waits in the backlog, close the listeners, finish, exit. */
+  | { readonly type: "drain" }
+  /** Exit now. */
+  | { readonly type: "stop" }
+  | { readonly type: "reopen-logs" };
+
+/** A request as a log line names it. */
+export interface RequestSummary {
+  readonly method: string;
+  readonly target: string;
+  readonly ageMs: number;
+}
+
+export type RouterToArbiter =
+  | { readonly type: "listening" }
+  | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "worker-ready"; readonly worker: number }
+  /** The worker asked to leave (TERM was sent to it); it serves until it is retired. */
+  | { readonly type: "worker-leaving"; readonly worker: number }
+  /** The worker's channel broke; `request` is what it was busy with. */
+  | { readonly type: "worker-lost"; readonly worker: number; readonly request: RequestSummary | null }
+  | { readonly type: "worker-timeout"; readonly worker: number; readonly request: RequestSummary }
+  | { readonly type: "drained" };

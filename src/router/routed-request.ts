@@ -1,0 +1,212 @@
+import type { RequestBody, WorkerMessage } from "../channel/messages.ts";
+import { errorKinds, type ErrorCode } from "../errors.ts";
+import { errorPage } from "../http/error-page.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { HttpFault } from "../http/http-fault.ts";
+import { fieldValue } from "../http/request-head.ts";
+import type { AccessRecord } from "../log/access-format.ts";
+import type { Client } from "./client.ts";
+import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
+import { cookEnviron } from "./environ.ts";
+import { RequestBodyCollector } from "./request-body.ts";
+import type { RouterContext } from "./router-context.ts";
+
+/** Response bytes that are kept for a slow client before its worker is held back. */
+const RESPONSE_BUFFER_LIMIT_BYTES = 1024 * 1024;
+
+const failureCodes: Readonly<Record<RequestFailure, ErrorCode>> = {
+  raised: "ERR_APPLICATION_RAISED",
+  "worker-died": "ERR_WORKER_DIED",
+  "worker-timeout": "ERR_WORKER_TIMEOUT",
+  stopped: "ERR_SHUTTING_DOWN",
+};
+
+/** One request on its way: from its client, to a worker, and the response back. */
+export class RoutedRequest implements WorkerRequest {
+  environ = "";
+  body: RequestBody = { type: "memory", pieces: [], bytes: 0 };
+  isCancelled = false;
+  readonly #context: RouterContext;
+  readonly #client: Client;
+  readonly #exchange: Exchange;
+  #collector: RequestBodyCollector | null = null;
+  #worker: RequestWorker | null = null;
+  #fieldLines: Buffer | null = null;
+  #workerPid = process.pid;
+
+  constructor(context: RouterContext, client: Client, exchange: Exchange) {
+    this.#context = context;
+    this.#client = client;
+    this.#exchange = exchange;
+    if (exchange.head.framing.type !== "none") this.#collector = this.#makeCollector();
+  }
+
+  get method(): string {
+    return this.#exchange.head.method;
+  }
+
+  get target(): string {
+    return this.#exchange.head.target;
+  }
+
+  /** A piece of the body has come. */
+  addBody(bytes: Buffer): void {
+    this.#collector?.add(bytes);
+  }
+
+  /** The request is complete: the application may be called. */
+  complete(): void {
+    const collector = this.#collector;
+    if (collector === null) {
+      this.#submit(this.body);
+      return;
+    }
+    const body = collector.inMemory();
+    if (body !== null) this.#submit(body);
+    else void this.#submitFromFile(collector);
+  }
+
+  async #submitFromFile(collector: RequestBodyCollector): Promise<void> {
+    const body = await collector.complete();
+    if (body !== null && !this.isCancelled) this.#submit(body);
+  }
+
+  /** The client is gone. */
+  cancel(): void {
+    this.isCancelled = true;
+    this.#worker?.cancel();
+    void this.#collector?.discard();
+  }
+
+  /** The client has room again. */
+  resumeWorker(): void {
+    this.#worker?.resume();
+  }
+
+  onStart(worker: RequestWorker): void {
+    this.#worker = worker;
+    this.#workerPid = worker.pid;
+  }
+
+  onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
+    if (this.#context.needsResponseFields) this.#fieldLines = message.fieldLines;
+    this.#exchange.respond(message, message.body, message.after.isEnd);
+    this.#holdWorkerBack();
+    if (message.after.isEnd) this.#release();
+  }
+
+  onBody(bytes: Buffer, isEnd: boolean): void {
+    this.#exchange.write(bytes);
+    if (isEnd) this.#exchange.end();
+    else this.#holdWorkerBack();
+    if (isEnd) this.#release();
+  }
+
+  onFailure(failure: RequestFailure): void {
+    this.#release();
+    if (this.#exchange.isAnswered) {
+      this.#exchange.abort();
+      this.finish();
+      return;
+    }
+    this.#answerError(failureCodes[failure]);
+  }
+
+  /** Everything is sent, or given up: the access line is written. */
+  finish(): void {
+    const { lengthMismatch } = this.#exchange;
+    if (lengthMismatch !== null) {
+      const what = lengthMismatch === "short" ? "fewer bytes than" : "more bytes than";
+      this.#context.errorLog.warning(
+        `${this.method} ${this.target}: the application sent ${what} its Content-Length`,
+      );
+    }
+    this.#context.accessLog?.write(this.#accessRecord());
+  }
+
+  #makeCollector(): RequestBodyCollector {
+    return new RequestBodyCollector({
+      directory: this.#context.bodyDirectory,
+      onPause: () => this.#exchange.pauseBody(),
+      onResume: () => this.#exchange.resumeBody(),
+      onError: (error) => {
+        this.#context.errorLog.error(
+          `Cannot store the body of ${this.method} ${this.target}: ${error.message}`,
+        );
+        this.isCancelled = true;
+        this.#answerError("ERR_BODY_STORAGE");
+      },
+    });
+  }
+
+  #submit(body: RequestBody): void {
+    this.body = body;
+    try {
+      this.environ = cookEnviron({
+        head: this.#exchange.head,
+        client: this.#client,
+        settings: this.#context.settings,
+        bodyBytes: this.#collector?.bytes ?? this.#announcedBytes(),
+      });
+    } catch (error) {
+      if (!(error instanceof HttpFault)) throw error;
+      this.#context.errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
+      this.#answerError(error.code);
+      return;
+    }
+    this.#context.dispatcher.submit(this);
+  }
+
+  /** `Content-Length: 0` is told to the application, a missing length is not. */
+  #announcedBytes(): number | null {
+    return fieldValue(this.#exchange.head, "content-length") === undefined ? null : 0;
+  }
+
+  #answerError(code: ErrorCode): void {
+    const { head, body } = errorPage(errorKinds[code].httpStatus ?? 500);
+    this.#exchange.respond(head, body, true, { close: code !== "ERR_APPLICATION_RAISED" });
+  }
+
+  #holdWorkerBack(): void {
+    if (this.#exchange.unsentBytes > RESPONSE_BUFFER_LIMIT_BYTES) this.#worker?.pause();
+  }
+
+  #release(): void {
+    this.#worker = null;
+    void this.#collector?.discard();
+  }
+
+  #accessRecord(): AccessRecord {
+    const { head, status, bodyBytes, startedAt } = this.#exchange;
+    return {
+      remoteAddress: this.#client.address,
+      method: head.method,
+      target: head.target,
+      path: head.path,
+      query: head.query,
+      protocol: head.version,
+      status,
+      bodyBytes,
+      durationMs: performance.now() - startedAt,
+      pid: this.#workerPid,
+      requestField: (lowerName) => fieldValue(head, lowerName),
+      responseField: (lowerName) => responseField(this.#fieldLines, lowerName),
+      environ: (name) => environValue(this.environ, name),
+    };
+  }
+}
+
+/** Last value of a response field, or undefined. */
+function responseField(fieldLines: Buffer | null, lowerName: string): string | undefined {
+  const lines = (fieldLines?.toString("latin1") ?? "").split("\r\n");
+  const line = lines.findLast((text) => text.slice(0, text.indexOf(":")).toLowerCase() === lowerName);
+  return line?.slice(lowerName.length + 1).trim();
+}
+
+function environValue(environ: string, name: string): string | undefined {
+  const parts = environ.split("\0");
+  for (let index = 0; index + 1 < parts.length; index += 2) {
+    if (parts[index] === name) return parts[index + 1];
+  }
+  return undefined;
+}

@@ -1,0 +1,228 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import type { TunicornError } from "../errors.ts";
+import { Connection } from "../http/connection.ts";
+import { AccessLog } from "../log/access-log.ts";
+import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
+import { Deadlines } from "../system/deadlines.ts";
+import { ClientHandler } from "./client-handler.ts";
+import { describeClient, TrustedPeers } from "./client.ts";
+import type {
+  InheritedListener,
+  RequestSummary,
+  RouterSettings,
+  RouterStart,
+  RouterToArbiter,
+} from "./messages.ts";
+import type { RouterContext } from "./router-context.ts";
+import { WorkerChannel } from "./worker-channel.ts";
+import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
+
+/** Deadlines fire up to this late. */
+const DEADLINE_INTERVAL_MS = 100;
+
+type State = "serving" | "draining" | "stopped";
+
+/** The router: client connections on one side, workers on the other. */
+export class Router implements WorkerPoolListener {
+  readonly #tell: (message: RouterToArbiter) => void;
+  readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
+  readonly #connections = new Set<Connection>();
+  readonly #servers: Server[] = [];
+  readonly #errorLog: ErrorLog;
+  readonly #pool: WorkerPool;
+  readonly #channelPath: string;
+  #channelServer: Server | null = null;
+  #context: RouterContext;
+  #trustedPeers: TrustedPeers;
+  #state: State = "serving";
+  #accepted = 0;
+
+  constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
+    const { settings } = start;
+    this.#tell = tell;
+    this.#errorLog = new ErrorLog(settings.errorLog, levelOf(settings));
+    this.#pool = new WorkerPool(start.generation, this);
+    this.#channelPath = start.channelPath;
+    this.#trustedPeers = new TrustedPeers(settings.forwardedAllowIps);
+    this.#context = this.#makeContext(settings, null);
+  }
+
+  /** Listens for workers first, then for clients. */
+  async listen(listeners: readonly InheritedListener[]): Promise<void> {
+    this.#channelServer = createServer((socket) => this.#acceptWorker(socket));
+    await listening(this.#channelServer, (server) => server.listen(this.#channelPath));
+    for (const listener of listeners) {
+      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+        this.#accept(socket, listener),
+      );
+      this.#servers.push(server);
+      await listening(server, () => server.listen({ fd: listener.fd }, listener.backlog));
+    }
+  }
+
+  configure(settings: RouterSettings): void {
+    this.#errorLog.configure(settings.errorLog, levelOf(settings));
+    this.#trustedPeers = new TrustedPeers(settings.forwardedAllowIps);
+    this.#context = this.#makeContext(settings, this.#context);
+  }
+
+  activate(generation: number): void {
+    this.#pool.activate(generation);
+  }
+
+  retireWorker(worker: number): void {
+    this.#pool.retireWorker(worker);
+  }
+
+  reopenLogs(): void {
+    this.#errorLog.reopen();
+    this.#context.accessLog?.reopen();
+  }
+
+  /**
+   * Takes in what waits in the backlogs, closes the listeners, lets every connection finish, and lets the
+   * workers go. Resolves when all is answered.
+   */
+  async drain(): Promise<void> {
+    if (this.#state !== "serving") return;
+    this.#state = "draining";
+    await this.#emptyBacklogs();
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.drain();
+    await this.#allConnectionsClosed();
+    this.#pool.retireAll();
+  }
+
+  /** Ends everything now. */
+  stop(): void {
+    this.#state = "stopped";
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.destroy();
+    this.#pool.destroy();
+    this.#channelServer?.close();
+    this.#deadlines.close();
+    this.#context.accessLog?.close();
+  }
+
+  onWorkerReady(worker: number): void {
+    this.#tell({ type: "worker-ready", worker });
+  }
+
+  onWorkerLeaving(worker: number): void {
+    this.#tell({ type: "worker-leaving", worker });
+  }
+
+  onWorkerLost(worker: number, request: RequestSummary | null): void {
+    this.#tell({ type: "worker-lost", worker, request });
+  }
+
+  onWorkerTimeout(worker: number, request: RequestSummary): void {
+    this.#tell({ type: "worker-timeout", worker, request });
+  }
+
+  onProtocolError(worker: number, error: TunicornError): void {
+    this.#errorLog.error(
+      `Worker ${worker} broke the channel's protocol and is disconnected: ${error.message}`,
+    );
+  }
+
+  #makeContext(settings: RouterSettings, before: RouterContext | null): RouterContext {
+    return {
+      settings,
+      dispatcher: this.#pool,
+      errorLog: this.#errorLog,
+      accessLog: makeAccessLog(settings, before),
+      needsResponseFields: /%\(\{[^}]*\}o\)/.test(settings.accessLogFormat),
+      bodyDirectory: dirname(this.#channelPath),
+    };
+  }
+
+  #accept(socket: Socket, listener: InheritedListener): void {
+    this.#accepted += 1;
+    const { limits, timeouts } = this.#context.settings;
+    const client = describeClient(socket, listener, this.#trustedPeers);
+    const connection = new Connection({
+      socket,
+      limits,
+      timeouts,
+      deadlines: this.#deadlines,
+      handler: new ClientHandler(() => this.#context, client),
+      onClosed: () => this.#forget(connection),
+    });
+    this.#connections.add(connection);
+    if (this.#state === "draining") connection.drain();
+  }
+
+  #acceptWorker(socket: Socket): void {
+    this.#pool.add(
+      new WorkerChannel({
+        socket,
+        deadlines: this.#deadlines,
+        listener: this.#pool,
+        timeoutMs: () => this.#context.settings.workerTimeoutMs,
+      }),
+    );
+  }
+
+  /**
+   * A backlog is empty when the event loop has polled once without accepting. Closing it earlier would
+   * reset clients that are connected already.
+   */
+  async #emptyBacklogs(): Promise<void> {
+    let before = -1;
+    while (before !== this.#accepted) {
+      before = this.#accepted;
+      await nextPoll();
+    }
+  }
+
+  #whenEmpty: (() => void) | null = null;
+
+  #allConnectionsClosed(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+}
+
+function levelOf(settings: RouterSettings): LogLevel {
+  return isLogLevel(settings.logLevel) ? settings.logLevel : "info";
+}
+
+/** The access log of the settings: the one before, when nothing about it has changed. */
+function makeAccessLog(settings: RouterSettings, before: RouterContext | null): AccessLog | null {
+  const isSame =
+    before !== null &&
+    before.settings.accessLog === settings.accessLog &&
+    before.settings.accessLogFormat === settings.accessLogFormat;
+  if (isSame) return before.accessLog;
+  before?.accessLog?.close();
+  return settings.accessLog === null ? null : new AccessLog(settings.accessLog, settings.accessLogFormat);
+}
+
+function listening(server: Server, listen: (server: Server) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.off("error", reject);
+      // Running out of descriptors must not end the router: the next accept may work again.
+      server.on("error", () => undefined);
+      resolve();
+    });
+    listen(server);
+  });
+}
+
+/** Resolves after the event loop has polled for input once more. */
+function nextPoll(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(() => setImmediate(resolve));
+  });
+}

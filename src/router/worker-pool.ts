@@ -1,0 +1,120 @@
+import type { TunicornError } from "../errors.ts";
+import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
+import { Fifo } from "./fifo.ts";
+import type { RequestSummary } from "./messages.ts";
+import type { WorkerChannel, WorkerChannelListener } from "./worker-channel.ts";
+
+/** What a pool tells its router. */
+export interface WorkerPoolListener {
+  onWorkerReady(worker: number): void;
+  onWorkerLeaving(worker: number): void;
+  onWorkerLost(worker: number, request: RequestSummary | null): void;
+  onWorkerTimeout(worker: number, request: RequestSummary): void;
+  onProtocolError(worker: number, error: TunicornError): void;
+}
+
+/**
+ * All workers of a router, and the dispatcher over their channels: one central queue, one request to each
+ * idle worker of the active generation, the longest idle first. No request waits behind a busy worker
+ * while another is idle.
+ */
+export class WorkerPool implements Dispatcher, WorkerChannelListener {
+  readonly #listener: WorkerPoolListener;
+  readonly #channels = new Set<WorkerChannel>();
+  readonly #queue = new Fifo<WorkerRequest>();
+  readonly #idle = new Fifo<WorkerChannel>();
+  /** Workers that have been idle once: `worker-ready` is told one time. */
+  readonly #announced = new WeakSet<WorkerChannel>();
+  #activeGeneration: number;
+
+  constructor(generation: number, listener: WorkerPoolListener) {
+    this.#activeGeneration = generation;
+    this.#listener = listener;
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
+  }
+
+  add(channel: WorkerChannel): void {
+    this.#channels.add(channel);
+  }
+
+  submit(request: WorkerRequest): void {
+    const channel = this.#idle.shift();
+    if (channel === undefined) this.#queue.push(request);
+    else channel.dispatch(request);
+  }
+
+  /** Requests go to workers of this generation; older workers leave as they become idle. */
+  activate(generation: number): void {
+    if (generation === this.#activeGeneration) return;
+    this.#activeGeneration = generation;
+    for (const channel of this.#channels) {
+      if (channel.generation < generation) this.#retire(channel);
+      else if (channel.state === "idle") this.onIdle(channel);
+    }
+  }
+
+  retireWorker(worker: number): void {
+    for (const channel of this.#channels) {
+      if (channel.worker === worker) this.#retire(channel);
+    }
+  }
+
+  retireAll(): void {
+    for (const channel of this.#channels) this.#retire(channel);
+  }
+
+  destroy(): void {
+    for (const channel of this.#channels) channel.destroy();
+  }
+
+  onHello(_channel: WorkerChannel): void {}
+
+  onIdle(channel: WorkerChannel): void {
+    if (!this.#announced.has(channel)) {
+      this.#announced.add(channel);
+      this.#listener.onWorkerReady(channel.worker);
+    }
+    if (channel.generation < this.#activeGeneration) {
+      channel.retire();
+      return;
+    }
+    // A worker of a generation that is not active yet waits until `activate`.
+    if (channel.generation > this.#activeGeneration || channel.state !== "idle") return;
+    const request = this.#nextRequest();
+    if (request === undefined) this.#idle.push(channel);
+    else channel.dispatch(request);
+  }
+
+  onLeaving(channel: WorkerChannel): void {
+    this.#listener.onWorkerLeaving(channel.worker);
+  }
+
+  onTimeout(channel: WorkerChannel, request: RequestSummary): void {
+    this.#listener.onWorkerTimeout(channel.worker, request);
+  }
+
+  onClosed(channel: WorkerChannel, request: RequestSummary | null): void {
+    this.#channels.delete(channel);
+    this.#idle.delete(channel);
+    if (channel.worker > 0) this.#listener.onWorkerLost(channel.worker, request);
+  }
+
+  onProtocolError(channel: WorkerChannel, error: TunicornError): void {
+    this.#listener.onProtocolError(channel.worker, error);
+  }
+
+  #retire(channel: WorkerChannel): void {
+    this.#idle.delete(channel);
+    channel.retire();
+  }
+
+  #nextRequest(): WorkerRequest | undefined {
+    for (;;) {
+      const request = this.#queue.shift();
+      if (request === undefined || !request.isCancelled) return request;
+    }
+  }
+}

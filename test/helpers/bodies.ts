@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+
+import type { Answer } from "./client.ts";
+
+export const BODY_SIZES = [0, 1, 64 * 1024, 10 * 1024 * 1024] as const;
+
+/** The bytes that fixtures/apps/big.py and the client programs send: 0 to 255 over and over. */
+export function countingBytes(length: number): Buffer {
+  return Buffer.alloc(length, Buffer.from(Array.from({ length: 256 }, (_, value) => value)));
+}
+
+export function sha256(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** What fixtures/apps/echo.py tells of a request. */
+export interface Echo {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly protocol: string;
+  readonly scheme: string;
+  readonly client: string;
+  readonly client_port: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body_length: number;
+  readonly body_sha256: string;
+}
+
+export function parseEcho(answer: Answer | string): Echo {
+  if (typeof answer === "string") {
+    return JSON.parse(answer) as Echo;
+  }
+  if (answer.status !== 200) {
+    throw new Error(`Not an echo: ${answer.status} ${answer.reason}\n${answer.text}`);
+  }
+  return JSON.parse(answer.text) as Echo;
+}

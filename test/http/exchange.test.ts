@@ -1,0 +1,344 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Exchange, type ExchangeTransport } from "../../src/http/exchange.ts";
+import { defaultHttpLimits } from "../../src/http/limits.ts";
+import type { RequestHead } from "../../src/http/request-head.ts";
+import { RequestParser } from "../../src/http/request-parser.ts";
+import type { ResponseHead } from "../../src/http/response-head.ts";
+
+const EMPTY = Buffer.alloc(0);
+
+class MemoryTransport implements ExchangeTransport {
+  readonly written: Buffer[] = [];
+  /** What ended the response, in order: at most one of these is lawful. */
+  readonly ends: ("kept" | "closed" | "destroyed")[] = [];
+  readonly readings: ("paused" | "resumed")[] = [];
+  unsentBytes = 0;
+  isDraining = false;
+
+  write(bytes: Buffer): void {
+    assert.equal(this.ends.length, 0, "Bytes were written after the end");
+    assert.ok(bytes.length > 0, "Nothing was written as if it were something");
+    this.written.push(bytes);
+  }
+
+  finish(_: Exchange, keepAlive: boolean): void {
+    this.ends.push(keepAlive ? "kept" : "closed");
+  }
+
+  destroy(): void {
+    this.ends.push("destroyed");
+  }
+
+  pauseReading(): void {
+    this.readings.push("paused");
+  }
+
+  resumeReading(): void {
+    this.readings.push("resumed");
+  }
+
+  get text(): string {
+    return Buffer.concat(this.written).toString("latin1");
+  }
+
+  /** Everything before the empty line, as lines. */
+  get headLines(): readonly string[] {
+    return this.text.slice(0, this.text.indexOf("\r\n\r\n")).split("\r\n");
+  }
+
+  get body(): string {
+    return this.text.slice(this.text.indexOf("\r\n\r\n") + 4);
+  }
+
+  /** The values of a field of the head. */
+  field(name: string): readonly string[] {
+    const prefix = `${name.toLowerCase()}: `;
+    const lines = this.headLines.filter((line) => line.toLowerCase().startsWith(prefix));
+    return lines.map((line) => line.slice(prefix.length));
+  }
+}
+
+function requestHead(text: string): RequestHead {
+  const parser = new RequestParser(defaultHttpLimits);
+  parser.feed(Buffer.from(text));
+  const event = parser.next();
+  assert.ok(event?.type === "head");
+  return event.head;
+}
+
+function start(line = "GET / HTTP/1.1", ...fields: string[]) {
+  const lines = [line, "Host: a", ...fields, "", ""];
+  const transport = new MemoryTransport();
+  const exchange = new Exchange(transport, requestHead(lines.join("\r\n")));
+  return { transport, exchange };
+}
+
+function responseHead(head: Partial<ResponseHead> = {}): ResponseHead {
+  const fieldLines = Buffer.from("Content-Type: text/plain\r\n");
+  return { status: 200, reason: "OK", fieldLines, contentLength: null, ...head };
+}
+
+test("Exchange sends a whole answer in one write with its length", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), Buffer.from("hello"), true);
+  assert.equal(transport.written.length, 1);
+  assert.equal(transport.headLines[0], "HTTP/1.1 200 OK");
+  assert.deepEqual(transport.field("Content-Length"), ["5"]);
+  assert.deepEqual(transport.field("Transfer-Encoding"), []);
+  assert.deepEqual(transport.field("Content-Type"), ["text/plain"]);
+  assert.equal(transport.body, "hello");
+  assert.deepEqual(transport.ends, ["kept"]);
+  assert.equal(exchange.bodyBytes, 5);
+  assert.equal(exchange.status, 200);
+  assert.ok(exchange.isDone && exchange.isAnswered);
+});
+
+test("Exchange gives a whole answer without a body the length 0, so that the connection can go on", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), EMPTY, true);
+  assert.deepEqual(transport.field("Content-Length"), ["0"]);
+  assert.deepEqual(transport.ends, ["kept"]);
+});
+
+test("Exchange sends Date in the form of RFC 9110 section 5.6.7, and Server, once each", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), EMPTY, true);
+  assert.equal(transport.field("Date").length, 1);
+  assert.match(
+    transport.field("Date")[0] ?? "",
+    /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/,
+  );
+  assert.deepEqual(transport.field("Server"), ["tunicorn"]);
+});
+
+test("Exchange announces the application's Content-Length and sends the body unframed", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead({ contentLength: 10 }), Buffer.from("hello"), false);
+  exchange.write(Buffer.from("world"));
+  assert.ok(!exchange.isDone);
+  exchange.end();
+  assert.deepEqual(transport.field("Content-Length"), ["10"]);
+  assert.equal(transport.body, "helloworld");
+  assert.deepEqual(transport.ends, ["kept"]);
+  assert.equal(exchange.lengthMismatch, null);
+});
+
+test("Exchange sends a body of unknown length in chunks, one per write (RFC 9112 section 7.1)", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), Buffer.from("hello"), false);
+  exchange.write(Buffer.from("x".repeat(26)));
+  exchange.end();
+  assert.deepEqual(transport.field("Transfer-Encoding"), ["chunked"]);
+  assert.deepEqual(transport.field("Content-Length"), []);
+  assert.equal(transport.body, `5\r\nhello\r\n1a\r\n${"x".repeat(26)}\r\n0\r\n\r\n`);
+  assert.deepEqual(transport.ends, ["kept"]);
+  assert.equal(exchange.bodyBytes, 31);
+});
+
+test("Exchange never sends an empty piece as a chunk, which would end the body", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), EMPTY, false);
+  exchange.write(EMPTY);
+  exchange.write(Buffer.from("a"));
+  exchange.write(EMPTY);
+  exchange.end();
+  assert.equal(transport.body, "1\r\na\r\n0\r\n\r\n");
+});
+
+test("Exchange writes a body too large to copy after its head, whole", () => {
+  const { transport, exchange } = start();
+  const body = Buffer.alloc(200_000, "x");
+  exchange.respond(responseHead(), body, false);
+  exchange.end();
+  assert.equal(transport.body, `30d40\r\n${body.toString()}\r\n0\r\n\r\n`);
+});
+
+for (const contentLength of [null, 5]) {
+  test(`Exchange sends no body to HEAD and lets the connection go on, Content-Length ${contentLength}`, () => {
+    const { transport, exchange } = start("HEAD / HTTP/1.1");
+    exchange.respond(responseHead({ contentLength }), Buffer.from("hello"), false);
+    exchange.write(Buffer.from("world"));
+    exchange.end();
+    assert.equal(transport.body, "");
+    assert.deepEqual(transport.field("Content-Length"), contentLength === null ? [] : ["5"]);
+    assert.deepEqual(transport.field("Transfer-Encoding"), []);
+    assert.deepEqual(transport.ends, ["kept"]);
+    assert.equal(exchange.bodyBytes, 0);
+    assert.equal(exchange.lengthMismatch, null);
+  });
+}
+
+test("Exchange sends 204 with neither body nor Content-Length (RFC 9110 section 8.6)", () => {
+  const { transport, exchange } = start();
+  exchange.respond(
+    responseHead({ status: 204, reason: "No Content", contentLength: 5 }),
+    Buffer.from("hello"),
+    true,
+  );
+  assert.equal(transport.body, "");
+  assert.deepEqual(transport.field("Content-Length"), []);
+  assert.deepEqual(transport.field("Transfer-Encoding"), []);
+  assert.deepEqual(transport.ends, ["kept"]);
+});
+
+test("Exchange sends 304 without a body, with the Content-Length that 200 would have (RFC 9110 section 8.6)", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead({ status: 304, reason: "Not Modified", contentLength: 5 }), EMPTY, true);
+  assert.equal(transport.body, "");
+  assert.deepEqual(transport.field("Content-Length"), ["5"]);
+  assert.deepEqual(transport.ends, ["kept"]);
+});
+
+test("Exchange ends a body of unknown length by closing on HTTP/1.0, which knows no chunks", () => {
+  const { transport, exchange } = start("GET / HTTP/1.0", "Connection: keep-alive");
+  exchange.respond(responseHead(), Buffer.from("hello"), false);
+  exchange.write(Buffer.from("world"));
+  exchange.end();
+  assert.equal(transport.body, "helloworld");
+  assert.deepEqual(transport.field("Transfer-Encoding"), []);
+  assert.deepEqual(transport.field("Content-Length"), []);
+  assert.deepEqual(transport.field("Connection"), ["close"]);
+  assert.deepEqual(transport.ends, ["closed"]);
+});
+
+const persistence: readonly {
+  readonly when: string;
+  readonly request: readonly [string, ...string[]];
+  readonly close?: boolean;
+  readonly isDraining?: boolean;
+  readonly line: readonly string[];
+  readonly end: "kept" | "closed";
+}[] = [
+  { when: "to HTTP/1.1 nothing", request: ["GET / HTTP/1.1"], line: [], end: "kept" },
+  {
+    when: "to HTTP/1.1 with close the same",
+    request: ["GET / HTTP/1.1", "Connection: close"],
+    line: ["close"],
+    end: "closed",
+  },
+  { when: "to HTTP/1.0 close", request: ["GET / HTTP/1.0"], line: ["close"], end: "closed" },
+  {
+    when: "to HTTP/1.0 with keep-alive the same",
+    request: ["GET / HTTP/1.0", "Connection: keep-alive"],
+    line: ["keep-alive"],
+    end: "kept",
+  },
+  {
+    when: "close when asked to close",
+    request: ["GET / HTTP/1.1"],
+    close: true,
+    line: ["close"],
+    end: "closed",
+  },
+  {
+    when: "close while draining",
+    request: ["GET / HTTP/1.1"],
+    isDraining: true,
+    line: ["close"],
+    end: "closed",
+  },
+];
+for (const { when, request, close, isDraining, line, end } of persistence) {
+  test(`Exchange says of the connection ${when}`, () => {
+    const { transport, exchange } = start(...request);
+    transport.isDraining = isDraining ?? false;
+    exchange.respond(responseHead(), Buffer.from("hello"), true, close === undefined ? {} : { close });
+    assert.deepEqual(transport.field("Connection"), line);
+    assert.deepEqual(transport.ends, [end]);
+  });
+}
+
+test("Exchange keeps its word to go on when draining begins after the head went out", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), Buffer.from("a"), false);
+  transport.isDraining = true;
+  exchange.end();
+  assert.deepEqual(transport.field("Connection"), []);
+  assert.equal(transport.ends.length, 1);
+});
+
+test("Exchange cuts what goes beyond the Content-Length and goes on (RFC 9112 section 6.3)", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead({ contentLength: 8 }), Buffer.from("hello"), false);
+  exchange.write(Buffer.from("world"));
+  exchange.write(Buffer.from("again"));
+  exchange.end();
+  assert.equal(transport.body, "hellowor");
+  assert.equal(exchange.lengthMismatch, "long");
+  assert.equal(exchange.bodyBytes, 8);
+  assert.deepEqual(transport.ends, ["kept"]);
+});
+
+test("Exchange cuts a whole answer that is longer than its Content-Length", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead({ contentLength: 2 }), Buffer.from("hello"), true);
+  assert.equal(transport.body, "he");
+  assert.deepEqual(transport.field("Content-Length"), ["2"]);
+  assert.equal(exchange.lengthMismatch, "long");
+});
+
+for (const isWhole of [true, false]) {
+  test(`Exchange cuts the connection when ${isWhole ? "a whole" : "a streamed"} answer stays under its Content-Length`, () => {
+    const { transport, exchange } = start();
+    exchange.respond(responseHead({ contentLength: 10 }), Buffer.from("hello"), isWhole);
+    exchange.end();
+    assert.equal(transport.body, "hello");
+    assert.equal(exchange.lengthMismatch, "short");
+    assert.deepEqual(transport.ends, ["destroyed"]);
+    assert.ok(exchange.isDone);
+  });
+}
+
+test("Exchange.abort() cuts a response under way once, without the last chunk, and nothing follows", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead(), Buffer.from("hello"), false);
+  exchange.abort();
+  exchange.abort();
+  exchange.write(Buffer.from("world"));
+  exchange.end();
+  assert.equal(transport.body, "5\r\nhello\r\n");
+  assert.deepEqual(transport.ends, ["destroyed"]);
+});
+
+test("Exchange.abandon() lets nothing more out and leaves the connection alone", () => {
+  const { transport, exchange } = start();
+  exchange.abandon();
+  exchange.respond(responseHead(), Buffer.from("hello"), true);
+  exchange.write(Buffer.from("world"));
+  exchange.end();
+  exchange.abort();
+  assert.deepEqual(transport.written, []);
+  assert.deepEqual(transport.ends, []);
+  assert.ok(exchange.isDone && !exchange.isAnswered);
+});
+
+test("Exchange takes the first answer only and ends once", () => {
+  const { transport, exchange } = start();
+  exchange.write(Buffer.from("too early"));
+  exchange.end();
+  exchange.respond(responseHead({ status: 404, reason: "Not Found" }), Buffer.from("a"), true);
+  exchange.respond(responseHead(), Buffer.from("b"), true);
+  exchange.write(Buffer.from("c"));
+  exchange.end();
+  assert.equal(transport.headLines[0], "HTTP/1.1 404 Not Found");
+  assert.equal(transport.body, "a");
+  assert.equal(exchange.status, 404);
+  assert.deepEqual(transport.ends, ["kept"]);
+});
+
+test("Exchange sends field lines octet by octet as they are, in latin-1", () => {
+  const { transport, exchange } = start();
+  exchange.respond(responseHead({ fieldLines: Buffer.from("X: \xe9\xff\r\n", "latin1") }), EMPTY, true);
+  assert.deepEqual(transport.field("X"), ["\xe9\xff"]);
+});
+
+test("Exchange hands pausing on to its transport and shows what is unsent", () => {
+  const { transport, exchange } = start();
+  transport.unsentBytes = 42;
+  exchange.pauseBody();
+  exchange.resumeBody();
+  assert.deepEqual(transport.readings, ["paused", "resumed"]);
+  assert.equal(exchange.unsentBytes, 42);
+});

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+
+import type { HttpLimits } from "../../src/http/limits.ts";
+import { encodeWireText, readRequestCases, type RequestCase } from "../helpers/request-case.ts";
+import { parsePieces, parseWhole, type ParsedRequest, type ParseOutcome } from "./parse-outcome.ts";
+
+/*
+ * Bounded and always the same by default. For a search of its own:
+ *   TUNICORN_FUZZ_ROUNDS=Infinity [TUNICORN_FUZZ_SEED=n] node --import tsx --test test/http/request-parser-fuzz.test.ts
+ * A failure names its seed and shows the input in the notation of test/requests, ready to become a case.
+ */
+const DEFAULT_ROUNDS = 20_000;
+const DEFAULT_SEED = 0x74756e69;
+const SMALL_LIMITS = { requestLineBytes: 40, fieldCount: 4, fieldBytes: 60, headBytes: 160 };
+/** Large cases are about limits, and would take all the time. */
+const SEED_INPUT_LIMIT_BYTES = 600;
+
+/** What is put into an input: what parsers stumble over. */
+const FRAGMENTS = [
+  ..."\r|\n|\r\n|\r\n\r\n|\t| |:|,|;|\0|\xa0|\x85|\x7f|0|5|g|+|-|\"|\\|%00|#|*|http://b".split("|"),
+  ...["Host: a\r\n", "Host: b\r\n", "Content-Length: 5\r\n", "content-length:0\r\n", "Connection: close\r\n"],
+  ...["Transfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip\r\n", "Expect: 100-continue\r\n", " folded\r\n"],
+  ...["chunked", "0\r\n\r\n", "5\r\nhello\r\n", ";a=\"b\"", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.0"],
+].map((text) => Buffer.from(text, "latin1"));
+
+test("RequestParser gives one lawful meaning to every mutated request, however it is cut", () => {
+  const asked = process.env["TUNICORN_FUZZ_ROUNDS"];
+  const rounds = asked === undefined ? DEFAULT_ROUNDS : Number(asked);
+  assert.ok(rounds > 0, `TUNICORN_FUZZ_ROUNDS is ${asked}, want a number above 0 or Infinity`);
+  const seed = Number(process.env["TUNICORN_FUZZ_SEED"] ?? (asked === undefined ? DEFAULT_SEED : Date.now()));
+  const random = new Random(seed);
+  const cases = [...readRequestCases("valid"), ...readRequestCases("invalid")].filter(
+    ({ input }) => input.length > 0 && input.length <= SEED_INPUT_LIMIT_BYTES,
+  );
+  for (let round = 0; round < rounds; round += 1) {
+    const input = mutate(random, cases);
+    const limits = random.below(4) === 0 ? SMALL_LIMITS : random.pick(cases).limits;
+    checkInput(random, { input, limits, name: `seed ${seed}, round ${round}` });
+  }
+});
+
+interface FuzzInput {
+  readonly input: Buffer;
+  readonly limits: HttpLimits;
+  readonly name: string;
+}
+
+function checkInput(random: Random, { input, limits, name }: FuzzInput): void {
+  const shown = (): string => `${name}, limits ${JSON.stringify(limits)}:\n${encodeWireText(input)}`;
+  let whole: ParseOutcome;
+  let cut: ParseOutcome;
+  try {
+    whole = parseWhole(limits, input);
+    cut = parsePieces(limits, randomPieces(random, input));
+  } catch (failure) {
+    throw new Error(`The parser threw on ${shown()}`, { cause: failure });
+  }
+  if (!isDeepStrictEqual(cut, whole)) {
+    assert.deepEqual(cut, whole, `Another meaning in pieces of ${shown()}`);
+  }
+  const requests = whole.unfinished === undefined ? whole.requests : [...whole.requests, whole.unfinished];
+  const bodyBytes = requests.reduce((sum, { body }) => sum + body.length, 0);
+  assert.ok(bodyBytes <= input.length, `More body than input from ${shown()}`);
+  for (const request of requests) {
+    const law = brokenLaw(request, request !== whole.unfinished);
+    assert.equal(law, undefined, `${law} in a request of ${shown()}`);
+  }
+}
+
+/** What no request that reaches an application may be, written without regard to how the parser is. */
+function brokenLaw(request: ParsedRequest, isComplete: boolean): string | undefined {
+  const { method, target, path, query, version, host, fields, body } = request;
+  const valuesOf = (name: string): string[] =>
+    fields.filter((field) => field[0] === name).map((field) => field[1]);
+  const hosts = valuesOf("host");
+  const lengths = valuesOf("content-length");
+  const codings = valuesOf("transfer-encoding");
+  const laws: Readonly<Record<string, boolean>> = {
+    "a method that is no token": /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method),
+    "a target that is not visible ASCII": /^[\x21-\x7e]+$/.test(target),
+    "a target of no known form": /^(\/|\*$|https?:\/\/)/i.test(target) && (target !== "*" || method === "OPTIONS"),
+    "a fragment": !target.includes("#"),
+    "a path or query that was not in the target": (target.includes(path) || path === "/") && target.includes(query),
+    "an encoded NUL in the path": !path.includes("%00"),
+    "a field name that is no token": fields.every(([name]) => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)),
+    "a control octet in a field value": fields.every(([, value]) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)),
+    "white space around a field value": fields.every(([, value]) => !/^[\t ]|[\t ]$/.test(value)),
+    "a number of Host fields other than one": hosts.length === 1 || (version === "HTTP/1.0" && hosts.length === 0),
+    "a Host that cannot be one": hosts.every((each) => /^[\x21-\x7e]+$/.test(each) && !/[/?#@,"\\<>]/.test(each)),
+    "no authority": host !== "" || version === "HTTP/1.0",
+    "two Content-Length fields": lengths.length <= 1,
+    "a Content-Length that is no number": lengths.every((each) => /^[0-9]+$/.test(each)),
+    "both Content-Length and Transfer-Encoding": lengths.length === 0 || codings.length === 0,
+    "Transfer-Encoding on HTTP/1.0": codings.length === 0 || version === "HTTP/1.1",
+    "a last coding other than chunked": codings.length === 0 || /(^|[, \t])chunked[ \t,]*$/i.test(codings.join(",")),
+    "a body without framing": body === "" || lengths.length + codings.length > 0,
+    "a body longer than its Content-Length": lengths.every((each) => body.length <= Number(each)),
+    "a body shorter than its Content-Length": !isComplete || lengths.every((each) => body.length === Number(each)),
+  };
+  return Object.keys(laws).find((law) => laws[law] === false);
+}
+
+function mutate(random: Random, cases: readonly RequestCase[]): Buffer {
+  let input = random.pick(cases).input;
+  for (let count = 1 + random.below(4); count > 0; count -= 1) {
+    const start = random.below(input.length + 1);
+    const end = Math.min(input.length, start + 1 + random.below(random.below(4) === 0 ? 64 : 4));
+    const before = input.subarray(0, start);
+    const after = input.subarray(end);
+    switch (random.below(7)) {
+      case 0: // Another octet.
+        input = Buffer.concat([before, Buffer.from([random.below(256)]), input.subarray(start + 1)]);
+        break;
+      case 1: // A part is gone.
+        input = Buffer.concat([before, after]);
+        break;
+      case 2: // A part comes twice.
+        input = Buffer.concat([input.subarray(0, end), input.subarray(start)]);
+        break;
+      case 3: // A fragment in place of a part.
+        input = Buffer.concat([before, random.pick(FRAGMENTS), after]);
+        break;
+      case 4: // A fragment more.
+        input = Buffer.concat([before, random.pick(FRAGMENTS), input.subarray(start)]);
+        break;
+      case 5: // The end of another input.
+        input = Buffer.concat([before, tailOf(random, random.pick(cases).input)]);
+        break;
+      default: // Another input after this one.
+        input = Buffer.concat([input, random.pick(cases).input]);
+    }
+  }
+  return input;
+}
+
+function tailOf(random: Random, input: Buffer): Buffer {
+  return input.subarray(random.below(input.length));
+}
+
+function* randomPieces(random: Random, input: Buffer): Generator<Buffer> {
+  const largest = 1 + random.below(random.below(2) === 0 ? 8 : 80);
+  for (let start = 0; start < input.length; ) {
+    const end = start + 1 + random.below(largest);
+    // Each piece in memory of its own, as from a socket: reading beyond its end finds nothing.
+    yield Buffer.from(input.subarray(start, end));
+    start = end;
+  }
+}
+
+/** mulberry32: 32 bits of state, the same numbers on every machine. */
+class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** An integer from 0 to `limit` - 1. */
+  below(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
+  }
+
+  pick<Value>(values: readonly Value[]): Value {
+    return values[this.below(values.length)] as Value;
+  }
+}

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+
+import { defaultHttpLimits } from "../../src/http/limits.ts";
+import { RequestParser } from "../../src/http/request-parser.ts";
+import {
+  encodeWireText,
+  readRequestCases,
+  type ExpectedRequest,
+  type RequestCase,
+} from "../helpers/request-case.ts";
+import { parsePieces, parseWhole, piecesOf, type ParsedRequest, type ParseOutcome } from "./parse-outcome.ts";
+
+for (const kind of ["valid", "invalid"] as const) {
+  for (const requestCase of readRequestCases(kind)) {
+    test(`RequestParser reads ${kind}/${requestCase.name} as it is meant (${requestCase.rule})`, () => {
+      const outcome = parseWhole(requestCase.limits, requestCase.input);
+      assertMeaning(outcome, requestCase);
+      assertSameHoweverCut(outcome, requestCase);
+    });
+  }
+}
+
+test("RequestParser refuses chunk extensions that are short each and large together (RFC 9112 section 7.1.1)", () => {
+  const chunk = `1;${"x".repeat(1000)}\r\nz\r\n`;
+  const input = chunkedRequest(chunk.repeat(17));
+  const outcome = parseWhole(defaultHttpLimits, input);
+  assert.deepEqual(outcome.fault, { code: "ERR_HTTP_CHUNK", status: 400 });
+  assert.equal(outcome.unfinished?.body, "z".repeat(16));
+  for (const size of [1, 2, 3, 7, 1009]) {
+    assert.deepEqual(parsePieces(defaultHttpLimits, piecesOf(input, size)), outcome);
+  }
+});
+
+test("RequestParser counts chunk extensions for each body anew (RFC 9112 section 7.1.1)", () => {
+  const chunk = `1;${"x".repeat(1000)}\r\nz\r\n`;
+  const one = chunkedRequest(`${chunk.repeat(10)}0\r\n\r\n`);
+  const outcome = parseWhole(defaultHttpLimits, Buffer.concat([one, one, one]));
+  assert.equal(outcome.fault, undefined);
+  assert.equal(outcome.requests.length, 3);
+});
+
+test("RequestParser gives the head before the body has come (RFC 9110 section 10.1.1)", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  parser.feed(Buffer.from("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"));
+  assert.equal(parser.next()?.type, "head");
+  assert.equal(parser.next(), null);
+});
+
+test("RequestParser gives body bytes as they come, without waiting for a chunk to be whole", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  parser.feed(chunkedRequest("5\r\nhe"));
+  assert.equal(parser.next()?.type, "head");
+  const event = parser.next();
+  assert.equal(event?.type === "body" && event.bytes.toString(), "he");
+  assert.equal(parser.next(), null);
+});
+
+test("RequestParser refuses a bad first octet without waiting for a line end", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  parser.feed(Buffer.from([0x16]));
+  assert.equal(parser.next()?.type, "fault");
+});
+
+test("RequestParser leaves a pipelined request inside until it is asked on", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  const second = "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+  parser.feed(Buffer.from(`GET /1 HTTP/1.1\r\nHost: a\r\n\r\n${second}`));
+  assert.equal(parser.next()?.type, "head");
+  assert.equal(parser.next()?.type, "end");
+  assert.equal(parser.bufferedBytes, second.length);
+  const event = parser.next();
+  assert.equal(event?.type === "head" && event.head.target, "/2");
+});
+
+test("RequestParser is idle between requests and in a head from its first octet", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  const state = (): string => `${parser.isIdle ? "idle" : "busy"} ${parser.isInHead ? "head" : "else"}`;
+  const seen = [state()];
+  for (const piece of ["\r\n", "G", "ET / HTTP/1.1\r\n", "Host: a\r\nContent-Length: 1\r\n\r\n", "x"]) {
+    parser.feed(Buffer.from(piece));
+    while (parser.next() !== null);
+    seen.push(state());
+  }
+  assert.deepEqual(seen, ["idle else", "idle else", "busy head", "busy head", "busy else", "idle else"]);
+});
+
+test("RequestParser gives nothing after a fault, whatever is fed", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  parser.feed(Buffer.from(" "));
+  assert.equal(parser.next()?.type, "fault");
+  parser.feed(Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  assert.equal(parser.next(), null);
+  assert.equal(parser.next(), null);
+});
+
+test("RequestParser keeps body pieces as they were when more is fed", () => {
+  const parser = new RequestParser(defaultHttpLimits);
+  parser.feed(Buffer.from("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r"));
+  assert.equal(parser.next(), null);
+  parser.feed(Buffer.from("\n3\r\nabc\r\n3"));
+  assert.equal(parser.next()?.type, "head");
+  const event = parser.next();
+  assert.ok(event?.type === "body");
+  assert.equal(parser.next(), null);
+  parser.feed(Buffer.from("\r\nxyz\r\n0\r\n\r\n"));
+  while (parser.next() !== null);
+  assert.equal(event.bytes.toString(), "abc");
+});
+
+function chunkedRequest(body: string): Buffer {
+  return Buffer.from(`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body}`, "latin1");
+}
+
+function assertMeaning(outcome: ParseOutcome, expected: RequestCase): void {
+  const { requests, unfinished, fault, ends } = expected;
+  assert.deepEqual(outcome.fault, fault);
+  assert.deepEqual(outcome.requests.map(comparedWith(requests)), requests);
+  if (unfinished !== undefined) {
+    assert.deepEqual(outcome.unfinished && comparedWith([unfinished])(outcome.unfinished, 0), unfinished);
+  }
+  if (fault === undefined) {
+    assert.equal(outcome.ends, ends);
+  }
+}
+
+/** A request with no more keys than its expectation names. */
+function comparedWith(expected: readonly ExpectedRequest[]) {
+  return (request: ParsedRequest, index: number): Partial<ParsedRequest> => {
+    const keys = Object.keys(expected[index] ?? request);
+    return Object.fromEntries(Object.entries(request).filter(([key]) => keys.includes(key)));
+  };
+}
+
+function assertSameHoweverCut(outcome: ParseOutcome, { input, limits }: RequestCase): void {
+  const check = (how: string, pieces: Iterable<Buffer>): void => {
+    const other = parsePieces(limits, pieces);
+    if (!isDeepStrictEqual(other, outcome)) {
+      assert.deepEqual(other, outcome, `Fed ${how} the input has another meaning:\n${encodeWireText(input)}`);
+    }
+  };
+  for (const size of [1, 2, 3, 7]) {
+    check(`in pieces of ${size}`, piecesOf(input, size));
+  }
+  for (let cut = 1; cut < input.length; cut += 1) {
+    check(`in two pieces, cut at ${cut},`, [input.subarray(0, cut), input.subarray(cut)]);
+  }
+}

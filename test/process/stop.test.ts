@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { ClientConnection, request } from "../helpers/client.ts";
+import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { startFixture } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+const GRACE_THAT_NEVER_PASSES = ["--graceful-timeout", "600", "--timeout", "600"];
+
+test("TERM lets a request under way finish with 200, then the exit status is 0", async (t) => {
+  const server = await startFixture(t, "slow");
+  const answer = request(server.port, "/?s=2");
+  await server.waitForLine(/slow began/);
+
+  server.signal("SIGTERM");
+
+  assert.equal((await answer).status, 200);
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  await server.waitForNoProcess();
+});
+
+test("TERM answers what had connected and still waited for a worker", async (t) => {
+  const server = await startFixture(t, "slow");
+  const connections = [];
+  for (let number = 0; number < 4; number += 1) {
+    const connection = await ClientConnection.open(t, server.port);
+    connection.sendRequest("/?s=0.3", { headers: { Connection: "close" } });
+    connections.push(connection);
+  }
+  await server.waitForLine(/slow began/);
+
+  server.signal("SIGTERM");
+
+  const answers = await Promise.all(connections.map((connection) => connection.readAnswer()));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200],
+  );
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+});
+
+test("TERM ends an idle kept-alive connection and refuses new ones", async (t) => {
+  const server = await startFixture(t, "pid");
+  const idle = await ClientConnection.open(t, server.port);
+  await idle.request("/");
+
+  assert.deepEqual(await server.stop(), { status: 0, signal: null });
+
+  await idle.readEnd();
+  await assert.rejects(request(server.port, "/"), { code: "ECONNREFUSED" });
+});
+
+test("TERM waits no longer than graceful_timeout for a request that never ends", async (t) => {
+  const server = await startFixture(t, "hang", { args: ["--graceful-timeout", "1", "--timeout", "600"] });
+  const connection = await ClientConnection.open(t, server.port);
+  connection.sendRequest("/hang");
+  await server.waitForLine(/hang began/);
+
+  assert.deepEqual(await server.stop(), { status: 0, signal: null });
+});
+
+for (const signal of ["SIGINT", "SIGQUIT"] as const) {
+  test(`${signal} stops at once, whatever is under way`, async (t) => {
+    const server = await startFixture(t, "hang", { args: GRACE_THAT_NEVER_PASSES });
+    const connection = await ClientConnection.open(t, server.port);
+    connection.sendRequest("/hang");
+    await server.waitForLine(/hang began/);
+
+    server.signal(signal);
+
+    assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+    await connection.readEnd();
+    await server.waitForNoProcess();
+  });
+}
+
+test("a second, quick signal cuts a graceful stop short", async (t) => {
+  const server = await startFixture(t, "hang", { args: GRACE_THAT_NEVER_PASSES });
+  const connection = await ClientConnection.open(t, server.port);
+  connection.sendRequest("/hang");
+  await server.waitForLine(/hang began/);
+
+  server.signal("SIGTERM");
+  await server.waitForLine(/Handling signal: term/);
+  server.signal("SIGQUIT");
+
+  assert.equal((await server.waitForExit()).status, 0);
+});
+
+const endings = [
+  ["a graceful stop", "SIGTERM"],
+  ["a quick stop", "SIGINT"],
+  ["SIGKILL of the arbiter", "SIGKILL"],
+] as const;
+
+for (const [ending, signal] of endings) {
+  test(`${ending} leaves no process, no socket and no temporary file`, async (t) => {
+    const temporary = await temporaryFolder(t);
+    const socketFolder = await temporaryFolder(t);
+    const socket = join(socketFolder, "server.sock");
+    const server = await startFixture(t, "pid", {
+      args: ["-b", `unix:${socket}`, "-w", "2"],
+      env: { TMPDIR: temporary },
+      workers: 2,
+    });
+    assert.equal((await request(server.port, "/")).status, 200);
+    assert.equal((await request(socket, "/")).status, 200);
+    assert(server.processTree().length >= 2);
+    const sharedMemory = server.openPaths().filter((path) => path.startsWith("/dev/shm/"));
+
+    server.signal(signal);
+
+    await server.waitForExit();
+    await server.waitForNoProcess();
+    await server.outputClosed;
+    const leftovers = (): string[] => [
+      ...readdirSync(temporary),
+      ...readdirSync(socketFolder),
+      ...sharedMemory.filter((path) => existsSync(path)),
+    ];
+    await untilTrue(() => leftovers().length === 0, {
+      deadlineMs: CLEANUP_DEADLINE_MS,
+      what: () => `removal of ${leftovers().join(", ")}`,
+    });
+    await assert.rejects(request(server.port, "/"), { code: "ECONNREFUSED" });
+  });
+}
+
+test("SIGKILL of the arbiter lets the requests under way finish", async (t) => {
+  const server = await startFixture(t, "slow");
+  const answer = request(server.port, "/?s=1");
+  await server.waitForLine(/slow began/);
+
+  server.signal("SIGKILL");
+
+  assert.equal((await answer).status, 200);
+  await server.waitForNoProcess();
+});
