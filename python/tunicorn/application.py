@@ -175,10 +175,15 @@ def _check(spec: str, expression: str, found: Any) -> Application:
     if found is None and expression.endswith(")"):
         hint = "The factory returned nothing: is its return statement missing?"
     raise LoadError(
-        f'Cannot load application "{spec}": "{expression}" is {found!r:.80}, want something callable',
+        f'Cannot load application "{spec}": "{expression}" is {_short(found)}, want something callable',
         EXIT_APPLICATION_LOAD,
         hint,
     )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return f"{text[:80]}{'...' if len(text) > 80 else ''} ({type(value).__name__})"
 
 
 def application_traceback(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +37,7 @@ class WsgiGateway:
         self._template = make_template(cfg, log)
         self._log = log
         self._channel = channel
+        self._is_debugging = log.error_log.isEnabledFor(logging.DEBUG)
 
     def handle(self, stream: int, flags: int, payload: bytes, after: int) -> bool:
         """Answers one request.
@@ -45,6 +47,8 @@ class WsgiGateway:
         """
         fields, body = frame.decode_request(payload)
         environ = self._template | fields
+        if self._is_debugging:
+            self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
         response = Response(self._channel, stream, after)
         body_input = open_body(body, bool(flags & frame.FILE_BODY))
         environ["wsgi.input"] = body_input
@@ -111,9 +115,7 @@ class Response:
         self.is_after_sent = False
         self.is_channel_broken = False
 
-    def start(
-        self, status: str, headers: Headers, exc_info: ExceptionInfo = None
-    ) -> Callable[[bytes], None]:
+    def start(self, status: str, headers: Headers, exc_info: ExceptionInfo = None) -> Callable[[bytes], None]:
         """start_response."""
         if exc_info is not None:
             try:

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Invocation } from "../config/invocation.ts";
+import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers, RequestSummary, RouterToArbiter } from "../router/messages.ts";
@@ -136,6 +137,7 @@ export class Arbiter {
     const log = new ErrorLog(settings.errorlog, settings.loglevel);
     this.#log = log;
     log.info(`Starting tunicorn ${version}`);
+    log.debug(`Settings:\n${settingsText(settings).trimEnd()}`);
     for (const warning of generation.warnings) log.warning(warning);
     if (settings.pidfile !== null) this.#writePidfile(settings.pidfile);
     this.#runtimeDirectory = new RuntimeDirectory(settings.worker_tmp_dir);
@@ -143,7 +145,7 @@ export class Arbiter {
     await generation.runHook("on_starting");
     this.#listeners = await bindListeners(settings.bind, log);
     await this.#startRouter();
-    for (const { url } of this.#listeners) log.info(`Listening at: ${url} (${process.pid})`);
+    log.info(`Listening at: ${this.#listeners.map(({ url }) => url).join(",")} (${process.pid})`);
     log.info(`Using worker: ${settings.worker_class}`);
     await generation.runHook("when_ready");
     await generation.bootWorkers();

@@ -77,12 +77,7 @@ export class Exchange {
   }
 
   /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */
-  respond(
-    head: ResponseHead,
-    body: Buffer,
-    isEnd: boolean,
-    options: { readonly close?: boolean } = {},
-  ): void {
+  respond(head: ResponseHead, body: Buffer, isEnd: boolean): void {
     if (this.#state !== "waiting") return;
     const { method, version } = this.head;
     this.status = head.status;
@@ -95,7 +90,6 @@ export class Exchange {
     });
     this.#keepAlive =
       this.head.keepAlive &&
-      options.close !== true &&
       this.#framing.type !== "close" &&
       !this.#transport.isDraining;
     const headText = serverHeadText(head, this.#framing, this.#persistence(version));

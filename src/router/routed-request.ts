@@ -164,7 +164,7 @@ export class RoutedRequest implements WorkerRequest {
 
   #answerError(code: ErrorCode): void {
     const { head, body } = errorPage(errorKinds[code].httpStatus ?? 500);
-    this.#exchange.respond(head, body, true, { close: code !== "ERR_APPLICATION_RAISED" });
+    this.#exchange.respond(head, body, true);
   }
 
   #holdWorkerBack(): void {

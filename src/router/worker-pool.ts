@@ -62,7 +62,9 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener {
     }
   }
 
+  /** The end: all workers leave, those too that dial from now on. */
   retireAll(): void {
+    this.#activeGeneration = Infinity;
     for (const channel of this.#channels) this.#retire(channel);
   }
 

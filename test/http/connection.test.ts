@@ -2,11 +2,7 @@ import assert from "node:assert/strict";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 
-import {
-  Connection,
-  type ConnectionTimeouts,
-  type ExchangeHandler,
-} from "../../src/http/connection.ts";
+import { Connection, type ConnectionTimeouts, type ExchangeHandler } from "../../src/http/connection.ts";
 import type { Exchange } from "../../src/http/exchange.ts";
 import type { HttpFault } from "../../src/http/http-fault.ts";
 import { defaultHttpLimits } from "../../src/http/limits.ts";
@@ -172,10 +168,7 @@ async function serve(t: TestContext, { timeouts = {}, ...script }: ServeOptions 
 }
 
 /** A client whose socket is at hand, for half-closing and for not reading. */
-async function openHalf(
-  t: TestContext,
-  port: number,
-): Promise<{ client: ClientConnection; socket: Socket }> {
+async function openHalf(t: TestContext, port: number): Promise<{ client: ClientConnection; socket: Socket }> {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   const client = new ClientConnection(socket);
   onTeardown(t, () => client.destroy());
@@ -514,7 +507,11 @@ test("Connection answers 408 when a body stalls, and tells the handler", async (
 test("Connection does not count time while the handler has paused the body", async (t) => {
   const onHead = (exchange: Exchange): void => exchange.pauseBody();
   const onEnd = (exchange: Exchange, body: Buffer): void => answer(exchange, body);
-  const { port, handler, connections } = await serve(t, { onHead, onEnd, timeouts: { bodyStallMs: SHORT_MS } });
+  const { port, handler, connections } = await serve(t, {
+    onHead,
+    onEnd,
+    timeouts: { bodyStallMs: SHORT_MS },
+  });
   const client = await ClientConnection.open(t, port);
   client.send(post("/", "Content-Length: 5"));
   const { exchange } = await handler.heard("head");
@@ -665,8 +662,16 @@ test("Connection answers all that a half-closed client has pipelined, the first 
 for (const [where, input, story] of [
   ["within a head", "GET / HT", ["fault ERR_HTTP_EARLY_CLOSE"]],
   ["within a body", `${post("/", "Content-Length: 5")}he`, ["head /", "fault / ERR_HTTP_EARLY_CLOSE"]],
-  ["before the last chunk", `${post("/", "Transfer-Encoding: chunked")}1\r\nx\r\n`, ["head /", "fault / ERR_HTTP_EARLY_CLOSE"]],
-  ["before the end of the trailers", `${post("/", "Transfer-Encoding: chunked")}0\r\n`, ["head /", "fault / ERR_HTTP_EARLY_CLOSE"]],
+  [
+    "before the last chunk",
+    `${post("/", "Transfer-Encoding: chunked")}1\r\nx\r\n`,
+    ["head /", "fault / ERR_HTTP_EARLY_CLOSE"],
+  ],
+  [
+    "before the end of the trailers",
+    `${post("/", "Transfer-Encoding: chunked")}0\r\n`,
+    ["head /", "fault / ERR_HTTP_EARLY_CLOSE"],
+  ],
 ] as const) {
   test(`Connection refuses a request whose client ends ${where} with 400 (RFC 9112 section 8)`, async (t) => {
     const { port, handler, untilClosed } = await serve(t, { onEnd: answerTarget });
@@ -742,7 +747,9 @@ test("Connection.drain() lets the request under way be answered, with Connection
 });
 
 test("Connection.drain() lets a request that has begun to arrive be completed and answered", async (t) => {
-  const { port, handler, connections } = await serve(t, { onEnd: (exchange, body) => answer(exchange, body) });
+  const { port, handler, connections } = await serve(t, {
+    onEnd: (exchange, body) => answer(exchange, body),
+  });
   const client = await ClientConnection.open(t, port);
   client.send(`${post("/", "Content-Length: 5")}he`);
   await handler.heard("body");

@@ -4,7 +4,14 @@ import { test } from "node:test";
 import { fieldNameOf } from "../../src/http/field-name.ts";
 
 test("fieldNameOf() knows the fields that decide in any case", () => {
-  for (const known of ["host", "content-length", "transfer-encoding", "connection", "expect", "content-type"]) {
+  for (const known of [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "expect",
+    "content-type",
+  ]) {
     const spellings = [known, known.toUpperCase(), known[0]?.toUpperCase() + known.slice(1)];
     for (const spelling of spellings) {
       assert.deepEqual(fieldNameOf(spelling), { lower: known, known });
@@ -13,7 +20,15 @@ test("fieldNameOf() knows the fields that decide in any case", () => {
 });
 
 test("fieldNameOf() takes no name for a known one that only looks like it", () => {
-  for (const name of ["content_length", "x-host", "hos", "hosts", "transfer-encoding1", "__proto__", "constructor"]) {
+  for (const name of [
+    "content_length",
+    "x-host",
+    "hos",
+    "hosts",
+    "transfer-encoding1",
+    "__proto__",
+    "constructor",
+  ]) {
     assert.deepEqual(fieldNameOf(name), { lower: name, known: null });
   }
 });

@@ -19,10 +19,15 @@ const SEED_INPUT_LIMIT_BYTES = 600;
 
 /** What is put into an input: what parsers stumble over. */
 const FRAGMENTS = [
-  ..."\r|\n|\r\n|\r\n\r\n|\t| |:|,|;|\0|\xa0|\x85|\x7f|0|5|g|+|-|\"|\\|%00|#|*|http://b".split("|"),
+  ...'\r|\n|\r\n|\r\n\r\n|\t| |:|,|;|\0|\xa0|\x85|\x7f|0|5|g|+|-|"|\\|%00|#|*|http://b'.split("|"),
   ...["Host: a\r\n", "Host: b\r\n", "Content-Length: 5\r\n", "content-length:0\r\n", "Connection: close\r\n"],
-  ...["Transfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip\r\n", "Expect: 100-continue\r\n", " folded\r\n"],
-  ...["chunked", "0\r\n\r\n", "5\r\nhello\r\n", ";a=\"b\"", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.0"],
+  ...[
+    "Transfer-Encoding: chunked\r\n",
+    "Transfer-Encoding: gzip\r\n",
+    "Expect: 100-continue\r\n",
+    " folded\r\n",
+  ],
+  ...["chunked", "0\r\n\r\n", "5\r\nhello\r\n", ';a="b"', "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.0"],
 ].map((text) => Buffer.from(text, "latin1"));
 
 test("RequestParser gives one lawful meaning to every mutated request, however it is cut", () => {
@@ -80,24 +85,31 @@ function brokenLaw(request: ParsedRequest, isComplete: boolean): string | undefi
   const laws: Readonly<Record<string, boolean>> = {
     "a method that is no token": /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method),
     "a target that is not visible ASCII": /^[\x21-\x7e]+$/.test(target),
-    "a target of no known form": /^(\/|\*$|https?:\/\/)/i.test(target) && (target !== "*" || method === "OPTIONS"),
+    "a target of no known form":
+      /^(\/|\*$|https?:\/\/)/i.test(target) && (target !== "*" || method === "OPTIONS"),
     "a fragment": !target.includes("#"),
-    "a path or query that was not in the target": (target.includes(path) || path === "/") && target.includes(query),
+    "a path or query that was not in the target":
+      (target.includes(path) || path === "/") && target.includes(query),
     "an encoded NUL in the path": !path.includes("%00"),
     "a field name that is no token": fields.every(([name]) => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)),
     "a control octet in a field value": fields.every(([, value]) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)),
     "white space around a field value": fields.every(([, value]) => !/^[\t ]|[\t ]$/.test(value)),
-    "a number of Host fields other than one": hosts.length === 1 || (version === "HTTP/1.0" && hosts.length === 0),
-    "a Host that cannot be one": hosts.every((each) => /^[\x21-\x7e]+$/.test(each) && !/[/?#@,"\\<>]/.test(each)),
+    "a number of Host fields other than one":
+      hosts.length === 1 || (version === "HTTP/1.0" && hosts.length === 0),
+    "a Host that cannot be one": hosts.every(
+      (each) => /^[\x21-\x7e]+$/.test(each) && !/[/?#@,"\\<>]/.test(each),
+    ),
     "no authority": host !== "" || version === "HTTP/1.0",
     "two Content-Length fields": lengths.length <= 1,
     "a Content-Length that is no number": lengths.every((each) => /^[0-9]+$/.test(each)),
     "both Content-Length and Transfer-Encoding": lengths.length === 0 || codings.length === 0,
     "Transfer-Encoding on HTTP/1.0": codings.length === 0 || version === "HTTP/1.1",
-    "a last coding other than chunked": codings.length === 0 || /(^|[, \t])chunked[ \t,]*$/i.test(codings.join(",")),
+    "a last coding other than chunked":
+      codings.length === 0 || /(^|[, \t])chunked[ \t,]*$/i.test(codings.join(",")),
     "a body without framing": body === "" || lengths.length + codings.length > 0,
     "a body longer than its Content-Length": lengths.every((each) => body.length <= Number(each)),
-    "a body shorter than its Content-Length": !isComplete || lengths.every((each) => body.length === Number(each)),
+    "a body shorter than its Content-Length":
+      !isComplete || lengths.every((each) => body.length === Number(each)),
   };
   return Object.keys(laws).find((law) => laws[law] === false);
 }
@@ -141,7 +153,7 @@ function tailOf(random: Random, input: Buffer): Buffer {
 
 function* randomPieces(random: Random, input: Buffer): Generator<Buffer> {
   const largest = 1 + random.below(random.below(2) === 0 ? 8 : 80);
-  for (let start = 0; start < input.length; ) {
+  for (let start = 0; start < input.length;) {
     const end = start + 1 + random.below(largest);
     // Each piece in memory of its own, as from a socket: reading beyond its end finds nothing.
     yield Buffer.from(input.subarray(start, end));

@@ -12,6 +12,9 @@ import {
 } from "../helpers/request-case.ts";
 import { parsePieces, parseWhole, piecesOf, type ParsedRequest, type ParseOutcome } from "./parse-outcome.ts";
 
+/** Far above what the work takes on a loaded machine, far below what quadratic work takes. */
+const HOSTILE_DEADLINE_MS = 2000;
+
 for (const kind of ["valid", "invalid"] as const) {
   for (const requestCase of readRequestCases(kind)) {
     test(`RequestParser reads ${kind}/${requestCase.name} as it is meant (${requestCase.rule})`, () => {
@@ -108,6 +111,43 @@ test("RequestParser keeps body pieces as they were when more is fed", () => {
   while (parser.next() !== null);
   assert.equal(event.bytes.toString(), "abc");
 });
+
+/** Inputs of a size that the limits allow, each the worst for some way of reading it; linear work takes milliseconds. */
+const hostile: readonly (readonly [what: string, input: string])[] = [
+  ["white space within Transfer-Encoding", head(`Transfer-Encoding: x${" ".repeat(8000)}y`, 90)],
+  ["tabs within Transfer-Encoding", head(`Transfer-Encoding: ${"\t\t\t\t,".repeat(1600)}y`, 90)],
+  ["commas in Transfer-Encoding", head(`Transfer-Encoding: ${",".repeat(8000)}chunked`, 90)],
+  ["white space within Connection", head(`Connection: x${" ".repeat(8000)}y`, 90)],
+  ["commas in Connection", head(`Connection: ${",".repeat(8000)}`, 90)],
+  ["white space within Expect", head(`Expect: 100-continue${" ".repeat(8000)}y`, 90)],
+  ["white space before and after a value", head(`X: ${" ".repeat(4000)}y${" ".repeat(4000)}`, 90)],
+  ["a long Host", `GET / HTTP/1.1\r\nHost: ${"a.".repeat(4000)}\r\n\r\n`],
+  ["a Host of colons", `GET / HTTP/1.1\r\nHost: ${":".repeat(8000)}\r\n\r\n`],
+  ["a Content-Length of zeros", head(`Content-Length: ${"0".repeat(8000)}x`, 1)],
+  ["a target of question marks", `GET /${"?".repeat(4000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+  ["an absolute target of slashes", `GET http://${"/".repeat(4000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+  ["chunks of one octet", chunkedRequest(`${"1\r\nx\r\n".repeat(50_000)}0\r\n\r\n`).toString("latin1")],
+  ["white space in a chunk extension", chunkedRequest(`1;a${" ".repeat(1000)}\r\n`).toString("latin1")],
+  ["many chunk extensions", chunkedRequest(`1${" ;a = b".repeat(140)}(\r\n`).toString("latin1")],
+  ["a quoted chunk extension", chunkedRequest(`1;a="${"\\a".repeat(500)}\r\n`).toString("latin1")],
+  ["many requests", "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20_000)],
+];
+for (const [what, input] of hostile) {
+  test(`RequestParser is not slowed by ${what}, at once or in small pieces`, () => {
+    const octets = Buffer.from(input, "latin1");
+    const begin = performance.now();
+    const outcome = parseWhole(defaultHttpLimits, octets);
+    const whole = performance.now() - begin;
+    assert.ok(whole < HOSTILE_DEADLINE_MS, `It took ${Math.round(whole)} ms at once`);
+    assert.deepEqual(parsePieces(defaultHttpLimits, piecesOf(octets, 10)).fault, outcome.fault);
+    const pieces = performance.now() - begin - whole;
+    assert.ok(pieces < HOSTILE_DEADLINE_MS, `It took ${Math.round(pieces)} ms in pieces of 10`);
+  });
+}
+
+function head(field: string, count: number): string {
+  return `POST / HTTP/1.1\r\nHost: a\r\n${`${field}\r\n`.repeat(count)}\r\n`;
+}
 
 function chunkedRequest(body: string): Buffer {
   return Buffer.from(`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body}`, "latin1");

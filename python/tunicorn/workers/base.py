@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import sys
-import traceback
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -72,10 +71,7 @@ class Worker:
         report = self.server.call_hook("post_worker_init", self)
         if report is not None:
             raise BootError(f"The hook post_worker_init raised\n{report}", EXIT_WORKER_BOOT)
-        channel = Channel.dial(channel_path)
-        if channel is not None:
-            channel.greet(self.age, generation)
-        return channel
+        return self.dial(channel_path, generation)
 
     def _load(self) -> Application:
         add_to_path(os.getcwd())
@@ -129,21 +125,16 @@ class Worker:
             while channel is not None:
                 self.serve(channel)
                 channel.close()
-                channel = self.dial_again(channel_path, generation)
+                channel = self.dial(channel_path, generation)
         finally:
             self.log.info("Worker exiting (pid: %s)", self.pid)
             self.server.call_hook("worker_exit", self.server, self)
 
-    def dial_again(self, channel_path: str, generation: int) -> Channel | None:
-        """A channel to the router that follows a dead one; None when the worker is to leave."""
+    def dial(self, channel_path: str, generation: int) -> Channel | None:
+        """A channel to the router, also to one that follows a dead one; None when the worker is to leave."""
         if not self.alive or os.getppid() != self.ppid:
             return None
         channel = Channel.dial(channel_path)
         if channel is not None:
             channel.greet(self.age, generation)
         return channel
-
-
-def describe_exception(error: BaseException) -> str:
-    """The traceback as text."""
-    return "".join(traceback.format_exception(error)).rstrip()
