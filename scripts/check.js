@@ -9,7 +9,7 @@ const bin = (name) => join(root, "node_modules", ".bin", name);
 const venv = (name) => join(root, ".venv", "bin", name);
 const checks = [
   ["TypeScript types", bin("tsc"), ["-p", "tsconfig.json"]],
-  ["TypeScript lint", bin("oxlint"), ["--deny-warnings"]],
+  ["TypeScript lint", bin("oxlint"), ["--type-aware", "--deny-warnings"]],
   ["TypeScript format", bin("oxfmt"), ["--check", "."]],
   ["Python types", venv("mypy"), ["python/tunicorn", "python/tests"]],
   ["Python lint", venv("ruff"), ["check", "--quiet", "."]],

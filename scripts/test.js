@@ -21,8 +21,8 @@ const files = isComplete ? testFiles("test") : chosen.flatMap((path) => testFile
 if (files.length > 0) runNodeTests(files);
 if (isComplete) runPythonTests();
 
-const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
-process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
+const skippedText = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
+process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skippedText}\n`);
 process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
 
 function testFiles(path) {
@@ -30,7 +30,7 @@ function testFiles(path) {
   return readdirSync(join(root, path), { recursive: true })
     .map((name) => relative(root, join(root, path, String(name))))
     .filter((name) => name.endsWith(".test.ts"))
-    .sort();
+    .toSorted();
 }
 
 function count(isGood, name) {

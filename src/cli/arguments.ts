@@ -112,10 +112,14 @@ function addOptions(command: Command, record: SettingRecord, records: Map<string
 /** The first line of the documentation, with the default. */
 function summaryOf(record: SettingRecord): string {
   const [first = ""] = record.doc.split("\n");
-  const { defaultValue } = record;
-  const isShown = defaultValue !== null && defaultValue !== false && record.name !== "chdir";
-  if (!isShown || (Array.isArray(defaultValue) && defaultValue.length === 0)) return first;
-  return `${first} [${String(defaultValue)}]`;
+  const shown = shownDefault(record);
+  return shown === "" ? first : `${first} [${shown}]`;
+}
+
+function shownDefault(record: SettingRecord): string {
+  const value: unknown = record.name === "chdir" ? null : record.defaultValue;
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
 function usageError(error: unknown, source: string): unknown {

@@ -25,9 +25,9 @@ export function positiveNumber(input: unknown): number {
 
 export function boolean(input: unknown): boolean {
   if (typeof input === "boolean") return input;
-  const text = typeof input === "string" ? input.trim().toLowerCase() : "";
-  if (text === "true") return true;
-  if (text === "false") return false;
+  const word = typeof input === "string" ? input.trim().toLowerCase() : "";
+  if (word === "true") return true;
+  if (word === "false") return false;
   throw new WantedError("True or False");
 }
 

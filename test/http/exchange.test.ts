@@ -206,7 +206,6 @@ test("Exchange ends a body of unknown length by closing on HTTP/1.0, which knows
 const persistence: readonly {
   readonly when: string;
   readonly request: readonly [string, ...string[]];
-  readonly close?: boolean;
   readonly isDraining?: boolean;
   readonly line: readonly string[];
   readonly end: "kept" | "closed";
@@ -226,13 +225,6 @@ const persistence: readonly {
     end: "kept",
   },
   {
-    when: "close when asked to close",
-    request: ["GET / HTTP/1.1"],
-    close: true,
-    line: ["close"],
-    end: "closed",
-  },
-  {
     when: "close while draining",
     request: ["GET / HTTP/1.1"],
     isDraining: true,
@@ -240,11 +232,11 @@ const persistence: readonly {
     end: "closed",
   },
 ];
-for (const { when, request, close, isDraining, line, end } of persistence) {
+for (const { when, request, isDraining, line, end } of persistence) {
   test(`Exchange says of the connection ${when}`, () => {
     const { transport, exchange } = start(...request);
     transport.isDraining = isDraining ?? false;
-    exchange.respond(responseHead(), Buffer.from("hello"), true, close === undefined ? {} : { close });
+    exchange.respond(responseHead(), Buffer.from("hello"), true);
     assert.deepEqual(transport.field("Connection"), line);
     assert.deepEqual(transport.ends, [end]);
   });
