@@ -66,7 +66,12 @@ export const errorKinds = register({
   ERR_WORKER_TIMEOUT: { audience: "internal", httpStatus: 504 },
   ERR_APPLICATION_RAISED: { audience: "operator", httpStatus: 500 },
   ERR_BODY_STORAGE: { audience: "operator", httpStatus: 507 },
-  ERR_SHUTTING_DOWN: { audience: "internal", httpStatus: 503 },
+  ERR_OVERLOADED: { audience: "operator", httpStatus: 503 },
+  ERR_PROXY_PROTOCOL: { audience: "client", httpStatus: 400 },
+  ERR_PROXY_PEER: { audience: "client", httpStatus: 403 },
+  ERR_UWSGI_PACKET: { audience: "client", httpStatus: 400 },
+  ERR_HTTP_HEADER_MAP: { audience: "client", httpStatus: 400 },
+  ERR_SCRIPT_NAME: { audience: "operator", httpStatus: 500 },
 });
 
 export type ErrorCode = keyof typeof errorKinds;

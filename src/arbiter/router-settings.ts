@@ -2,13 +2,6 @@ import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
 import type { RouterSettings } from "../router/messages.ts";
 
-/** From accepting, or from its first byte, to a complete head. */
-const HEAD_MS = 30_000;
-/** Between two pieces of a request body. */
-const BODY_STALL_MS = 30_000;
-/** Without the client taking any byte of its response. */
-const WRITE_STALL_MS = 60_000;
-
 /** What a router needs of the settings, in its own units. */
 export function makeRouterSettings(settings: Settings, environment: NodeJS.ProcessEnv): RouterSettings {
   return {
@@ -20,13 +13,35 @@ export function makeRouterSettings(settings: Settings, environment: NodeJS.Proce
     },
     timeouts: {
       keepAliveMs: settings.keepalive * 1000,
-      headMs: HEAD_MS,
-      bodyStallMs: BODY_STALL_MS,
-      writeStallMs: WRITE_STALL_MS,
+      headMs: milliseconds(settings.header_timeout),
+      bodyStallMs: milliseconds(settings.body_timeout),
+      bodyBytesPerSecond: settings.body_min_rate,
+      writeStallMs: milliseconds(settings.write_timeout),
+    },
+    policy: {
+      permitUnconventionalMethod: settings.permit_unconventional_http_method,
+      permitUnconventionalVersion: settings.permit_unconventional_http_version,
+      casefoldMethod: settings.casefold_http_method,
+      permitObsoleteFolding: settings.permit_obsolete_folding,
+      stripHeaderSpaces: settings.strip_header_spaces,
+    },
+    capacity: {
+      bodyBytes: unlimitedIfZero(settings.limit_request_body),
+      connections: unlimitedIfZero(settings.max_connections),
+      queuedRequests: unlimitedIfZero(settings.queue_size),
+      queueMs: milliseconds(settings.queue_timeout),
+      memoryBytes: unlimitedIfZero(settings.buffer_memory),
+      diskBytes: settings.buffer_disk,
     },
     workerTimeoutMs: settings.timeout * 1000,
     gracefulTimeoutMs: settings.graceful_timeout * 1000,
     forwardedAllowIps: settings.forwarded_allow_ips,
+    forwarderHeaders: settings.forwarder_headers,
+    headerMap: settings.header_map,
+    proxyProtocol: settings.proxy_protocol,
+    proxyAllowIps: settings.proxy_allow_ips,
+    protocol: settings.protocol,
+    uwsgiAllowIps: settings.uwsgi_allow_ips,
     secureSchemeHeaders: Object.fromEntries(
       Object.entries(settings.secure_scheme_headers).map(([name, value]) => [name.toLowerCase(), value]),
     ),
@@ -36,4 +51,16 @@ export function makeRouterSettings(settings: Settings, environment: NodeJS.Proce
     errorLog: settings.errorlog,
     logLevel: settings.loglevel,
   };
+}
+
+/** The largest number that survives JSON, on which messages to the router travel: Infinity does not. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+
+function unlimitedIfZero(value: number): number {
+  return value === 0 ? UNLIMITED : value;
+}
+
+/** A time in seconds, of which 0 means no limit. */
+function milliseconds(seconds: number): number {
+  return seconds === 0 ? UNLIMITED : seconds * 1000;
 }

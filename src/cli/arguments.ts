@@ -41,10 +41,7 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   for (const [attribute, record] of records) {
     const value = options[attribute];
     if (value === undefined) continue;
-    values.set(
-      record.name,
-      "switchValue" in record && record.switchValue !== undefined ? record.switchValue : value,
-    );
+    values.set(record.name, value);
   }
   return {
     layer: { source, values },
@@ -95,10 +92,7 @@ function addOptions(command: Command, record: SettingRecord, records: Map<string
   const long = record.flags.filter((flag) => flag.startsWith("--"));
   long.forEach((flag, index) => {
     const names = index === 0 && short !== undefined ? `${short}, ${flag}` : flag;
-    const option = new Option(
-      record.metavar === null ? names : `${names} <${record.metavar}>`,
-      summaryOf(record),
-    );
+    const option = new Option(valued(names, record.metavar), summaryOf(record));
     option.helpGroup(`${record.section}:`);
     if (index > 0) option.hideHelp();
     if ("isRepeatable" in record && record.isRepeatable) {
@@ -107,6 +101,11 @@ function addOptions(command: Command, record: SettingRecord, records: Map<string
     command.addOption(option);
     records.set(option.attributeName(), record);
   });
+}
+
+function valued(names: string, metavar: string | null): string {
+  if (metavar === null) return names;
+  return metavar.startsWith("[") ? `${names} ${metavar}` : `${names} <${metavar}>`;
 }
 
 /** The first line of the documentation, with the default. */

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { TunicornError } from "../errors.ts";
 import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
-import { allSettings, settingsNotYet, type SettingName, type Settings } from "./settings/all.ts";
+import { allSettings, type SettingName, type Settings } from "./settings/all.ts";
 import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
+import { settingsNotYet } from "./settings/not-yet.ts";
 
 /** How tunicorn was called: all that is known before the configuration file is read. */
 export interface Invocation {

@@ -85,6 +85,16 @@ function isNetwork(entry: string): boolean {
   return /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= (version === 6 ? 128 : 32);
 }
 
+/** One of the words given, in any case. */
+export function oneOf<const Word extends string>(words: readonly Word[]): (input: unknown) => Word {
+  return (input) => {
+    const written = text(input).toLowerCase();
+    const word = words.find((candidate) => candidate === written);
+    if (word === undefined) throw new WantedError(`one of ${words.join(", ")}`);
+    return word;
+  };
+}
+
 /** A mapping of texts to texts. */
 export function textMapping(input: unknown): Readonly<Record<string, string>> {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {

@@ -9,14 +9,12 @@ export interface Setting<Name extends string, Value> {
   readonly section: Section;
   /** Command-line flags, the long ones first; none: configuration file only. */
   readonly flags: readonly string[];
-  /** How `--help` names the value; null for a switch. */
+  /** How `--help` names the value; in brackets if it may be left out, null for a switch. */
   readonly metavar: string | null;
   /** The flag may be given several times, and the values add up. */
   readonly isRepeatable?: boolean;
-  /** Value of the switch, where giving it means something else than true. */
-  readonly switchValue?: unknown;
   /** Value when nothing says otherwise; written in the units of the setting. */
-  readonly defaultValue: Value;
+  readonly defaultValue: NoInfer<Value>;
   /** Environment variable that replaces the default. */
   readonly environment?: { readonly variable: string; readonly toValue: (text: string) => unknown };
   /** Turns what a user wrote into a value. Throws a WantedError that says what was wanted. */

@@ -3,10 +3,11 @@ import type { Deadlines, Waiting } from "../system/deadlines.ts";
 import { Exchange, type ExchangeTransport } from "./exchange.ts";
 import { HttpFault } from "./http-fault.ts";
 import type { HttpLimits } from "./limits.ts";
+import type { HttpPolicy } from "./policy.ts";
 import { RequestParser } from "./request-parser.ts";
 import { errorAnswer } from "./error-page.ts";
 
-/** How long a connection may wait for its client, in milliseconds. */
+/** How long a connection may wait for its client, in milliseconds; Infinity: for ever. */
 export interface ConnectionTimeouts {
   /** Idle between two requests (`keepalive`). */
   readonly keepAliveMs: number;
@@ -14,6 +15,8 @@ export interface ConnectionTimeouts {
   readonly headMs: number;
   /** Between two pieces of a request body. */
   readonly bodyStallMs: number;
+  /** Bytes a second that a request body must average after its first seconds; 0: any rate. */
+  readonly bodyBytesPerSecond: number;
   /** Without the client taking any byte of a response. */
   readonly writeStallMs: number;
 }
@@ -38,6 +41,7 @@ export interface ExchangeHandler {
 export interface ConnectionOptions {
   readonly socket: Socket;
   readonly limits: HttpLimits;
+  readonly policy: HttpPolicy;
   readonly timeouts: ConnectionTimeouts;
   readonly deadlines: Deadlines;
   readonly handler: ExchangeHandler;
@@ -54,6 +58,9 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
 
 /** Bytes of pipelined requests that are kept while a response is under way; beyond it reading stops. */
 const PIPELINE_LIMIT_BYTES = 64 * 1024;
+
+/** The rate of a body counts once it has taken this long. */
+const BODY_RATE_GRACE_SECONDS = 10;
 
 /** While draining: from accepting to the first byte of a request. */
 const FIRST_REQUEST_MS = 1000;
@@ -76,6 +83,8 @@ export class Connection implements ExchangeTransport, Waiting {
   #isRequestComplete = false;
   /** The deadline of a head runs from its first byte, not anew from each further one. */
   #isHeadTimed = false;
+  #bodyBytes = 0;
+  #bodyStartedAt = 0;
   /** No request has come yet: its first one may be on its way. */
   #isFresh = true;
   #isClientDone = false;
@@ -87,7 +96,7 @@ export class Connection implements ExchangeTransport, Waiting {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.#parser = new RequestParser(options.limits);
+    this.#parser = new RequestParser(options.limits, options.policy);
     this.deadlineAt = performance.now() + options.timeouts.headMs;
     const socket = this.#socket;
     socket.on("data", (bytes: Buffer) => this.#onData(bytes));
@@ -160,6 +169,9 @@ export class Connection implements ExchangeTransport, Waiting {
 
   resumeReading(): void {
     this.#socket.resume();
+    // The time for which we held the client back is not its fault.
+    this.#bodyStartedAt = performance.now();
+    this.#bodyBytes = 0;
     if (this.#state === "reading") this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
   }
 
@@ -228,8 +240,7 @@ export class Connection implements ExchangeTransport, Waiting {
             this.#begin(new Exchange(this, event.head));
             break;
           case "body":
-            this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
-            if (this.#exchange !== null) this.#options.handler.onBody(this.#exchange, event.bytes);
+            this.#onBody(event.bytes);
             break;
           case "end":
             this.#completeRequest();
@@ -254,10 +265,25 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#exchange = exchange;
     this.#isRequestComplete = false;
     this.#isHeadTimed = false;
-    this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
+    this.#bodyBytes = 0;
+    this.#bodyStartedAt = performance.now();
+    this.deadlineAt = this.#bodyStartedAt + this.#options.timeouts.bodyStallMs;
     this.#options.handler.onHead(exchange);
     if (exchange.head.expectsContinue && !exchange.isAnswered && this.#state === "reading")
       this.write(CONTINUE);
+  }
+
+  #onBody(bytes: Buffer): void {
+    const now = performance.now();
+    const { bodyStallMs, bodyBytesPerSecond } = this.#options.timeouts;
+    this.deadlineAt = now + bodyStallMs;
+    this.#bodyBytes += bytes.length;
+    const seconds = (now - this.#bodyStartedAt) / 1000;
+    if (seconds > BODY_RATE_GRACE_SECONDS && this.#bodyBytes < bodyBytesPerSecond * seconds) {
+      this.#refuse(new HttpFault("ERR_HTTP_REQUEST_TIMEOUT", "The request body comes too slowly"));
+      return;
+    }
+    if (this.#exchange !== null) this.#options.handler.onBody(this.#exchange, bytes);
   }
 
   #completeRequest(): void {

@@ -1,21 +1,30 @@
 import { STATUS_CODES } from "node:http";
 import { serverHeadText, type ResponseHead } from "./response-head.ts";
 
-const FIELD_LINES = Buffer.from("Content-Type: text/html; charset=utf-8\r\n", "latin1");
+const CONTENT_TYPE_LINE = "Content-Type: text/html; charset=utf-8\r\n";
+
+/** The field line that tells an overloaded server's client when to come again, in whole seconds. */
+export function retryAfter(delayMs: number): string {
+  return `Retry-After: ${Math.max(1, Math.ceil(delayMs / 1000))}\r\n`;
+}
 
 /** A small page for an answer that the server gives itself. It repeats nothing that the client sent. */
-export function errorPage(status: number): { readonly head: ResponseHead; readonly body: Buffer } {
+export function errorPage(
+  status: number,
+  extraLines = "",
+): { readonly head: ResponseHead; readonly body: Buffer } {
   const reason = STATUS_CODES[status] ?? "Error";
   const body = Buffer.from(
     `<!doctype html>\n<html>\n<head><title>${status} ${reason}</title></head>\n<body><h1>${reason}</h1></body>\n</html>\n`,
     "latin1",
   );
-  return { head: { status, reason, fieldLines: FIELD_LINES, contentLength: body.length }, body };
+  const fieldLines = Buffer.from(`${CONTENT_TYPE_LINE}${extraLines}`, "latin1");
+  return { head: { status, reason, fieldLines, contentLength: body.length }, body };
 }
 
 /** A whole answer for a request that could not be read: it says that the connection closes. */
-export function errorAnswer(status: number): Buffer {
-  const { head, body } = errorPage(status);
+export function errorAnswer(status: number, extraLines = ""): Buffer {
+  const { head, body } = errorPage(status, extraLines);
   const text = serverHeadText(head, { type: "length", bytes: body.length }, "close");
   return Buffer.concat([Buffer.from(text, "latin1"), head.fieldLines, Buffer.from("\r\n"), body]);
 }

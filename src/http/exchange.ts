@@ -88,10 +88,7 @@ export class Exchange {
       contentLength: head.contentLength,
       wholeBytes: isEnd ? body.length : null,
     });
-    this.#keepAlive =
-      this.head.keepAlive &&
-      this.#framing.type !== "close" &&
-      !this.#transport.isDraining;
+    this.#keepAlive = this.head.keepAlive && this.#framing.type !== "close" && !this.#transport.isDraining;
     const headText = serverHeadText(head, this.#framing, this.#persistence(version));
     this.#state = "streaming";
     this.#sendFirst(headText, head.fieldLines, this.#limitToLength(body), isEnd);

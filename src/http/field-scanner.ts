@@ -1,9 +1,10 @@
 import { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TOKEN } from "./characters.ts";
 import { HttpFault } from "./http-fault.ts";
 import type { HttpLimits } from "./limits.ts";
+import type { HttpPolicy } from "./policy.ts";
 
 /** Where the scanner stands; kept between pieces of input, so that no octet is looked at twice. */
-type Phase = "line-start" | "name" | "value" | "value-line-feed" | "end-line-feed";
+type Phase = "line-start" | "name" | "blank-after-name" | "value" | "value-line-feed" | "end-line-feed";
 
 /**
  * Finds the field lines of a head or of trailers (RFC 9112 section 5) and checks every octet of them.
@@ -14,13 +15,16 @@ type Phase = "line-start" | "name" | "value" | "value-line-feed" | "end-line-fee
 export class FieldScanner {
   readonly marks: number[] = [];
   readonly #limits: HttpLimits;
+  readonly #policy: HttpPolicy;
   #phase: Phase = "line-start";
   #position = 0;
   #lineStart = 0;
   #nameEnd = 0;
+  #colon = 0;
 
-  constructor(limits: HttpLimits) {
+  constructor(limits: HttpLimits, policy: HttpPolicy) {
     this.#limits = limits;
+    this.#policy = policy;
   }
 
   /** Begins anew at `position`. */
@@ -43,13 +47,18 @@ export class FieldScanner {
       switch (this.#phase) {
         case "line-start": {
           const octet = octets[position] as number;
-          this.#lineStart = position;
           if (octet === CR) {
             this.#phase = "end-line-feed";
             position += 1;
             break;
           }
-          this.#refuseLineStart(octet);
+          if (isBlank(octet)) {
+            this.#unfold();
+            this.#phase = "value";
+            break;
+          }
+          this.#checkCount();
+          this.#lineStart = position;
           this.#phase = "name";
           break;
         }
@@ -57,10 +66,23 @@ export class FieldScanner {
           while (position < length && TOKEN[octets[position] as number] === 1) position += 1;
           this.#checkLineLength(position);
           if (position === length) break;
-          if (octets[position] !== COLON || position === this.#lineStart) {
-            throw new HttpFault("ERR_HTTP_FIELD", badNameMessage(octets[position] as number));
+          const octet = octets[position] as number;
+          const isStripped = this.#policy.stripHeaderSpaces && isBlank(octet);
+          if ((octet !== COLON && !isStripped) || position === this.#lineStart) {
+            throw new HttpFault("ERR_HTTP_FIELD", badNameMessage(octet));
           }
           this.#nameEnd = position;
+          this.#phase = "blank-after-name";
+          break;
+        }
+        case "blank-after-name": {
+          while (position < length && isBlank(octets[position] as number)) position += 1;
+          this.#checkLineLength(position);
+          if (position === length) break;
+          if (octets[position] !== COLON) {
+            throw new HttpFault("ERR_HTTP_FIELD", badNameMessage(octets[position] as number));
+          }
+          this.#colon = position;
           position += 1;
           this.#phase = "value";
           break;
@@ -100,10 +122,18 @@ export class FieldScanner {
     return false;
   }
 
-  #refuseLineStart(octet: number): void {
-    if (octet === SP || octet === HTAB) {
+  /** A line that begins with white space continues the field before it, if that is permitted. */
+  #unfold(): void {
+    if (!this.#policy.permitObsoleteFolding || this.marks.length === 0) {
       throw new HttpFault("ERR_HTTP_FIELD", "A header line begins with white space (obsolete folding)");
     }
+    const [lineStart = 0, nameEnd = 0, valueStart = 0] = this.marks.splice(-4);
+    this.#lineStart = lineStart;
+    this.#nameEnd = nameEnd;
+    this.#colon = valueStart - 1;
+  }
+
+  #checkCount(): void {
     const { fieldCount } = this.#limits;
     if (fieldCount > 0 && this.marks.length / 4 >= fieldCount) {
       throw new HttpFault("ERR_HTTP_TOO_MANY_FIELDS", `More than ${fieldCount} header fields`);
@@ -119,7 +149,7 @@ export class FieldScanner {
 
   /** Notes the field that ends at `position`, without the white space around its value (RFC 9110 section 5.5). */
   #mark(octets: Uint8Array, position: number): void {
-    let start = this.#nameEnd + 1;
+    let start = this.#colon + 1;
     let end = position;
     while (start < end && isBlank(octets[start] as number)) start += 1;
     while (end > start && isBlank(octets[end - 1] as number)) end -= 1;

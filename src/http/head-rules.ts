@@ -1,11 +1,12 @@
 import type { FieldName } from "./field-name.ts";
 import { HttpFault, quoteForLog } from "./http-fault.ts";
+import type { HttpPolicy } from "./policy.ts";
 import type { BodyFraming, RequestHead } from "./request-head.ts";
 import { isValidHost, parseTarget } from "./request-target.ts";
 
 /** Gunicorn's idea of a conventional method: 3 to 20 characters, no lower case, no number sign. */
 const CONVENTIONAL_METHOD = /^[!$%&'*+\-.^_`|~0-9A-Z]{3,20}$/;
-const WELL_FORMED_VERSION = /^HTTP\/[0-9]\.[0-9]$/;
+const WELL_FORMED_VERSION = /^HTTP\/([0-9])\.([0-9])$/;
 const DIGITS = /^[0-9]+$/;
 
 /** Codings that a client may apply below `chunked`; they reach the application as they are. */
@@ -24,29 +25,24 @@ interface Deciding {
   hasContentType: boolean;
 }
 
+/** The parts of a head as they were sent. */
+export interface HeadParts {
+  readonly method: string;
+  readonly target: string;
+  readonly version: string;
+  readonly names: readonly FieldName[];
+  readonly values: readonly string[];
+}
+
 /** Makes a request head of its parts, or refuses it (RFC 9112 sections 3 and 6, RFC 9110 section 7.2). */
-export function makeHead(
-  method: string,
-  target: string,
-  versionText: string,
-  names: readonly FieldName[],
-  values: readonly string[],
-): RequestHead {
-  const version = checkVersion(method, versionText);
-  if (!CONVENTIONAL_METHOD.test(method)) {
-    throw new HttpFault(
-      "ERR_HTTP_METHOD",
-      `Invalid method ${quoteForLog(method)}: want 3 to 20 upper-case characters`,
-    );
-  }
+export function makeHead(parts: HeadParts, policy: HttpPolicy): RequestHead {
+  const { target, names, values } = parts;
+  const version = checkVersion(parts, policy);
+  const method = checkMethod(parts.method, policy);
   const deciding = gather(names, values);
   const framing = decideFraming(version, deciding);
   const { path, query, authority } = parseTarget(method, target);
   const host = checkHost(version, deciding.host, authority);
-  const isExpecting = deciding.expect !== undefined && version === "HTTP/1.1";
-  if (isExpecting && deciding.expect?.toLowerCase() !== "100-continue") {
-    throw new HttpFault("ERR_HTTP_EXPECTATION", `Unknown expectation ${quoteForLog(deciding.expect ?? "")}`);
-  }
   return {
     method,
     target,
@@ -58,11 +54,20 @@ export function makeHead(
     host,
     framing,
     keepAlive: decideKeepAlive(version, deciding.connection),
-    expectsContinue: isExpecting && framing.type !== "none",
+    expectsContinue: isExpectingContinue(version, deciding.expect) && framing.type !== "none",
   };
 }
 
-function checkVersion(method: string, version: string): "HTTP/1.0" | "HTTP/1.1" {
+function checkMethod(method: string, policy: HttpPolicy): string {
+  const cased = policy.casefoldMethod ? method.toUpperCase() : method;
+  if (policy.permitUnconventionalMethod || CONVENTIONAL_METHOD.test(cased)) return cased;
+  throw new HttpFault(
+    "ERR_HTTP_METHOD",
+    `Invalid method ${quoteForLog(method)}: want 3 to 20 upper-case characters`,
+  );
+}
+
+function checkVersion({ method, version }: HeadParts, policy: HttpPolicy): "HTTP/1.0" | "HTTP/1.1" {
   if (version === "HTTP/1.1" || version === "HTTP/1.0") return version;
   if (method === "PRI" && version === "HTTP/2.0") {
     throw new HttpFault(
@@ -70,10 +75,21 @@ function checkVersion(method: string, version: string): "HTTP/1.0" | "HTTP/1.1" 
       "This is HTTP/2 with prior knowledge, want HTTP/1.1 on this port",
     );
   }
-  if (WELL_FORMED_VERSION.test(version)) {
-    throw new HttpFault("ERR_HTTP_VERSION", `Version ${quoteForLog(version)} is not offered, want HTTP/1.1`);
+  const match = WELL_FORMED_VERSION.exec(version);
+  if (match === null) {
+    throw new HttpFault("ERR_HTTP_REQUEST_LINE", `Invalid version ${quoteForLog(version)}, want HTTP/1.1`);
   }
-  throw new HttpFault("ERR_HTTP_REQUEST_LINE", `Invalid version ${quoteForLog(version)}, want HTTP/1.1`);
+  if (policy.permitUnconventionalVersion) {
+    return match[1] === "0" || version === "HTTP/1.0" ? "HTTP/1.0" : "HTTP/1.1";
+  }
+  throw new HttpFault("ERR_HTTP_VERSION", `Version ${quoteForLog(version)} is not offered, want HTTP/1.1`);
+}
+
+/** An HTTP/1.0 client cannot wait for an interim answer; what it expects is ignored (RFC 9110 section 10.1.1). */
+function isExpectingContinue(version: "HTTP/1.0" | "HTTP/1.1", expectation: string | undefined): boolean {
+  if (expectation === undefined || version === "HTTP/1.0") return false;
+  if (expectation.toLowerCase() === "100-continue") return true;
+  throw new HttpFault("ERR_HTTP_EXPECTATION", `Unknown expectation ${quoteForLog(expectation)}`);
 }
 
 function gather(names: readonly FieldName[], values: readonly string[]): Deciding {

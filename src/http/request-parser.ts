@@ -5,6 +5,7 @@ import { makeHead } from "./head-rules.ts";
 import { HttpFault } from "./http-fault.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { RequestHead } from "./request-head.ts";
+import { strictPolicy, type HttpPolicy } from "./policy.ts";
 import { RequestLineScanner } from "./request-line-scanner.ts";
 
 /** What a connection's bytes mean, in order: head, body pieces, end, and again. After a fault, nothing. */
@@ -44,6 +45,7 @@ const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
  */
 export class RequestParser {
   readonly #limits: HttpLimits;
+  readonly #policy: HttpPolicy;
   readonly #line: RequestLineScanner;
   readonly #fields: FieldScanner;
   #chunked: ChunkedDecoder | null = null;
@@ -54,10 +56,11 @@ export class RequestParser {
   #ownsBuffer = false;
   #bodyLeft = 0;
 
-  constructor(limits: HttpLimits) {
+  constructor(limits: HttpLimits, policy: HttpPolicy = strictPolicy) {
     this.#limits = limits;
+    this.#policy = policy;
     this.#line = new RequestLineScanner(limits);
-    this.#fields = new FieldScanner(limits);
+    this.#fields = new FieldScanner(limits, policy);
   }
 
   /** Between two requests with no octet of the next one seen: closing here loses nothing. */
@@ -162,18 +165,19 @@ export class RequestParser {
     const values: string[] = [];
     for (let index = 0; index < marks.length; index += 4) {
       names.push(fieldNameOf(text.slice(marks[index], marks[index + 1])));
-      values.push(text.slice(marks[index + 2], marks[index + 3]));
+      values.push(this.#unfolded(text.slice(marks[index + 2], marks[index + 3])));
     }
-    const head = makeHead(
-      this.#line.method(text),
-      this.#line.target(text),
-      this.#line.version(text),
-      names,
-      values,
-    );
+    const method = this.#line.method(text);
+    const target = this.#line.target(text);
+    const head = makeHead({ method, target, version: this.#line.version(text), names, values }, this.#policy);
     this.#consume(end);
     this.#enterBody(head);
     return head;
+  }
+
+  /** Folded lines are joined by one space (RFC 9112 section 5.2). */
+  #unfolded(value: string): string {
+    return this.#policy.permitObsoleteFolding ? value.replace(/[ \t]*\r\n[ \t]+/g, " ") : value;
   }
 
   #enterBody(head: RequestHead): void {

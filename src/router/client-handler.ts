@@ -20,6 +20,7 @@ export class ClientHandler implements ExchangeHandler {
 
   onHead(exchange: Exchange): void {
     this.#request = new RoutedRequest(this.#context(), this.#client, exchange);
+    this.#request.begin();
   }
 
   onBody(_exchange: Exchange, bytes: Buffer): void {

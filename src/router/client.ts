@@ -8,6 +8,10 @@ export interface Client {
   readonly port: string;
   /** Its scheme headers count (`forwarded_allow_ips`). */
   readonly isTrusted: boolean;
+  /** Scheme of its connection, when no trusted header says otherwise. */
+  readonly scheme: "http" | "https";
+  /** Further environ entries for each of its requests, each `NUL NAME NUL value`. */
+  readonly extraEnviron: string;
   readonly listener: InheritedListener;
 }
 
@@ -46,6 +50,8 @@ export function describeClient(socket: Socket, listener: InheritedListener, trus
     address,
     port: socket.remotePort === undefined ? "" : String(socket.remotePort),
     isTrusted: trusted.includes(address),
+    scheme: "http",
+    extraEnviron: "",
     listener,
   };
 }

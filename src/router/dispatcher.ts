@@ -10,11 +10,13 @@ export type RequestFailure =
   | "worker-died"
   /** The worker took longer than the worker timeout. */
   | "worker-timeout"
-  /** The server stops without waiting. */
-  | "stopped";
+  /** Too many requests wait for a worker, or it waited too long: it was not started. */
+  | "overloaded";
 
 /** A complete request on its way to an application, and where its response goes. */
 export interface WorkerRequest {
+  /** When it began to wait for a worker, in milliseconds of `performance.now()`. */
+  readonly submittedAt: number;
   /** Cooked environ, as frame.md draws it. */
   readonly environ: string;
   readonly body: RequestBody;

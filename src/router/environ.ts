@@ -1,30 +1,20 @@
-import { HttpFault } from "../http/http-fault.ts";
+import { HttpFault, quoteForLog } from "../http/http-fault.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Client } from "./client.ts";
 import type { RouterSettings } from "./messages.ts";
 
-/** CGI names by lower-case field name; null for names that must not reach the environ. */
-const environNames = new Map<string, string | null>();
+/** Environ names by lower-case field name, so that they are made once and not for each request. */
+const environNames = new Map<string, string>();
 const ENVIRON_NAMES_LIMIT = 2048;
 
-/**
- * A field's environ name (PEP 3333, RFC 3875 section 4.1.18). A name with an underscore would collide
- * with its hyphenated twin, so it is dropped, as Gunicorn's `header_map = drop` does.
- */
-function environName(lowerName: string): string | null {
+/** A field's environ name (PEP 3333, RFC 3875 section 4.1.18). */
+function environName(lowerName: string): string {
   const known = environNames.get(lowerName);
   if (known !== undefined) return known;
-  const name = makeEnvironName(lowerName);
+  const upper = lowerName.toUpperCase().replaceAll("-", "_");
+  const name = lowerName === "content-type" ? upper : `HTTP_${upper}`;
   if (environNames.size < ENVIRON_NAMES_LIMIT) environNames.set(lowerName, name);
   return name;
-}
-
-function makeEnvironName(lowerName: string): string | null {
-  if (lowerName.includes("_")) return null;
-  if (lowerName === "content-type") return "CONTENT_TYPE";
-  // The length is that of the body at hand, which the router has counted.
-  if (lowerName === "content-length") return null;
-  return `HTTP_${lowerName.toUpperCase().replaceAll("-", "_")}`;
 }
 
 /** What the environ needs beside the head. */
@@ -38,15 +28,19 @@ export interface EnvironInput {
 
 /**
  * Cooks the environ of a request: one text of `NAME NUL value`, joined by NUL, as frame.md draws it.
- * Everything in it is latin-1, as PEP 3333 wants. Throws a fault when two scheme headers disagree.
+ * Everything in it is latin-1, as PEP 3333 wants. Throws a fault when two scheme headers disagree, when
+ * a header name is refused, or when the path does not lie under SCRIPT_NAME.
  */
 export function cookEnviron(input: EnvironInput): string {
-  const { head, client, settings, bodyBytes } = input;
+  const { head, client, bodyBytes } = input;
+  const fields = readFields(input);
   const text =
     `REQUEST_METHOD\0${head.method}\0RAW_URI\0${head.target}\0QUERY_STRING\0${head.query}` +
     `\0SERVER_PROTOCOL\0${head.version}\0REMOTE_ADDR\0${client.address}\0REMOTE_PORT\0${client.port}` +
-    `\0wsgi.url_scheme\0${decideScheme(head, client, settings)}${serverText(head, client)}${pathText(head, settings)}`;
-  return text + (bodyBytes === null ? "" : `\0CONTENT_LENGTH\0${bodyBytes}`) + fieldsText(head);
+    `\0wsgi.url_scheme\0${fields.scheme ?? client.scheme}${serverText(head, client)}${pathText(head, fields.scriptName)}`;
+  return (
+    text + (bodyBytes === null ? "" : `\0CONTENT_LENGTH\0${bodyBytes}`) + client.extraEnviron + fields.text
+  );
 }
 
 function serverText(head: RequestHead, client: Client): string {
@@ -57,13 +51,16 @@ function serverText(head: RequestHead, client: Client): string {
 }
 
 /** The path is decoded octet by octet; what is not a valid escape stays as it is. */
-function pathText(head: RequestHead, settings: RouterSettings): string {
+function pathText(head: RequestHead, scriptName: string): string {
   const path = head.path.includes("%") ? decodePercent(head.path) : head.path;
-  const { scriptName } = settings;
-  const isMounted = scriptName !== "" && (path === scriptName || path.startsWith(`${scriptName}/`));
-  return isMounted
-    ? `\0SCRIPT_NAME\0${scriptName}\0PATH_INFO\0${path.slice(scriptName.length)}`
-    : `\0SCRIPT_NAME\0\0PATH_INFO\0${path}`;
+  if (scriptName === "") return `\0SCRIPT_NAME\0\0PATH_INFO\0${path}`;
+  if (path !== scriptName && !path.startsWith(`${scriptName}/`)) {
+    throw new HttpFault(
+      "ERR_SCRIPT_NAME",
+      `The path ${quoteForLog(path)} does not lie under SCRIPT_NAME ${quoteForLog(scriptName)}`,
+    );
+  }
+  return `\0SCRIPT_NAME\0${scriptName}\0PATH_INFO\0${path.slice(scriptName.length)}`;
 }
 
 function decodePercent(path: string): string {
@@ -72,60 +69,94 @@ function decodePercent(path: string): string {
   );
 }
 
+/** What the fields come to: their environ text, and what trusted ones say about the request. */
+interface FieldsText {
+  text: string;
+  scheme: "http" | "https" | null;
+  scriptName: string;
+}
+
 /** Fields in the order of their first coming; repeated ones are joined. */
-function fieldsText(head: RequestHead): string {
-  const { names, values } = head;
+function readFields(input: EnvironInput): FieldsText {
+  const { names, values } = input.head;
+  const fields: FieldsText = { text: "", scheme: null, scriptName: input.settings.scriptName };
   const used: string[] = [];
-  let text = "";
+  let joined: Map<string, string> | null = null;
   for (let index = 0; index < names.length; index += 1) {
     const lower = names[index]?.lower ?? "";
     const value = values[index] ?? "";
+    if (!isPassedOn(lower, value, input, fields)) continue;
     const name = environName(lower);
-    if (name === null || isDecoded(lower, value)) continue;
-    if (used.includes(name)) return joinedFieldsText(head);
-    used.push(name);
-    text += `\0${name}\0${value}`;
+    if (joined === null && used.includes(name)) joined = toMap(fields.text);
+    if (joined === null) {
+      used.push(name);
+      fields.text += `\0${name}\0${value}`;
+    } else {
+      joined.set(name, joinValues(name, joined.get(name), value));
+    }
   }
-  return text;
+  if (joined !== null) fields.text = toText(joined);
+  return fields;
 }
 
-/** The slow way, for heads with repeated fields. Cookies are joined by their own separator (RFC 6265). */
-function joinedFieldsText(head: RequestHead): string {
-  const joined = new Map<string, string>();
-  for (let index = 0; index < head.names.length; index += 1) {
-    const lower = head.names[index]?.lower ?? "";
-    const name = environName(lower);
-    const value = head.values[index] ?? "";
-    if (name === null || isDecoded(lower, value)) continue;
-    const before = joined.get(name);
-    joined.set(
-      name,
-      before === undefined ? value : `${before}${name === "HTTP_COOKIE" ? "; " : ","}${value}`,
-    );
-  }
-  let text = "";
-  for (const [name, value] of joined) text += `\0${name}\0${value}`;
-  return text;
+/** Whether a field reaches the environ; what it says to the router itself is noted in `fields`. */
+function isPassedOn(lower: string, value: string, input: EnvironInput, fields: FieldsText): boolean {
+  if (lower.includes("_")) return isUnderscoreNamePassedOn(lower, value, input, fields);
+  // The length is that of the body at hand, and that it was chunked is no longer true.
+  if (lower === "content-length") return false;
+  if (lower === "transfer-encoding") return value.toLowerCase() !== "chunked";
+  if (input.client.isTrusted) noteScheme(input.settings.secureSchemeHeaders[lower], value, fields);
+  return true;
 }
 
-/** The body comes decoded and with its length: that it was chunked is no longer true. */
-function isDecoded(lowerName: string, value: string): boolean {
-  return lowerName === "transfer-encoding" && value.toLowerCase() === "chunked";
+/** A name with an underscore would collide with its hyphenated twin (`header_map`, `forwarder_headers`). */
+function isUnderscoreNamePassedOn(
+  lower: string,
+  value: string,
+  input: EnvironInput,
+  fields: FieldsText,
+): boolean {
+  const { forwarderHeaders, headerMap } = input.settings;
+  const upper = lower.toUpperCase();
+  if (input.client.isTrusted && (forwarderHeaders.includes(upper) || forwarderHeaders.includes("*"))) {
+    if (upper === "SCRIPT_NAME") {
+      fields.scriptName = value.replace(/\/+$/, "");
+      return false;
+    }
+    return true;
+  }
+  if (headerMap === "refuse") {
+    throw new HttpFault("ERR_HTTP_HEADER_MAP", `The header name ${quoteForLog(upper)} holds an underscore`);
+  }
+  return headerMap === "dangerous";
 }
 
 /** https only if a trusted peer says so by one of the secure scheme headers. */
-function decideScheme(head: RequestHead, client: Client, settings: RouterSettings): "http" | "https" {
-  if (!client.isTrusted) return "http";
-  let scheme: "http" | "https" | null = null;
-  for (let index = 0; index < head.names.length; index += 1) {
-    const name = head.names[index]?.lower ?? "";
-    const secureValue = settings.secureSchemeHeaders[name];
-    if (secureValue === undefined) continue;
-    const said = head.values[index] === secureValue ? "https" : "http";
-    if (scheme !== null && scheme !== said) {
-      throw new HttpFault("ERR_SCHEME_HEADERS", "Two scheme headers contradict each other");
-    }
-    scheme = said;
+function noteScheme(secureValue: string | undefined, value: string, fields: FieldsText): void {
+  if (secureValue === undefined) return;
+  const scheme = value === secureValue ? "https" : "http";
+  if (fields.scheme !== null && fields.scheme !== scheme) {
+    throw new HttpFault("ERR_SCHEME_HEADERS", "Two scheme headers contradict each other");
   }
-  return scheme ?? "http";
+  fields.scheme = scheme;
+}
+
+/** Repeated fields make a list, cookies by their own separator (RFC 9110 section 5.3, RFC 6265). */
+function joinValues(name: string, before: string | undefined, value: string): string {
+  if (before === undefined) return value;
+  return `${before}${name === "HTTP_COOKIE" ? "; " : ","}${value}`;
+}
+
+function toMap(text: string): Map<string, string> {
+  const parts = text.split("\0");
+  const map = new Map<string, string>();
+  for (let index = 1; index + 1 < parts.length; index += 2)
+    map.set(parts[index] ?? "", parts[index + 1] ?? "");
+  return map;
+}
+
+function toText(map: ReadonlyMap<string, string>): string {
+  let text = "";
+  for (const [name, value] of map) text += `\0${name}\0${value}`;
+  return text;
 }

@@ -11,6 +11,11 @@ export class Fifo<Item> {
     this.#items.push(item);
   }
 
+  /** The item that `shift` would give. */
+  peek(): Item | undefined {
+    return this.#items[this.#first];
+  }
+
   shift(): Item | undefined {
     if (this.#first === this.#items.length) return undefined;
     const item = this.#items[this.#first];

@@ -1,5 +1,6 @@
 /** What arbiter and router say to each other, over the IPC channel of the child process. */
 import type { HttpLimits } from "../http/limits.ts";
+import type { HttpPolicy } from "../http/policy.ts";
 import type { ConnectionTimeouts } from "../http/connection.ts";
 
 /** A listening socket that the router inherits as a descriptor. */
@@ -13,15 +14,40 @@ export interface InheritedListener {
   readonly backlog: number;
 }
 
+/** How much a router takes on before it says no. */
+export interface Capacity {
+  /** Of one request body. */
+  readonly bodyBytes: number;
+  readonly connections: number;
+  /** Complete requests that wait for a worker. */
+  readonly queuedRequests: number;
+  /** How long one may wait. */
+  readonly queueMs: number;
+  /** Of all bodies in passing; above it they go to files. */
+  readonly memoryBytes: number;
+  /** Of all responses that wait for slow clients in files. */
+  readonly diskBytes: number;
+}
+
 /** The settings that a router needs, already validated. */
 export interface RouterSettings {
   readonly limits: HttpLimits;
+  readonly policy: HttpPolicy;
+  readonly capacity: Capacity;
   readonly timeouts: ConnectionTimeouts;
   /** Time a worker may take for one request (`timeout`); 0: no limit. */
   readonly workerTimeoutMs: number;
   readonly gracefulTimeoutMs: number;
   /** Addresses and CIDR ranges, or `*` (`forwarded_allow_ips`). */
   readonly forwardedAllowIps: readonly string[];
+  /** Header names with underscores, in upper case, that trusted peers may set, or `*` (`forwarder_headers`). */
+  readonly forwarderHeaders: readonly string[];
+  /** What happens to other header names with underscores (`header_map`). */
+  readonly headerMap: "drop" | "refuse" | "dangerous";
+  readonly proxyProtocol: "off" | "v1" | "v2" | "auto";
+  readonly proxyAllowIps: readonly string[];
+  readonly protocol: "http" | "uwsgi";
+  readonly uwsgiAllowIps: readonly string[];
   /** Header name in lower case to the value that means https (`secure_scheme_headers`). */
   readonly secureSchemeHeaders: Readonly<Record<string, string>>;
   /** SCRIPT_NAME of every request: the prefix under which the application is mounted. */

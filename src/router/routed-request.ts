@@ -1,6 +1,6 @@
 import type { RequestBody, WorkerMessage } from "../channel/messages.ts";
 import { errorKinds, type ErrorCode } from "../errors.ts";
-import { errorPage } from "../http/error-page.ts";
+import { errorPage, retryAfter } from "../http/error-page.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
@@ -14,11 +14,14 @@ import type { RouterContext } from "./router-context.ts";
 /** Response bytes that are kept for a slow client before its worker is held back. */
 const RESPONSE_BUFFER_LIMIT_BYTES = 1024 * 1024;
 
+/** When a client that found the queue full may come again. */
+const RETRY_AFTER_MS = 5000;
+
 const failureCodes: Readonly<Record<RequestFailure, ErrorCode>> = {
   raised: "ERR_APPLICATION_RAISED",
   "worker-died": "ERR_WORKER_DIED",
   "worker-timeout": "ERR_WORKER_TIMEOUT",
-  stopped: "ERR_SHUTTING_DOWN",
+  overloaded: "ERR_OVERLOADED",
 };
 
 /** One request on its way: from its client, to a worker, and the response back. */
@@ -26,6 +29,7 @@ export class RoutedRequest implements WorkerRequest {
   environ = "";
   body: RequestBody = { type: "memory", pieces: [], bytes: 0 };
   isCancelled = false;
+  submittedAt = 0;
   readonly #context: RouterContext;
   readonly #client: Client;
   readonly #exchange: Exchange;
@@ -38,7 +42,17 @@ export class RoutedRequest implements WorkerRequest {
     this.#context = context;
     this.#client = client;
     this.#exchange = exchange;
-    if (exchange.head.framing.type !== "none") this.#collector = this.#makeCollector();
+  }
+
+  /** Gets ready for the body, or refuses the request by what its head announces. */
+  begin(): void {
+    const { framing } = this.#exchange.head;
+    if (framing.type === "none") return;
+    if (framing.type === "length" && framing.bytes > this.#context.settings.capacity.bodyBytes) {
+      this.#refuseBody();
+      return;
+    }
+    this.#collector = this.#makeCollector();
   }
 
   get method(): string {
@@ -51,7 +65,16 @@ export class RoutedRequest implements WorkerRequest {
 
   /** A piece of the body has come. */
   addBody(bytes: Buffer): void {
-    this.#collector?.add(bytes);
+    const collector = this.#collector;
+    if (collector === null || this.isCancelled) return;
+    if (collector.bytes + bytes.length > this.#context.settings.capacity.bodyBytes) this.#refuseBody();
+    else collector.add(bytes);
+  }
+
+  /** The body is larger than allowed: the answer comes at once, and the connection closes after it. */
+  #refuseBody(): void {
+    this.cancel();
+    this.#answerError("ERR_HTTP_BODY_TOO_LARGE");
   }
 
   /** The request is complete: the application may be called. */
@@ -154,6 +177,7 @@ export class RoutedRequest implements WorkerRequest {
       this.#answerError(error.code);
       return;
     }
+    this.submittedAt = performance.now();
     this.#context.dispatcher.submit(this);
   }
 
@@ -163,7 +187,8 @@ export class RoutedRequest implements WorkerRequest {
   }
 
   #answerError(code: ErrorCode): void {
-    const { head, body } = errorPage(errorKinds[code].httpStatus ?? 500);
+    const status = errorKinds[code].httpStatus ?? 500;
+    const { head, body } = errorPage(status, status === 503 ? retryAfter(RETRY_AFTER_MS) : "");
     this.#exchange.respond(head, body, true);
   }
 

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { TunicornError } from "../errors.ts";
 import { Connection } from "../http/connection.ts";
+import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
 import { Deadlines } from "../system/deadlines.ts";
@@ -20,6 +21,9 @@ import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
 
 /** Deadlines fire up to this late. */
 const DEADLINE_INTERVAL_MS = 100;
+
+/** For a client that is turned away to take its answer. */
+const TURN_AWAY_MS = 1000;
 
 type State = "serving" | "draining" | "stopped";
 
@@ -42,7 +46,12 @@ export class Router implements WorkerPoolListener {
     const { settings } = start;
     this.#tell = tell;
     this.#errorLog = new ErrorLog(settings.errorLog, levelOf(settings));
-    this.#pool = new WorkerPool(start.generation, this);
+    this.#pool = new WorkerPool({
+      generation: start.generation,
+      listener: this,
+      deadlines: this.#deadlines,
+      limits: () => this.#context.settings.capacity,
+    });
     this.#channelPath = start.channelPath;
     this.#trustedPeers = new TrustedPeers(settings.forwardedAllowIps);
     this.#context = this.#makeContext(settings, null);
@@ -140,11 +149,16 @@ export class Router implements WorkerPoolListener {
 
   #accept(socket: Socket, listener: InheritedListener): void {
     this.#accepted += 1;
-    const { limits, timeouts } = this.#context.settings;
+    if (this.#connections.size >= this.#context.settings.capacity.connections) {
+      this.#turnAway(socket);
+      return;
+    }
+    const { limits, policy, timeouts } = this.#context.settings;
     const client = describeClient(socket, listener, this.#trustedPeers);
     const connection = new Connection({
       socket,
       limits,
+      policy,
       timeouts,
       deadlines: this.#deadlines,
       handler: new ClientHandler(() => this.#context, client),
@@ -152,6 +166,14 @@ export class Router implements WorkerPoolListener {
     });
     this.#connections.add(connection);
     if (this.#state === "draining") connection.drain();
+  }
+
+  /** One connection too many: it is told so, and not kept. */
+  #turnAway(socket: Socket): void {
+    socket.on("error", () => socket.destroy());
+    socket.setTimeout(TURN_AWAY_MS, () => socket.destroy());
+    socket.resume();
+    socket.end(errorAnswer(503, retryAfter(TURN_AWAY_MS)));
   }
 
   #acceptWorker(socket: Socket): void {

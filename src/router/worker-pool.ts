@@ -1,8 +1,22 @@
 import type { TunicornError } from "../errors.ts";
+import type { Deadlines, Waiting } from "../system/deadlines.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
 import type { RequestSummary } from "./messages.ts";
 import type { WorkerChannel, WorkerChannelListener } from "./worker-channel.ts";
+
+/** How many requests may wait for a worker, and how long. Read anew for each request. */
+export interface QueueLimits {
+  readonly queuedRequests: number;
+  readonly queueMs: number;
+}
+
+export interface WorkerPoolOptions {
+  readonly generation: number;
+  readonly listener: WorkerPoolListener;
+  readonly deadlines: Deadlines;
+  readonly limits: () => QueueLimits;
+}
 
 /** What a pool tells its router. */
 export interface WorkerPoolListener {
@@ -18,7 +32,10 @@ export interface WorkerPoolListener {
  * idle worker of the active generation, the longest idle first. No request waits behind a busy worker
  * while another is idle.
  */
-export class WorkerPool implements Dispatcher, WorkerChannelListener {
+export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
+  /** When the longest waiting request has waited too long. */
+  deadlineAt = Infinity;
+  readonly #limits: () => QueueLimits;
   readonly #listener: WorkerPoolListener;
   readonly #channels = new Set<WorkerChannel>();
   readonly #queue = new Fifo<WorkerRequest>();
@@ -27,9 +44,11 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener {
   readonly #announced = new WeakSet<WorkerChannel>();
   #activeGeneration: number;
 
-  constructor(generation: number, listener: WorkerPoolListener) {
-    this.#activeGeneration = generation;
-    this.#listener = listener;
+  constructor(options: WorkerPoolOptions) {
+    this.#activeGeneration = options.generation;
+    this.#listener = options.listener;
+    this.#limits = options.limits;
+    options.deadlines.add(this);
   }
 
   get waiting(): number {
@@ -42,8 +61,32 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener {
 
   submit(request: WorkerRequest): void {
     const channel = this.#idle.shift();
-    if (channel === undefined) this.#queue.push(request);
-    else channel.dispatch(request);
+    if (channel !== undefined) {
+      channel.dispatch(request);
+      return;
+    }
+    if (this.#queue.size >= this.#limits().queuedRequests) {
+      request.onFailure("overloaded");
+      return;
+    }
+    this.#queue.push(request);
+    if (this.deadlineAt === Infinity) this.deadlineAt = request.submittedAt + this.#limits().queueMs;
+  }
+
+  /** Requests that have waited too long are given up; the deadline moves on to the next in line. */
+  onDeadline(now: number): void {
+    const { queueMs } = this.#limits();
+    this.deadlineAt = Infinity;
+    for (;;) {
+      const request = this.#queue.peek();
+      if (request === undefined) return;
+      if (!request.isCancelled && request.submittedAt + queueMs > now) {
+        this.deadlineAt = request.submittedAt + queueMs;
+        return;
+      }
+      this.#queue.shift();
+      if (!request.isCancelled) request.onFailure("overloaded");
+    }
   }
 
   /** Requests go to workers of this generation; older workers leave as they become idle. */

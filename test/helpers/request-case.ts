@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { defaultHttpLimits, type HttpLimits } from "../../src/http/limits.ts";
+import { strictPolicy, type HttpPolicy } from "../../src/http/policy.ts";
 
 /**
  * The wire corpus, test/requests/{valid,invalid}: a case is `<rule-name>.http` with the octets and `<rule-name>.json`
@@ -43,6 +44,7 @@ export interface RequestCase {
   readonly rule: string;
   readonly input: Buffer;
   readonly limits: HttpLimits;
+  readonly policy: HttpPolicy;
   /** The requests that are complete. */
   readonly requests: readonly ExpectedRequest[];
   /** The request whose head was taken and whose body is not complete, or is at fault; not compared when absent. */
@@ -115,7 +117,7 @@ function hexEscape(octet: string): string {
 type Expectation = Omit<RequestCase, "name" | "kind" | "input">;
 
 function toExpectation(kind: CaseKind, value: unknown): Expectation {
-  const record = toRecord(value, ["rule", "limits", "requests", "unfinished", "fault", "ends"]);
+  const record = toRecord(value, ["rule", "limits", "policy", "requests", "unfinished", "fault", "ends"]);
   const fault = record["fault"] === undefined ? undefined : toFault(record["fault"]);
   const ends = record["ends"] ?? "complete";
   if (ends !== "complete" && ends !== "incomplete") {
@@ -127,6 +129,7 @@ function toExpectation(kind: CaseKind, value: unknown): Expectation {
   return {
     rule: toText(record["rule"]),
     limits: toLimits(record["limits"] ?? {}),
+    policy: toPolicy(record["policy"] ?? {}),
     requests: toArray(record["requests"]).map(toRequest),
     unfinished: record["unfinished"] === undefined ? undefined : toRequest(record["unfinished"]),
     fault,
@@ -143,6 +146,12 @@ function toLimits(value: unknown): HttpLimits {
   const record = toRecord(value, Object.keys(defaultHttpLimits));
   const own = Object.entries(record).map(([name, limit]) => [name, toNumber(limit)] as const);
   return { ...defaultHttpLimits, ...Object.fromEntries(own) };
+}
+
+function toPolicy(value: unknown): HttpPolicy {
+  const record = toRecord(value, Object.keys(strictPolicy));
+  const own = Object.entries(record).map(([name, leave]) => [name, toBoolean(leave)] as const);
+  return { ...strictPolicy, ...Object.fromEntries(own) };
 }
 
 function toRequest(value: unknown): ExpectedRequest {

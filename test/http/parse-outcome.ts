@@ -1,4 +1,5 @@
-import type { HttpLimits } from "../../src/http/limits.ts";
+import { defaultHttpLimits, type HttpLimits } from "../../src/http/limits.ts";
+import { strictPolicy, type HttpPolicy } from "../../src/http/policy.ts";
 import type { RequestHead } from "../../src/http/request-head.ts";
 import { RequestParser } from "../../src/http/request-parser.ts";
 import type { ExpectedFault, ExpectedRequest, InputEnd } from "../helpers/request-case.ts";
@@ -14,9 +15,16 @@ export interface ParseOutcome {
   readonly ends: InputEnd;
 }
 
+export interface ParseRules {
+  readonly limits: HttpLimits;
+  readonly policy: HttpPolicy;
+}
+
+export const defaultRules: ParseRules = { limits: defaultHttpLimits, policy: strictPolicy };
+
 /** Feeds the pieces to a new parser, taking all events after each, as a connection does. */
-export function parsePieces(limits: HttpLimits, pieces: Iterable<Buffer>): ParseOutcome {
-  const parser = new RequestParser(limits);
+export function parsePieces({ limits, policy }: ParseRules, pieces: Iterable<Buffer>): ParseOutcome {
+  const parser = new RequestParser(limits, policy);
   const requests: ParsedRequest[] = [];
   let head: RequestHead | undefined;
   let body: Buffer[] = [];
@@ -65,8 +73,8 @@ export function parsePieces(limits: HttpLimits, pieces: Iterable<Buffer>): Parse
 }
 
 /** The input as one piece. */
-export function parseWhole(limits: HttpLimits, input: Buffer): ParseOutcome {
-  return parsePieces(limits, [input]);
+export function parseWhole(rules: ParseRules, input: Buffer): ParseOutcome {
+  return parsePieces(rules, [input]);
 }
 
 /** Cuts the input into pieces of `size` octets. */

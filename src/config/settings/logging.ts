@@ -1,8 +1,5 @@
-import type { LogLevel } from "../../log/error-log.ts";
 import { logLevel, optionalText, text } from "../parsers.ts";
 import { setting } from "../setting.ts";
-
-const infoLevel: LogLevel = "info";
 
 export const loggingSettings = [
   setting({
@@ -41,7 +38,7 @@ p process id, {name}i request header, {name}o response header, {name}e environ e
     section: "Logging",
     flags: ["--log-level"],
     metavar: "LEVEL",
-    defaultValue: infoLevel,
+    defaultValue: "info",
     parse: logLevel,
     doc: `What the error log leaves out: debug, info, warning, error or critical, from all to little.`,
   }),

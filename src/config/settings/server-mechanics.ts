@@ -1,13 +1,23 @@
 import { tmpdir } from "node:os";
 import {
   boolean,
+  commaList,
   environmentList,
   existingFolder,
   networkList,
+  oneOf,
   optionalText,
   textMapping,
 } from "../parsers.ts";
 import { setting } from "../setting.ts";
+
+const proxyProtocolVersion = oneOf(["off", "v1", "v2", "auto"]);
+
+/** Gunicorn's older files say True and False; the flag without a value means True. */
+function parseProxyProtocol(input: unknown): "off" | "v1" | "v2" | "auto" {
+  if (typeof input === "boolean") return input ? "auto" : "off";
+  return proxyProtocolVersion(input);
+}
 
 export const serverMechanicsSettings = [
   setting({
@@ -89,6 +99,66 @@ Two that contradict each other get 400. From peers outside forwarded_allow_ips t
 
 * lets any client claim https; it is right only where nobody but the proxy can connect. Peers on a unix
 socket are always trusted.`,
+  }),
+  setting({
+    name: "forwarder_headers",
+    section: "Server Mechanics",
+    flags: ["--forwarder-headers"],
+    metavar: "NAMES",
+    defaultValue: ["SCRIPT_NAME", "PATH_INFO"],
+    parse: (input) => commaList(input).map((name) => name.toUpperCase()),
+    doc: `Header names with underscores that trusted peers may set, with commas between, or * for all.
+
+SCRIPT_NAME says under which path the application is mounted. Peers are those of forwarded_allow_ips.`,
+  }),
+  setting({
+    name: "header_map",
+    section: "Server Mechanics",
+    flags: ["--header-map"],
+    metavar: "WHAT",
+    defaultValue: "drop",
+    parse: oneOf(["drop", "refuse", "dangerous"]),
+    doc: `Other header names with underscores: drop them, refuse the request, or let them through.
+
+X_User and X-User have the same environ name, so a client could overwrite what a proxy has set: dangerous.`,
+  }),
+  setting({
+    name: "proxy_protocol",
+    section: "Server Mechanics",
+    flags: ["--proxy-protocol"],
+    metavar: "[VERSION]",
+    defaultValue: "off",
+    parse: parseProxyProtocol,
+    doc: `Connections begin with a PROXY protocol preamble: off, v1, v2, or auto for either.
+
+The flag alone means auto. A connection without a preamble is refused.`,
+  }),
+  setting({
+    name: "proxy_allow_ips",
+    section: "Server Mechanics",
+    flags: ["--proxy-allow-from"],
+    metavar: "ADDRESSES",
+    defaultValue: ["127.0.0.1", "::1"],
+    parse: networkList,
+    doc: `Peers that may send a PROXY preamble: addresses and CIDR ranges, or * for all. Others get 403.`,
+  }),
+  setting({
+    name: "protocol",
+    section: "Server Mechanics",
+    flags: ["--protocol"],
+    metavar: "NAME",
+    defaultValue: "http",
+    parse: oneOf(["http", "uwsgi"]),
+    doc: `What is spoken on the listening sockets: http, or uwsgi as nginx's uwsgi_pass sends it.`,
+  }),
+  setting({
+    name: "uwsgi_allow_ips",
+    section: "Server Mechanics",
+    flags: ["--uwsgi-allow-from"],
+    metavar: "ADDRESSES",
+    defaultValue: ["127.0.0.1", "::1"],
+    parse: networkList,
+    doc: `Peers that may speak uwsgi: addresses and CIDR ranges, or * for all. Others are disconnected.`,
   }),
   setting({
     name: "pythonpath",

@@ -1,0 +1,105 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.helpers.mold import MoldProcess
+from tests.helpers.router import READY, RouterEnd, RouterListener
+from tunicorn.log import Logger
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder whose path leaves room for the name of a Unix socket (104 bytes on macOS)."""
+    with tempfile.TemporaryDirectory(prefix="tunicorn-test-") as folder:
+        yield Path(folder).resolve()
+
+
+@pytest.fixture
+def log_path(tmp_path: Path) -> Path:
+    """Where the logger of the test writes."""
+    return tmp_path / "error.log"
+
+
+@pytest.fixture
+def logger(log_path: Path) -> Iterator[Logger]:
+    """A logger that writes to log_path."""
+    logger = Logger()
+    logger.configure(str(log_path), "info")
+    yield logger
+    for handler in list(logger.error_log.handlers):
+        logger.error_log.removeHandler(handler)
+        handler.close()
+    logger.error_log.setLevel(logging.NOTSET)
+
+
+StartMold = Callable[..., MoldProcess]
+
+
+@pytest.fixture
+def start_mold(short_folder: Path) -> Iterator[StartMold]:
+    """Starts a mold in short_folder and waits for its hello."""
+    molds: list[MoldProcess] = []
+
+    def start(env: Mapping[str, str] | None = None) -> MoldProcess:
+        mold = MoldProcess(short_folder, env)
+        molds.append(mold)
+        mold.expect("hello")
+        return mold
+
+    yield start
+    for mold in molds:
+        mold.end()
+
+
+@pytest.fixture
+def mold(start_mold: StartMold) -> MoldProcess:
+    """A mold that has said hello."""
+    return start_mold()
+
+
+@pytest.fixture
+def router(mold: MoldProcess) -> Iterator[RouterListener]:
+    """A router on which the workers of the mold dial."""
+    listener = RouterListener(mold.channel_path)
+    yield listener
+    listener.close()
+
+
+class RunningWorker(NamedTuple):
+    """A worker that is ready for its first request."""
+
+    pid: int
+    channel: RouterEnd
+
+
+StartWorker = Callable[..., RunningWorker]
+
+
+@pytest.fixture
+def start_worker(mold: MoldProcess, router: RouterListener) -> StartWorker:
+    """Writes the application's module, and a configuration file if one is given, and starts a worker."""
+
+    def start(
+        source: str, config: str | None = None, error_log: str = "-", **settings: object
+    ) -> RunningWorker:
+        (mold.folder / "app.py").write_text(source)
+        if config is not None:
+            (mold.folder / "gunicorn.conf.py").write_text(config)
+            mold.read_config("gunicorn.conf.py")
+            mold.expect("config")
+        mold.configure(error_log, **settings)
+        pid = mold.fork()
+        channel = router.accept()
+        channel.receive_hello()
+        channel.expect(READY)
+        return RunningWorker(pid, channel)
+
+    return start

@@ -1,0 +1,166 @@
+"""A real mold process, with the test in the arbiter's place at the control channel."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from tests.helpers.deadlines import DEADLINE_SECONDS
+
+Message = dict[str, Any]
+
+MOLD_PROGRAM: Final = Path(__file__).parents[2] / "tunicorn" / "__main__.py"
+
+#: The arbiter hands the control channel down as descriptor 3, which Popen alone cannot do.
+START_WITH_CONTROL: Final = 'exec "$@" 3<&0 </dev/null'
+
+HOOK_NAMES: Final = [
+    "on_starting",
+    "when_ready",
+    "pre_fork",
+    "post_fork",
+    "post_worker_init",
+    "worker_int",
+    "worker_abort",
+    "worker_exit",
+    "on_exit",
+]
+
+
+def default_settings(folder: Path) -> dict[str, object]:
+    """The settings that Python code reads."""
+    return {
+        "wsgi_app": "app",
+        "workers": 1,
+        "bind": ["127.0.0.1:8000"],
+        "loglevel": "info",
+        "chdir": str(folder),
+        "pythonpath": None,
+        "raw_env": [],
+        "proc_name": None,
+        "max_requests": 0,
+        "max_requests_jitter": 0,
+        "graceful_timeout": 30,
+        "timeout": 30,
+    }
+
+
+class MoldProcess:
+    """Starts a mold in a folder; say what the arbiter says, and wait for what it hears."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.runtime_directory = folder / "run"
+        self.runtime_directory.mkdir(exist_ok=True)
+        self.channel_path = self.runtime_directory / "channel"
+        self._stderr_path = folder / "stderr.txt"
+        self._control, inherited = socket.socketpair()
+        self._control.settimeout(DEADLINE_SECONDS)
+        self._rest = b""
+        self._waiting: list[Message] = []
+        own_variables = {
+            name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SERVER_SOFTWARE")
+        }
+        with inherited, self._stderr_path.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", START_WITH_CONTROL, "sh", sys.executable, str(MOLD_PROGRAM)],
+                cwd=folder,
+                env={**own_variables, **(env or {})},
+                stdin=inherited,
+                stdout=stderr,
+                stderr=stderr,
+                # A group of its own, so that the teardown reaches the workers too.
+                start_new_session=True,
+            )
+
+    @property
+    def stderr(self) -> str:
+        """What the mold and its workers have written by now."""
+        return self._stderr_path.read_text(errors="replace")
+
+    def send(self, kind: str, **fields: object) -> None:
+        """Sends an order."""
+        self._control.sendall(json.dumps({"type": kind, **fields}).encode() + b"\n")
+
+    def expect(self, kind: str) -> Message:
+        """Waits for a message of this type; others are kept for later."""
+        for message in self._waiting:
+            if message["type"] == kind:
+                self._waiting.remove(message)
+                return message
+        while True:
+            message = self._receive()
+            if message["type"] == kind:
+                return message
+            self._waiting.append(message)
+
+    def read_config(self, location: str, names: list[str] | None = None) -> None:
+        """Orders the configuration file to be run."""
+        self.send(
+            "read-config",
+            location=location,
+            settingNames=names or list(default_settings(self.folder)),
+            hookNames=HOOK_NAMES,
+        )
+
+    def configure(self, error_log: str = "-", **settings: object) -> None:
+        """Hands the settings over and waits until the mold is ready to load."""
+        self.send_configure(error_log, **settings)
+        self.expect("configured")
+
+    def send_configure(self, error_log: str = "-", **settings: object) -> None:
+        """Hands the settings over."""
+        self.send(
+            "configure",
+            settings={**default_settings(self.folder), **settings},
+            errorLog=error_log,
+            arbiterPid=os.getpid(),
+            channelPath=str(self.channel_path),
+            runtimeDirectory=str(self.runtime_directory),
+            generation=7,
+        )
+
+    def fork(self, age: int = 1) -> int:
+        """Forks a worker; its pid."""
+        self.send("fork", worker=age)
+        pid = self.expect("forked")["pid"]
+        assert isinstance(pid, int)
+        return pid
+
+    def disappear(self) -> None:
+        """The arbiter is gone, as far as the mold can see."""
+        self._control.close()
+
+    def wait(self, seconds: float = DEADLINE_SECONDS) -> int:
+        """Waits for the mold to end; its exit status."""
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """Ends whatever is left."""
+        self._control.close()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _receive(self) -> Message:
+        while b"\n" not in self._rest:
+            data = self._control.recv(65536)
+            if not data:
+                raise AssertionError(f"the mold is gone\n{self.stderr}")
+            self._rest += data
+        line, self._rest = self._rest.split(b"\n", 1)
+        message = json.loads(line, parse_constant=_refuse_constant)
+        assert isinstance(message, dict)
+        return message
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise AssertionError(f"{name} is not JSON: JSON.parse in the arbiter throws")

@@ -1,0 +1,134 @@
+"""The codec, held against frames that neither side's codec has written (test/frames/README.md)."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tunicorn import frame
+from tunicorn.channel import Channel, Frame
+
+FOLDER: Final = Path(__file__).parents[2] / "test" / "frames"
+RECORDS: Final[dict[str, dict[str, Any]]] = json.loads((FOLDER / "frames.json").read_text())
+
+KINDS: Final = {
+    "hello": frame.HELLO,
+    "ready": frame.READY,
+    "leaving": frame.LEAVING,
+    "drain": frame.DRAIN,
+    "request": frame.REQUEST,
+    "cancel": frame.CANCEL,
+    "response": frame.RESPONSE,
+    "body": frame.BODY,
+    "failed": frame.FAILED,
+}
+FLAGS: Final = {"end": frame.END, "ready": frame.TAKES_MORE, "last": frame.LAST, "file-body": frame.FILE_BODY}
+
+
+def octets(name: str) -> bytes:
+    return (FOLDER / f"{name}.bin").read_bytes()
+
+
+def flags_of(record: dict[str, Any]) -> int:
+    return sum(FLAGS[name] for name in record["flags"])
+
+
+def names_of(direction: str, *kinds: str) -> list[str]:
+    return [
+        name
+        for name, record in RECORDS.items()
+        if record["direction"] == direction and (not kinds or record["type"] in kinds)
+    ]
+
+
+def receive(data: bytes) -> Frame | None:
+    router, worker = socket.socketpair()
+    with router, worker:
+        router.sendall(data)
+        return Channel(worker).receive()
+
+
+def test_every_recorded_frame_is_described_and_every_description_has_a_frame() -> None:
+    assert {path.stem for path in FOLDER.glob("*.bin")} == set(RECORDS)
+
+
+def test_every_type_of_frame_is_recorded() -> None:
+    assert {record["type"] for record in RECORDS.values()} == set(KINDS)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_header_of_a_recorded_frame_is_read(name: str) -> None:
+    record = RECORDS[name]
+    received = receive(octets(name))
+    assert received is not None
+    assert received[:4] == (KINDS[record["type"]], flags_of(record), record["aux"], record["stream"])
+    assert received.payload == octets(name)[frame.HEADER_BYTES :]
+
+
+@pytest.mark.parametrize("name", names_of("to-worker", "request"))
+def test_a_recorded_request_is_decoded(name: str) -> None:
+    environ, body = frame.decode_request(octets(name)[frame.HEADER_BYTES :])
+    assert list(environ.items()) == [tuple(pair) for pair in RECORDS[name]["environ"]]
+    assert body == RECORDS[name]["body"].encode("latin-1")
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "response"))
+def test_a_recorded_response_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    encoded = frame.encode_response(
+        record["stream"],
+        record["aux"],
+        record["reason"].encode("latin-1"),
+        record["fieldLines"].encode("latin-1"),
+        record["contentLength"],
+        record["body"].encode("latin-1"),
+        flags_of(record),
+    )
+    assert encoded == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "ready", "leaving", "body", "failed"))
+def test_a_recorded_frame_without_head_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    payload = record.get("body", "").encode("latin-1")
+    encoded = frame.encode(KINDS[record["type"]], record["stream"], payload, flags=flags_of(record))
+    assert encoded == octets(name)
+
+
+def test_the_hello_of_a_worker_says_what_the_recorded_one_says() -> None:
+    router, worker = socket.socketpair()
+    with router, worker:
+        Channel(worker).greet(12, 345)
+        sent = router.recv(65536)
+    recorded = octets("hello")
+    # The length differs with the white space of the JSON.
+    assert sent[4 : frame.HEADER_BYTES] == recorded[4 : frame.HEADER_BYTES]
+    hello = json.loads(sent[frame.HEADER_BYTES :])
+    assert json.loads(recorded[frame.HEADER_BYTES :]) == RECORDS["hello"]["hello"]
+    assert {**hello, "pid": 4194304} == RECORDS["hello"]["hello"]
+
+
+def test_aux_is_encoded_as_the_status() -> None:
+    assert frame.encode(frame.RESPONSE, 3, b"", aux=0x1234) == bytes.fromhex("00000000 20 00 3412 03000000")
+
+
+def test_a_request_with_two_fields_of_one_name_keeps_the_last() -> None:
+    head = b"A\x001\x00A\x002"
+    assert frame.decode_request(struct.pack("<I", len(head)) + head) == ({"A": "2"}, b"")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(struct.pack("<I", 10) + b"A\x001", id="head cut short"),
+        pytest.param(struct.pack("<I", 0xFFFF_FFFF) + b"A\x001", id="head length of all bits"),
+    ],
+)
+def test_a_request_that_is_shorter_than_its_head_breaks_the_protocol(payload: bytes) -> None:
+    with pytest.raises(frame.ProtocolError, match="shorter than its head"):
+        frame.decode_request(payload)

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { FRAME_HEADER_BYTES, FrameType, readFrameHeader } from "../../src/channel/frame.ts";
+import {
+  decodeWorkerMessage,
+  encodeCancel,
+  encodeDrain,
+  encodeRequest,
+  type AfterFrame,
+  type RequestBody,
+  type WorkerMessage,
+} from "../../src/channel/messages.ts";
+import { latin1, recordedFrame, recordedFrames, type RecordedFrame } from "./recorded-frames.ts";
+
+function decode(octets: Buffer): WorkerMessage {
+  return decodeWorkerMessage(readFrameHeader(octets, 0), octets.subarray(FRAME_HEADER_BYTES));
+}
+
+function after({ flags }: RecordedFrame): AfterFrame {
+  return { isEnd: (flags & 1) !== 0, isReady: (flags & 2) !== 0, isLast: (flags & 4) !== 0 };
+}
+
+/** The message that a recorded frame to the router carries, as frames.json describes it. */
+function expectedMessage(frame: RecordedFrame): unknown {
+  const { stream } = frame;
+  const body = latin1(frame.body ?? "");
+  switch (frame.type) {
+    case FrameType.hello:
+      return { type: "hello", hello: frame.hello };
+    case FrameType.ready:
+      return { type: "ready", isLast: after(frame).isLast };
+    case FrameType.leaving:
+      return { type: "leaving" };
+    case FrameType.response:
+      return {
+        type: "response",
+        stream,
+        status: frame.aux,
+        contentLength: frame.contentLength,
+        reason: frame.reason,
+        fieldLines: latin1(frame.fieldLines ?? ""),
+        body,
+        after: after(frame),
+      };
+    case FrameType.body:
+      return { type: "body", stream, body, after: after(frame) };
+    case FrameType.failed:
+      return { type: "failed", stream, after: after(frame) };
+    default:
+      throw new Error(`${frame.name} does not go to the router`);
+  }
+}
+
+for (const frame of recordedFrames.filter(({ direction }) => direction === "to-router")) {
+  test(`decodeWorkerMessage() reads the recorded frame ${frame.name}`, () => {
+    assert.deepEqual(decode(frame.octets), expectedMessage(frame));
+  });
+}
+
+for (const frame of recordedFrames.filter(({ type }) => type === FrameType.request)) {
+  const head = (frame.environ ?? []).flat().join("\0");
+  const octets = latin1(frame.body ?? "");
+  const body: RequestBody =
+    (frame.flags & 8) === 0
+      ? { type: "memory", pieces: [octets], bytes: octets.length }
+      : { type: "file", path: frame.body ?? "" };
+
+  test(`encodeRequest() writes the recorded frame ${frame.name}`, () => {
+    assert.deepEqual(encodeRequest(frame.stream, head, body), frame.octets);
+  });
+}
+
+test("encodeRequest() joins the pieces of a body", () => {
+  const { octets, environ = [], stream, body = "" } = recordedFrame("request-memory-body");
+  const bytes = latin1(body);
+  const pieces = [bytes.subarray(0, 1), bytes.subarray(1, 1), bytes.subarray(1, 7), bytes.subarray(7)];
+  const head = environ.flat().join("\0");
+  assert.deepEqual(encodeRequest(stream, head, { type: "memory", pieces, bytes: bytes.length }), octets);
+});
+
+test("encodeRequest() writes a path beyond ASCII in UTF-8, as file systems hold it", () => {
+  const frame = encodeRequest(1, "A\0b", { type: "file", path: "/tmp/é/body" });
+  assert.equal(frame.subarray(FRAME_HEADER_BYTES + 4 + 3).toString("utf8"), "/tmp/é/body");
+  assert.equal(readFrameHeader(frame, 0).payloadBytes, frame.length - FRAME_HEADER_BYTES);
+});
+
+test("encodeCancel() writes the recorded frames", () => {
+  assert.deepEqual(encodeCancel(7), recordedFrame("cancel").octets);
+  assert.deepEqual(encodeCancel(4294967295), recordedFrame("cancel-largest-stream").octets);
+});
+
+test("encodeDrain() writes the recorded frame", () => {
+  assert.deepEqual(encodeDrain(), recordedFrame("drain").octets);
+});
+
+test("decodeWorkerMessage() knows every octet a status, a reason and a field line can have", () => {
+  const every = Array.from({ length: 256 }, (_, octet) => octet);
+  const prefix = Buffer.alloc(16);
+  prefix.writeUInt32LE(256, 0);
+  prefix.writeUInt32LE(256, 4);
+  const payload = Buffer.concat([prefix, Buffer.from(every), Buffer.from(every), Buffer.from(every)]);
+  const header = { payloadBytes: payload.length, type: FrameType.response, flags: 0, aux: 65535, stream: 1 };
+  const message = decodeWorkerMessage(header, payload);
+  assert.ok(message.type === "response");
+  assert.equal(message.reason, String.fromCharCode(...every));
+  assert.deepEqual(message.fieldLines, Buffer.from(every));
+  assert.deepEqual(message.body, Buffer.from(every));
+  assert.equal(message.status, 65535);
+  assert.equal(message.contentLength, 0);
+});
+
+interface Broken {
+  readonly what: string;
+  readonly type: number;
+  readonly payload: Buffer;
+}
+
+function response(reasonBytes: number, lineBytes: number, rest: string): Buffer {
+  const prefix = Buffer.alloc(16);
+  prefix.writeUInt32LE(reasonBytes, 0);
+  prefix.writeUInt32LE(lineBytes, 4);
+  return Buffer.concat([prefix, latin1(rest)]);
+}
+
+const broken: readonly Broken[] = [
+  { what: "a response without a payload", type: FrameType.response, payload: Buffer.alloc(0) },
+  { what: "a response shorter than its lengths", type: FrameType.response, payload: Buffer.alloc(15) },
+  { what: "a reason longer than the frame", type: FrameType.response, payload: response(3, 0, "OK") },
+  { what: "field lines longer than the frame", type: FrameType.response, payload: response(2, 4, "OKA:b") },
+  {
+    what: "lengths whose sum leaves 32 bits",
+    type: FrameType.response,
+    payload: response(0xffff_ffff, 0xffff_ffff, "OK"),
+  },
+  { what: "DRAIN, which only a router sends", type: FrameType.drain, payload: Buffer.alloc(0) },
+  { what: "REQUEST, which only a router sends", type: FrameType.request, payload: Buffer.alloc(4) },
+  { what: "CANCEL, which only a router sends", type: FrameType.cancel, payload: Buffer.alloc(0) },
+  { what: "type 0", type: 0, payload: Buffer.alloc(0) },
+  { what: "type 255", type: 255, payload: Buffer.alloc(0) },
+  { what: "HELLO without JSON", type: FrameType.hello, payload: Buffer.alloc(0) },
+  { what: "HELLO with broken JSON", type: FrameType.hello, payload: latin1('{"version": 1') },
+  { what: "HELLO with a list", type: FrameType.hello, payload: latin1("[1]") },
+  { what: "HELLO with null", type: FrameType.hello, payload: latin1("null") },
+  {
+    what: "HELLO of another version",
+    type: FrameType.hello,
+    payload: latin1('{"version": 2, "pid": 1, "worker": 1, "generation": 1}'),
+  },
+  {
+    what: "HELLO without a worker",
+    type: FrameType.hello,
+    payload: latin1('{"version": 1, "pid": 1, "generation": 1}'),
+  },
+  {
+    what: "HELLO with a pid that is text",
+    type: FrameType.hello,
+    payload: latin1('{"version": 1, "pid": "1", "worker": 1, "generation": 1}'),
+  },
+];
+
+for (const { what, type, payload } of broken) {
+  test(`decodeWorkerMessage() refuses ${what}`, () => {
+    const header = { payloadBytes: payload.length, type, flags: 0, aux: 200, stream: 1 };
+    assert.throws(() => decodeWorkerMessage(header, payload), { code: "ERR_PROTOCOL" });
+  });
+}

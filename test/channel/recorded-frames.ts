@@ -1,0 +1,78 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { FrameFlag, FrameType } from "../../src/channel/frame.ts";
+import { repositoryRoot } from "../helpers/server.ts";
+
+export const framesFolder = join(repositoryRoot, "test/frames");
+
+export interface RecordedFrame {
+  readonly name: string;
+  /** The header and the payload. */
+  readonly octets: Buffer;
+  readonly type: number;
+  readonly flags: number;
+  readonly aux: number;
+  readonly stream: number;
+  readonly direction: "to-router" | "to-worker";
+  readonly hello?: unknown;
+  readonly environ?: readonly (readonly [string, string])[];
+  readonly body?: string;
+  readonly contentLength?: number | null;
+  readonly reason?: string;
+  readonly fieldLines?: string;
+}
+
+interface Entry extends Omit<RecordedFrame, "name" | "octets" | "type" | "flags"> {
+  readonly type: keyof typeof FrameType;
+  readonly flags: readonly string[];
+}
+
+const flagBits: Readonly<Record<string, number>> = {
+  end: FrameFlag.end,
+  ready: FrameFlag.ready,
+  last: FrameFlag.last,
+  "file-body": FrameFlag.fileBody,
+};
+
+/** All of test/frames, in the order of frames.json. */
+export const recordedFrames: readonly RecordedFrame[] = readFrames();
+
+function readFrames(): RecordedFrame[] {
+  const entries = JSON.parse(readFileSync(join(framesFolder, "frames.json"), "utf8")) as Record<
+    string,
+    Entry
+  >;
+  const files = readdirSync(framesFolder).filter((name) => name.endsWith(".bin"));
+  const undescribed = files.filter((name) => entries[name.replace(/\.bin$/, "")] === undefined);
+  if (undescribed.length > 0) {
+    throw new Error(`frames.json does not describe ${undescribed.join(", ")}`);
+  }
+  return Object.entries(entries).map(([name, entry]) => ({
+    ...entry,
+    name,
+    octets: readFileSync(join(framesFolder, `${name}.bin`)),
+    type: FrameType[entry.type],
+    flags: entry.flags.reduce((bits, flag) => bits | bitOf(flag), 0),
+  }));
+}
+
+function bitOf(flag: string): number {
+  const bit = flagBits[flag];
+  if (bit === undefined) {
+    throw new Error(`There is no flag ${flag}`);
+  }
+  return bit;
+}
+
+export function recordedFrame(name: string): RecordedFrame {
+  const found = recordedFrames.find((frame) => frame.name === name);
+  if (found === undefined) {
+    throw new Error(`There is no frame ${name} in test/frames`);
+  }
+  return found;
+}
+
+export function latin1(text: string): Buffer {
+  return Buffer.from(text, "latin1");
+}

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { Exchange } from "../../src/http/exchange.ts";
+import { ClientConnection, ConnectionCut } from "../helpers/client.ts";
+import {
+  answer,
+  answerBody,
+  answerTarget,
+  answerTargetLate,
+  begin,
+  clientDone,
+  get,
+  openHalf,
+  post,
+  serve,
+} from "./served-connection.ts";
+
+test("Connection answers a client that has ended its side, then closes", async (t) => {
+  const { port, handler, untilClosed } = await serve(t);
+  const { client, socket } = await openHalf(t, port);
+  client.send(get("/1"));
+  socket.end();
+  const { exchange } = await handler.heard("end");
+  answerTarget(exchange as Exchange);
+  assert.equal((await client.readAnswer()).text, "/1");
+  await client.readEnd();
+  await untilClosed();
+});
+
+test("Connection answers all that a half-closed client has pipelined, answered late", async (t) => {
+  const { port, untilClosed } = await serve(t, { onEnd: answerTargetLate });
+  const { client, socket } = await openHalf(t, port);
+  socket.end(get("/1") + get("/2") + get("/3"));
+  for (const target of ["/1", "/2", "/3"]) {
+    assert.equal((await client.readAnswer()).text, target);
+  }
+  await client.readEnd();
+  await untilClosed();
+});
+
+test("Connection answers all that a half-closed client has pipelined, the first late and the rest at once", async (t) => {
+  const onEnd = (exchange: Exchange): void => {
+    if (exchange.head.target !== "/1") {
+      answerTarget(exchange);
+    }
+  };
+  const { port, handler, untilClosed } = await serve(t, { onEnd });
+  const { client, socket } = await openHalf(t, port);
+  socket.end(get("/1") + get("/2") + get("/3") + get("/4"));
+  const { exchange } = await handler.heard("end");
+  await clientDone(t, port);
+  answerTarget(exchange as Exchange);
+  for (const target of ["/1", "/2", "/3", "/4"]) {
+    assert.equal((await client.readAnswer()).text, target);
+  }
+  await client.readEnd();
+  await untilClosed();
+});
+
+for (const [where, input, story] of [
+  ["within a head", "GET / HT", ["fault ERR_HTTP_EARLY_CLOSE"]],
+  ["within a body", `${post("/", "Content-Length: 5")}he`, ["head /", "fault / ERR_HTTP_EARLY_CLOSE"]],
+  [
+    "before the last chunk",
+    `${post("/", "Transfer-Encoding: chunked")}1\r\nx\r\n`,
+    ["head /", "fault / ERR_HTTP_EARLY_CLOSE"],
+  ],
+  [
+    "before the end of the trailers",
+    `${post("/", "Transfer-Encoding: chunked")}0\r\n`,
+    ["head /", "fault / ERR_HTTP_EARLY_CLOSE"],
+  ],
+] as const) {
+  test(`Connection refuses a request whose client ends ${where} with 400 (RFC 9112 section 8)`, async (t) => {
+    const { port, handler, untilClosed } = await serve(t, { onEnd: answerTarget });
+    const { client, socket } = await openHalf(t, port);
+    socket.end(input, "latin1");
+    assert.equal((await client.readAnswer()).status, 400);
+    await client.readEnd();
+    await untilClosed();
+    assert.deepEqual(handler.story, story);
+  });
+}
+
+test("Connection closes silently when the client ends without a request", async (t) => {
+  const { port, handler, untilClosed } = await serve(t);
+  const { client, socket } = await openHalf(t, port);
+  socket.end("\r\n");
+  await client.readEnd();
+  await untilClosed();
+  await assert.rejects(client.readAnswer(), ConnectionCut);
+  assert.deepEqual(handler.story, []);
+});
+
+test("Connection tells the handler of a client that is gone, once, and ignores what it still writes", async (t) => {
+  const { port, handler, untilClosed, closedCount } = await serve(t);
+  const { client, socket } = await openHalf(t, port);
+  client.send(get("/"));
+  const { exchange } = await handler.heard("end");
+  assert.ok(exchange !== null);
+  socket.resetAndDestroy();
+  await untilClosed();
+  answer(exchange, "nobody hears this");
+  exchange.abort();
+  assert.deepEqual(handler.story, ["head /", "end /", "close /"]);
+  assert.equal(closedCount(), 1);
+});
+
+test("Connection is cut by an exchange that aborts, so that the client sees the answer is not whole", async (t) => {
+  const { port, untilClosed } = await serve(t, {
+    onEnd: (exchange) => {
+      begin(exchange, "hello");
+      exchange.abort();
+    },
+  });
+  const client = await ClientConnection.open(t, port);
+  await assert.rejects(client.request("/"), ConnectionCut);
+  await untilClosed();
+});
+
+test("Connection.drain() closes a connection that waits for a request, and may be called twice", async (t) => {
+  const { port, connections } = await serve(t, { onEnd: answerTarget });
+  const client = await ClientConnection.open(t, port);
+  await client.request("/");
+  connections[0]?.drain();
+  connections[0]?.drain();
+  await client.readEnd();
+});
+
+test("Connection.drain() lets the request under way be answered, with Connection: close, and no other", async (t) => {
+  const { port, handler, connections, untilClosed } = await serve(t);
+  const client = await ClientConnection.open(t, port);
+  client.send(get("/1") + get("/hidden"));
+  const { exchange } = await handler.heard("end");
+  connections[0]?.drain();
+  assert.ok(client.isOpen);
+  answerTarget(exchange as Exchange);
+  const { text, headers } = await client.readAnswer();
+  assert.deepEqual([text, headers.get("connection")], ["/1", "close"]);
+  await client.readEnd();
+  client.destroy();
+  await untilClosed();
+  assert.deepEqual(handler.story, ["head /1", "end /1", "finish /1"]);
+});
+
+test("Connection.drain() lets a request that has begun to arrive be completed and answered", async (t) => {
+  const { port, handler, connections } = await serve(t, {
+    onEnd: answerBody,
+  });
+  const client = await ClientConnection.open(t, port);
+  client.send(`${post("/", "Content-Length: 5")}he`);
+  await handler.heard("body");
+  connections[0]?.drain();
+  client.send("llo");
+  const { text, headers } = await client.readAnswer();
+  assert.deepEqual([text, headers.get("connection")], ["hello", "close"]);
+  await client.readEnd();
+});
