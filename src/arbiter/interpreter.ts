@@ -7,15 +7,18 @@ export interface InterpreterSources {
   /** `--python`. */
   readonly named: string | null;
   readonly environment: NodeJS.ProcessEnv;
+  /** Folder in which the command was called. */
   readonly workingFolder: string;
+  /** Folder of the application, if the command line names one (`--chdir`). */
+  readonly applicationFolder: string | null;
 }
 
 /**
  * The Python that runs the application: the one named, else that of `$VIRTUAL_ENV`, else that of `.venv`
- * in the working folder, else `python3` on the PATH. Throws ERR_INTERPRETER when there is none.
+ * beside the application, else `python3` on the PATH. Throws ERR_INTERPRETER when there is none.
  */
 export function findInterpreter(sources: InterpreterSources): string {
-  const { named, environment, workingFolder } = sources;
+  const { named, environment, workingFolder, applicationFolder } = sources;
   if (named !== null) {
     const path = named.includes("/") ? resolve(workingFolder, named) : findOnPath(named, environment);
     if (path === null || !isExecutable(path)) {
@@ -28,7 +31,7 @@ export function findInterpreter(sources: InterpreterSources): string {
   const virtualEnvironment = environment["VIRTUAL_ENV"];
   const candidates = [
     ...(virtualEnvironment ? [join(virtualEnvironment, "bin", "python")] : []),
-    join(workingFolder, ".venv", "bin", "python"),
+    resolve(workingFolder, applicationFolder ?? ".", ".venv", "bin", "python"),
   ];
   const found = candidates.find((path) => existsSync(path)) ?? findOnPath("python3", environment);
   if (found === null) {

@@ -43,7 +43,8 @@ async function execute(argv: readonly string[], environment: NodeJS.ProcessEnv):
   const interpreter = findInterpreter({
     named: earlyValue(invocation, "python"),
     environment,
-    workingFolder: earlyValue(invocation, "chdir") ?? invocation.workingFolder,
+    workingFolder: invocation.workingFolder,
+    applicationFolder: earlyValue(invocation, "chdir"),
   });
   await (wantsCheck(invocation) ? check(invocation, interpreter) : run(invocation, interpreter));
 }

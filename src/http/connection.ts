@@ -28,6 +28,8 @@ export interface ExchangeHandler {
   onBody(exchange: Exchange, bytes: Buffer): void;
   /** The request is complete. */
   onEnd(exchange: Exchange): void;
+  /** The request is complete, and the client has closed its side. */
+  onClientDone(exchange: Exchange): void;
   /** The client has taken what was written: `unsentBytes` is small again. */
   onDrain(exchange: Exchange): void;
   /** The response was written completely. */
@@ -67,7 +69,7 @@ const FIRST_REQUEST_MS = 1000;
 
 /** After the last answer, unread input is thrown away for this long, so that no reset destroys the answer. */
 const LINGER_MS = 2000;
-const LINGER_LIMIT_BYTES = 256 * 1024;
+const LINGER_LIMIT_BYTES = 8 * 1024 * 1024;
 
 /**
  * A client connection from accept to close: requests one after another, each answered before the next is
@@ -90,6 +92,7 @@ export class Connection implements ExchangeTransport, Waiting {
   #isClientDone = false;
   #isDraining = false;
   #isPumping = false;
+  #isReadingPaused = false;
   #lingerBytes = 0;
   #lastUnsentBytes = 0;
 
@@ -108,12 +111,18 @@ export class Connection implements ExchangeTransport, Waiting {
     options.deadlines.add(this);
   }
 
+  /** Also when the answer comes before the end of its request: what follows is body, not a request. */
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#isDraining || !this.#isRequestComplete;
   }
 
   get unsentBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  /** Bytes that this connection holds in memory: unsent ones, and pipelined requests. */
+  get memoryBytes(): number {
+    return this.#socket.writableLength + this.#parser.bufferedBytes;
   }
 
   /**
@@ -135,7 +144,7 @@ export class Connection implements ExchangeTransport, Waiting {
   write(bytes: Buffer): void {
     if (this.#state === "closed") return;
     this.#socket.write(bytes);
-    if (this.#state === "answering" && this.deadlineAt === Infinity && this.unsentBytes > 0) {
+    if (this.deadlineAt === Infinity && this.unsentBytes > 0) {
       this.#watchWriting(performance.now());
     }
   }
@@ -152,6 +161,8 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#isFresh = false;
     if (this.unsentBytes > 0) this.#watchWriting(performance.now());
     else this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
+    // Within the pump, which goes on by itself; it also sees to a client that is done.
+    if (this.#isPumping) return;
     if (this.#parser.bufferedBytes > 0) this.#pump();
     if (this.#state !== "reading") return;
     if (this.#isClientDone) this.#onClientDone();
@@ -164,11 +175,14 @@ export class Connection implements ExchangeTransport, Waiting {
 
   pauseReading(): void {
     this.#socket.pause();
+    this.#isReadingPaused = true;
     this.deadlineAt = Infinity;
+    if (this.unsentBytes > 0) this.#watchWriting(performance.now());
   }
 
   resumeReading(): void {
     this.#socket.resume();
+    this.#isReadingPaused = false;
     // The time for which we held the client back is not its fault.
     this.#bodyStartedAt = performance.now();
     this.#bodyBytes = 0;
@@ -178,7 +192,8 @@ export class Connection implements ExchangeTransport, Waiting {
   onDeadline(now: number): void {
     switch (this.#state) {
       case "reading":
-        this.#onReadDeadline(now);
+        if (this.#isReadingPaused) this.#judgeWriting(now);
+        else this.#onReadDeadline(now);
         break;
       case "answering":
       case "flushing":
@@ -255,6 +270,7 @@ export class Connection implements ExchangeTransport, Waiting {
     } finally {
       this.#isPumping = false;
     }
+    if (this.#state === "reading" && this.#isClientDone) this.#onClientDone();
     if (this.#state === "reading" && !this.#isHeadTimed && this.#parser.isInHead) {
       this.#isHeadTimed = true;
       this.deadlineAt = performance.now() + this.#options.timeouts.headMs;
@@ -263,7 +279,8 @@ export class Connection implements ExchangeTransport, Waiting {
 
   #begin(exchange: Exchange): void {
     this.#exchange = exchange;
-    this.#isRequestComplete = false;
+    this.#isRequestComplete = exchange.head.framing.type === "none";
+    this.#isReadingPaused = false;
     this.#isHeadTimed = false;
     this.#bodyBytes = 0;
     this.#bodyStartedAt = performance.now();
@@ -276,7 +293,7 @@ export class Connection implements ExchangeTransport, Waiting {
   #onBody(bytes: Buffer): void {
     const now = performance.now();
     const { bodyStallMs, bodyBytesPerSecond } = this.#options.timeouts;
-    this.deadlineAt = now + bodyStallMs;
+    if (!this.#isReadingPaused) this.deadlineAt = now + bodyStallMs;
     this.#bodyBytes += bytes.length;
     const seconds = (now - this.#bodyStartedAt) / 1000;
     if (seconds > BODY_RATE_GRACE_SECONDS && this.#bodyBytes < bodyBytesPerSecond * seconds) {
@@ -287,15 +304,19 @@ export class Connection implements ExchangeTransport, Waiting {
   }
 
   #completeRequest(): void {
+    // It was answered by its head, and has no body.
+    if (this.#exchange === null) return;
     this.#isRequestComplete = true;
     this.#state = "answering";
     this.deadlineAt = Infinity;
-    if (this.#exchange !== null) this.#options.handler.onEnd(this.#exchange);
+    this.#options.handler.onEnd(this.#exchange);
   }
 
   /** The client is judged by what it takes: any progress earns it another interval. */
   #judgeWriting(now: number): void {
-    if (this.unsentBytes < this.#lastUnsentBytes) this.#watchWriting(now);
+    // Less than the socket's high-water mark was left: its end is told by no "drain" event.
+    if (this.unsentBytes === 0 && this.#state !== "flushing") this.deadlineAt = Infinity;
+    else if (this.unsentBytes < this.#lastUnsentBytes) this.#watchWriting(now);
     else this.destroy();
   }
 
@@ -313,6 +334,8 @@ export class Connection implements ExchangeTransport, Waiting {
   /** The client will send no more. What it has asked for completely is still answered. */
   #onClientDone(): void {
     this.#isClientDone = true;
+    if (this.#state === "answering" && this.#exchange !== null)
+      this.#options.handler.onClientDone(this.#exchange);
     if (this.#state !== "reading") return;
     if (this.#isIdle) this.#close();
     else

@@ -26,6 +26,7 @@ export interface ExchangeTransport {
 type State = "waiting" | "streaming" | "done";
 
 const CRLF = Buffer.from("\r\n");
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
 
@@ -74,6 +75,14 @@ export class Exchange {
 
   resumeBody(): void {
     this.#transport.resumeReading();
+  }
+
+  /**
+   * Finds out whether a client that has closed its sending side still reads: an interim answer, which every
+   * HTTP/1.1 client must skip (RFC 9110 section 15.2), makes a client that is gone reset the connection.
+   */
+  probe(): void {
+    if (this.#state === "waiting" && this.head.version === "HTTP/1.1") this.#transport.write(CONTINUE);
   }
 
   /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */

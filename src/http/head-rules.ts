@@ -1,3 +1,4 @@
+import { listMembers } from "./blanks.ts";
 import type { FieldName } from "./field-name.ts";
 import { HttpFault, quoteForLog } from "./http-fault.ts";
 import type { HttpPolicy } from "./policy.ts";
@@ -7,6 +8,7 @@ import { isValidHost, parseTarget } from "./request-target.ts";
 /** Gunicorn's idea of a conventional method: 3 to 20 characters, no lower case, no number sign. */
 const CONVENTIONAL_METHOD = /^[!$%&'*+\-.^_`|~0-9A-Z]{3,20}$/;
 const WELL_FORMED_VERSION = /^HTTP\/([0-9])\.([0-9])$/;
+const CODING = /^[!#$%&'*+\-.^_`|~0-9a-z]+(?:;.*)?$/;
 const DIGITS = /^[0-9]+$/;
 
 /** Codings that a client may apply below `chunked`; they reach the application as they are. */
@@ -88,7 +90,8 @@ function checkVersion({ method, version }: HeadParts, policy: HttpPolicy): "HTTP
 /** An HTTP/1.0 client cannot wait for an interim answer; what it expects is ignored (RFC 9110 section 10.1.1). */
 function isExpectingContinue(version: "HTTP/1.0" | "HTTP/1.1", expectation: string | undefined): boolean {
   if (expectation === undefined || version === "HTTP/1.0") return false;
-  if (expectation.toLowerCase() === "100-continue") return true;
+  const expectations = listMembers(expectation);
+  if (expectations.every((each) => each.toLowerCase() === "100-continue")) return expectations.length > 0;
   throw new HttpFault("ERR_HTTP_EXPECTATION", `Unknown expectation ${quoteForLog(expectation)}`);
 }
 
@@ -169,21 +172,16 @@ function decideFraming(version: "HTTP/1.0" | "HTTP/1.1", deciding: Deciding): Bo
 
 /** `chunked` must come once and last (RFC 9112 section 6.3); only SP and HTAB surround list members. */
 function checkTransferEncoding(value: string): void {
-  const codings = value.split(",").map((coding) => coding.replace(/^[ \t]+|[ \t]+$/g, "").toLowerCase());
-  if (codings.pop() !== "chunked") {
-    const isKnown = codings.includes("chunked") || CONTENT_CODINGS.has(value.toLowerCase());
-    throw new HttpFault(
-      isKnown ? "ERR_HTTP_TRANSFER_ENCODING" : "ERR_HTTP_UNKNOWN_CODING",
-      `Transfer-Encoding ${quoteForLog(value)} does not end in chunked`,
-    );
-  }
-  for (const coding of codings) {
-    if (coding === "chunked")
-      throw new HttpFault("ERR_HTTP_TRANSFER_ENCODING", "chunked is given more than once");
-    if (!CONTENT_CODINGS.has(coding)) {
-      throw new HttpFault("ERR_HTTP_UNKNOWN_CODING", `Unknown transfer coding ${quoteForLog(coding)}`);
-    }
-  }
+  const codings = listMembers(value).map((coding) => coding.toLowerCase());
+  const below = codings.slice(0, -1);
+  if (codings.at(-1) === "chunked" && below.every((coding) => CONTENT_CODINGS.has(coding))) return;
+  // 501 is for what could be a coding; all else is an error in the message.
+  const isBroken = !codings.every((coding) => CODING.test(coding)) || below.includes("chunked");
+  const isKnown = codings.every((coding) => coding === "chunked" || CONTENT_CODINGS.has(coding));
+  throw new HttpFault(
+    isBroken || isKnown ? "ERR_HTTP_TRANSFER_ENCODING" : "ERR_HTTP_UNKNOWN_CODING",
+    `Transfer-Encoding ${quoteForLog(value)} is not made of known codings with chunked once and last`,
+  );
 }
 
 function checkHost(

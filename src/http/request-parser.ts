@@ -1,3 +1,4 @@
+import { trimBlanks } from "./blanks.ts";
 import { ChunkedDecoder } from "./chunked-decoder.ts";
 import { fieldNameOf, type FieldName } from "./field-name.ts";
 import { FieldScanner } from "./field-scanner.ts";
@@ -115,12 +116,12 @@ export class RequestParser {
     for (;;) {
       switch (this.#phase) {
         case "line":
-          if (!this.#line.scan(this.#buffer, this.#length)) return this.#needMoreHead();
+          if (!this.#line.scan(this.#buffer, this.#headLength)) return this.#needMoreHead();
           this.#fields.reset(this.#line.end);
           this.#phase = "fields";
           break;
         case "fields":
-          if (!this.#fields.scan(this.#buffer, this.#length)) return this.#needMoreHead();
+          if (!this.#fields.scan(this.#buffer, this.#headLength)) return this.#needMoreHead();
           return { type: "head", head: this.#takeHead() };
         case "length-body":
           return this.#length === 0 ? null : this.#takeLengthBody();
@@ -130,7 +131,7 @@ export class RequestParser {
           break;
         }
         case "trailers":
-          if (!this.#fields.scan(this.#buffer, this.#length)) return this.#needMoreHead();
+          if (!this.#fields.scan(this.#buffer, this.#headLength)) return this.#needMoreHead();
           this.#checkTrailers();
           this.#consume(this.#fields.end);
           this.#phase = "end";
@@ -145,6 +146,11 @@ export class RequestParser {
           this.#phase satisfies never;
       }
     }
+  }
+
+  /** A head is looked at up to its limit only, so that the way the input was cut decides nothing. */
+  get #headLength(): number {
+    return Math.min(this.#length, this.#limits.headBytes);
   }
 
   #needMoreHead(): null {
@@ -177,7 +183,13 @@ export class RequestParser {
 
   /** Folded lines are joined by one space (RFC 9112 section 5.2). */
   #unfolded(value: string): string {
-    return this.#policy.permitObsoleteFolding ? value.replace(/[ \t]*\r\n[ \t]+/g, " ") : value;
+    return this.#policy.permitObsoleteFolding
+      ? value
+          .split("\r\n")
+          .map(trimBlanks)
+          .filter((part) => part !== "")
+          .join(" ")
+      : value;
   }
 
   #enterBody(head: RequestHead): void {

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { HttpFault, quoteForLog } from "./http-fault.ts";
 
 /** What a request target says, by its form (RFC 9112 section 3.2). */
@@ -55,7 +56,7 @@ function refuseNul(path: string): void {
 }
 
 const REGISTERED_NAME = /^(?:[A-Za-z0-9\-._~!$&'()*+;=]|%[0-9A-Fa-f]{2})+$/;
-const IP_LITERAL = /^\[[0-9A-Fa-f:.]+\]$/;
+const IP_FUTURE = /^\[v[0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\]$/i;
 
 /** Hosts seen lately and found valid: a server is asked for the same few again and again. */
 const validHosts = new Set<string>();
@@ -74,5 +75,6 @@ function checkHost(host: string): boolean {
   if (match === null) return false;
   const [, name = "", port = ""] = match;
   if (port !== "" && (port.length > 5 || Number(port) > 65535)) return false;
-  return IP_LITERAL.test(name) || REGISTERED_NAME.test(name);
+  if (name.charCodeAt(0) !== 0x5b) return REGISTERED_NAME.test(name);
+  return (isIPv6(name.slice(1, -1)) && !name.includes("%")) || IP_FUTURE.test(name);
 }

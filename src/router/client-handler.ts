@@ -18,6 +18,11 @@ export class ClientHandler implements ExchangeHandler {
     this.#client = client;
   }
 
+  /** Bytes of a request body that are in memory. */
+  get memoryBytes(): number {
+    return this.#request?.memoryBytes ?? 0;
+  }
+
   onHead(exchange: Exchange): void {
     this.#request = new RoutedRequest(this.#context(), this.#client, exchange);
     this.#request.begin();
@@ -32,7 +37,11 @@ export class ClientHandler implements ExchangeHandler {
   }
 
   onDrain(): void {
-    this.#request?.resumeWorker();
+    this.#request?.onDrain();
+  }
+
+  onClientDone(): void {
+    this.#request?.onClientDone();
   }
 
   onFinish(): void {

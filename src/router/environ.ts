@@ -105,7 +105,11 @@ function isPassedOn(lower: string, value: string, input: EnvironInput, fields: F
   // The length is that of the body at hand, and that it was chunked is no longer true.
   if (lower === "content-length") return false;
   if (lower === "transfer-encoding") return value.toLowerCase() !== "chunked";
-  if (input.client.isTrusted) noteScheme(input.settings.secureSchemeHeaders[lower], value, fields);
+  const { secureSchemeHeaders } = input.settings;
+  // A field may be named like a property that every object has.
+  if (input.client.isTrusted && Object.hasOwn(secureSchemeHeaders, lower)) {
+    noteScheme(secureSchemeHeaders[lower], value, fields);
+  }
   return true;
 }
 

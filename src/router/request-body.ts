@@ -1,18 +1,17 @@
-import { open, unlink, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
 import type { RequestBody } from "../channel/messages.ts";
-
-/** Up to this size a body stays in memory; a larger one goes to a file, which becomes `wsgi.input`. */
-const MEMORY_LIMIT_BYTES = 1024 * 1024;
+import { makeBodyFile, writeFully, type BodyFile } from "./body-file.ts";
 
 /** Bytes that may wait for the disk before the client is held back. */
 const PENDING_LIMIT_BYTES = 1024 * 1024;
 
-let fileNumber = 0;
+/** Pieces that are joined into one at a time. */
+const PIECES_TO_JOIN = 256;
 
 export interface RequestBodyCollectorOptions {
   /** A private directory (mode 0700). */
   readonly directory: string;
+  /** Up to this size a body stays in memory; a larger one goes to a file, which becomes `wsgi.input`. */
+  readonly memoryBytes: number;
   /** Enough waits for the disk: hold the client back, and let it go on. */
   readonly onPause: () => void;
   readonly onResume: () => void;
@@ -23,11 +22,14 @@ export interface RequestBodyCollectorOptions {
 export class RequestBodyCollector {
   readonly #options: RequestBodyCollectorOptions;
   #pieces: Buffer[] = [];
+  /** So many pieces at the front were joined already. */
+  #joinedPieces = 0;
   #bytes = 0;
   #pendingBytes = 0;
-  #path: string | null = null;
-  #writing: Promise<FileHandle | null> = Promise.resolve(null);
+  #storedBytes = 0;
+  #file: Promise<BodyFile | null> | null = null;
   #isPaused = false;
+  #isDiscarded = false;
 
   constructor(options: RequestBodyCollectorOptions) {
     this.#options = options;
@@ -38,52 +40,62 @@ export class RequestBodyCollector {
     return this.#bytes;
   }
 
+  /** Bytes that are in memory at the moment. */
+  get memoryBytes(): number {
+    return this.#file === null ? this.#bytes : this.#pendingBytes;
+  }
+
   add(piece: Buffer): void {
+    if (this.#isDiscarded) return;
     this.#bytes += piece.length;
     this.#pieces.push(piece);
-    if (this.#bytes <= MEMORY_LIMIT_BYTES) return;
+    if (this.#pieces.length - this.#joinedPieces >= PIECES_TO_JOIN) this.#join();
+    if (this.#file === null && this.#bytes <= this.#options.memoryBytes) return;
     const pieces = this.#pieces;
     this.#pieces = [];
+    this.#joinedPieces = 0;
     this.#write(pieces);
   }
 
   /** The complete body; null when it could not be stored, which was told through `onError`. */
   async complete(): Promise<RequestBody | null> {
-    if (this.#path === null) return this.inMemory();
-    const file = await this.#writing;
-    await file?.close();
-    return file === null ? null : { type: "file", path: this.#path };
+    const file = await this.#file;
+    if (file === null) return this.inMemory();
+    return { type: "file", path: file.path };
   }
 
   /** The body, if none of it went to a file: no turn of the event loop is spent on it. */
   inMemory(): RequestBody | null {
-    return this.#path === null ? { type: "memory", pieces: this.#pieces, bytes: this.#bytes } : null;
+    return this.#file === null ? { type: "memory", pieces: this.#pieces, bytes: this.#bytes } : null;
   }
 
-  /** Removes the file, if there is one. */
-  async discard(): Promise<void> {
+  /** Gives up memory and file. */
+  discard(): void {
+    if (this.#isDiscarded) return;
+    this.#isDiscarded = true;
     this.#pieces = [];
-    if (this.#path === null) return;
-    const file = await this.#writing;
-    // Closed already when the body was complete.
-    await file?.close().catch(() => undefined);
-    await unlink(this.#path).catch(() => undefined);
+    void this.#file?.then((file) => file?.dispose()).catch(() => undefined);
+  }
+
+  /** A body that comes octet by octet must not cost a buffer object for each. */
+  #join(): void {
+    this.#pieces.push(Buffer.concat(this.#pieces.splice(this.#joinedPieces)));
+    this.#joinedPieces = this.#pieces.length;
   }
 
   #write(pieces: Buffer[]): void {
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     this.#pendingBytes += bytes;
-    if (this.#path === null) {
-      fileNumber += 1;
-      this.#path = join(this.#options.directory, `body-${process.pid}-${fileNumber}`);
-      this.#writing = open(this.#path, "wx", 0o600).catch((error: Error) => this.#fail(error));
-    }
-    this.#writing = this.#writing.then(async (file) => {
-      if (file === null) return null;
+    this.#file ??= makeBodyFile(this.#options.directory).catch((error: Error) => this.#fail(error));
+    this.#file = this.#file.then(async (file) => {
+      if (file === null || this.#isDiscarded) return file;
       try {
-        await writeAll(file, pieces);
+        for (const piece of pieces) {
+          await writeFully(file, piece, this.#storedBytes);
+          this.#storedBytes += piece.length;
+        }
       } catch (error) {
-        await file.close();
+        await file.dispose();
         return this.#fail(error instanceof Error ? error : new Error(String(error)));
       }
       this.#pendingBytes -= bytes;
@@ -100,18 +112,7 @@ export class RequestBodyCollector {
   }
 
   #fail(error: Error): null {
-    this.#options.onError(error);
+    if (!this.#isDiscarded) this.#options.onError(error);
     return null;
-  }
-}
-
-/** `writev` may write less than it was given. */
-async function writeAll(file: FileHandle, pieces: readonly Buffer[]): Promise<void> {
-  for (const piece of pieces) {
-    let offset = 0;
-    while (offset < piece.length) {
-      const { bytesWritten } = await file.write(piece, offset, piece.length - offset);
-      offset += bytesWritten;
-    }
   }
 }

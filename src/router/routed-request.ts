@@ -5,14 +5,12 @@ import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
 import type { AccessRecord } from "../log/access-format.ts";
+import { BufferedResponse } from "./buffered-response.ts";
 import type { Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import { cookEnviron } from "./environ.ts";
 import { RequestBodyCollector } from "./request-body.ts";
 import type { RouterContext } from "./router-context.ts";
-
-/** Response bytes that are kept for a slow client before its worker is held back. */
-const RESPONSE_BUFFER_LIMIT_BYTES = 1024 * 1024;
 
 /** When a client that found the queue full may come again. */
 const RETRY_AFTER_MS = 5000;
@@ -35,6 +33,8 @@ export class RoutedRequest implements WorkerRequest {
   readonly #exchange: Exchange;
   #collector: RequestBodyCollector | null = null;
   #worker: RequestWorker | null = null;
+  /** Made when a response does not come whole. */
+  #response: BufferedResponse | null = null;
   #fieldLines: Buffer | null = null;
   #workerPid = process.pid;
 
@@ -47,6 +47,10 @@ export class RoutedRequest implements WorkerRequest {
   /** Gets ready for the body, or refuses the request by what its head announces. */
   begin(): void {
     const { framing } = this.#exchange.head;
+    if (this.#context.budget.isExhausted) {
+      this.#answerError("ERR_OVERLOADED");
+      return;
+    }
     if (framing.type === "none") return;
     if (framing.type === "length" && framing.bytes > this.#context.settings.capacity.bodyBytes) {
       this.#refuseBody();
@@ -79,6 +83,7 @@ export class RoutedRequest implements WorkerRequest {
 
   /** The request is complete: the application may be called. */
   complete(): void {
+    if (this.#exchange.isAnswered) return;
     const collector = this.#collector;
     if (collector === null) {
       this.#submit(this.body);
@@ -94,16 +99,28 @@ export class RoutedRequest implements WorkerRequest {
     if (body !== null && !this.isCancelled) this.#submit(body);
   }
 
+  /** Bytes of the request body that are in memory. */
+  get memoryBytes(): number {
+    return this.#collector?.memoryBytes ?? 0;
+  }
+
   /** The client is gone. */
   cancel(): void {
     this.isCancelled = true;
     this.#worker?.cancel();
-    void this.#collector?.discard();
+    this.#response?.close();
+    this.#collector?.discard();
   }
 
-  /** The client has room again. */
-  resumeWorker(): void {
-    this.#worker?.resume();
+  /** The client has sent everything and closed its side; is it still there to read? */
+  onClientDone(): void {
+    if (this.#worker === null && !this.isCancelled) this.#exchange.probe();
+  }
+
+  /** The client has taken everything that was written. */
+  onDrain(): void {
+    if (this.#response === null) this.#worker?.resume();
+    else this.#response.onDrain();
   }
 
   onStart(worker: RequestWorker): void {
@@ -113,26 +130,35 @@ export class RoutedRequest implements WorkerRequest {
 
   onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
     if (this.#context.needsResponseFields) this.#fieldLines = message.fieldLines;
-    this.#exchange.respond(message, message.body, message.after.isEnd);
-    this.#holdWorkerBack();
-    if (message.after.isEnd) this.#release();
+    const { isEnd } = message.after;
+    this.#exchange.respond(message, message.body, isEnd);
+    if (isEnd) this.#release();
+    else this.#response = this.#makeResponse();
   }
 
   onBody(bytes: Buffer, isEnd: boolean): void {
-    this.#exchange.write(bytes);
-    if (isEnd) this.#exchange.end();
-    else this.#holdWorkerBack();
-    if (isEnd) this.#release();
+    const response = this.#response;
+    if (response === null) return;
+    response.write(bytes);
+    if (isEnd) {
+      this.#release();
+      response.end();
+    } else if (response.isFull) {
+      this.#worker?.pause();
+    }
   }
 
   onFailure(failure: RequestFailure): void {
     this.#release();
-    if (this.#exchange.isAnswered) {
-      this.#exchange.abort();
-      this.finish();
-      return;
-    }
-    this.#answerError(failureCodes[failure]);
+    if (this.#exchange.isAnswered) this.#cutOff();
+    else this.#answerError(failureCodes[failure]);
+  }
+
+  /** The response cannot be completed, and the client must be able to tell. */
+  #cutOff(): void {
+    this.#response?.close();
+    this.#exchange.abort();
+    this.finish();
   }
 
   /** Everything is sent, or given up: the access line is written. */
@@ -150,6 +176,7 @@ export class RoutedRequest implements WorkerRequest {
   #makeCollector(): RequestBodyCollector {
     return new RequestBodyCollector({
       directory: this.#context.bodyDirectory,
+      memoryBytes: this.#context.budget.requestMemoryBytes,
       onPause: () => this.#exchange.pauseBody(),
       onResume: () => this.#exchange.resumeBody(),
       onError: (error) => {
@@ -158,6 +185,22 @@ export class RoutedRequest implements WorkerRequest {
         );
         this.isCancelled = true;
         this.#answerError("ERR_BODY_STORAGE");
+      },
+    });
+  }
+
+  #makeResponse(): BufferedResponse {
+    return new BufferedResponse({
+      exchange: this.#exchange,
+      budget: this.#context.budget,
+      directory: this.#context.bodyDirectory,
+      onRoom: () => this.#worker?.resume(),
+      onError: (error) => {
+        this.#context.errorLog.error(
+          `Cannot store the response to ${this.method} ${this.target}: ${error.message}`,
+        );
+        this.#worker?.cancel();
+        this.#cutOff();
       },
     });
   }
@@ -192,13 +235,9 @@ export class RoutedRequest implements WorkerRequest {
     this.#exchange.respond(head, body, true);
   }
 
-  #holdWorkerBack(): void {
-    if (this.#exchange.unsentBytes > RESPONSE_BUFFER_LIMIT_BYTES) this.#worker?.pause();
-  }
-
   #release(): void {
     this.#worker = null;
-    void this.#collector?.discard();
+    this.#collector?.discard();
   }
 
   #accessRecord(): AccessRecord {

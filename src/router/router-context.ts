@@ -1,12 +1,15 @@
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { BufferBudget } from "./buffer-budget.ts";
 import type { RouterSettings } from "./messages.ts";
 
 /** What every request of a router shares. It changes when the router is configured anew. */
 export interface RouterContext {
   readonly settings: RouterSettings;
   readonly dispatcher: Dispatcher;
+  /** What all bodies in passing may take. */
+  readonly budget: BufferBudget;
   readonly errorLog: ErrorLog;
   readonly accessLog: AccessLog | null;
   /** The access format asks for response fields, so they are kept until the line is written. */

@@ -6,6 +6,7 @@ import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
 import { Deadlines } from "../system/deadlines.ts";
+import { BufferBudget } from "./buffer-budget.ts";
 import { ClientHandler } from "./client-handler.ts";
 import { describeClient, TrustedPeers } from "./client.ts";
 import type {
@@ -31,7 +32,8 @@ type State = "serving" | "draining" | "stopped";
 export class Router implements WorkerPoolListener {
   readonly #tell: (message: RouterToArbiter) => void;
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Map<Connection, ClientHandler>();
+  readonly #budget: BufferBudget;
   readonly #servers: Server[] = [];
   readonly #errorLog: ErrorLog;
   readonly #pool: WorkerPool;
@@ -51,6 +53,11 @@ export class Router implements WorkerPoolListener {
       listener: this,
       deadlines: this.#deadlines,
       limits: () => this.#context.settings.capacity,
+    });
+    this.#budget = new BufferBudget({
+      limits: () => this.#context.settings.capacity,
+      measure: () => this.#measureMemory(),
+      deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
     this.#trustedPeers = new TrustedPeers(settings.forwardedAllowIps);
@@ -98,7 +105,7 @@ export class Router implements WorkerPoolListener {
     this.#state = "draining";
     await this.#emptyBacklogs();
     for (const server of this.#servers) server.close();
-    for (const connection of this.#connections) connection.drain();
+    for (const connection of this.#connections.keys()) connection.drain();
     await this.#allConnectionsClosed();
     this.#pool.retireAll();
   }
@@ -107,7 +114,7 @@ export class Router implements WorkerPoolListener {
   stop(): void {
     this.#state = "stopped";
     for (const server of this.#servers) server.close();
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections.keys()) connection.destroy();
     this.#pool.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
@@ -140,6 +147,7 @@ export class Router implements WorkerPoolListener {
     return {
       settings,
       dispatcher: this.#pool,
+      budget: this.#budget,
       errorLog: this.#errorLog,
       accessLog: makeAccessLog(settings, before),
       needsResponseFields: /%\(\{[^}]*\}o\)/.test(settings.accessLogFormat),
@@ -155,16 +163,17 @@ export class Router implements WorkerPoolListener {
     }
     const { limits, policy, timeouts } = this.#context.settings;
     const client = describeClient(socket, listener, this.#trustedPeers);
+    const handler = new ClientHandler(() => this.#context, client);
     const connection = new Connection({
       socket,
       limits,
       policy,
       timeouts,
       deadlines: this.#deadlines,
-      handler: new ClientHandler(() => this.#context, client),
+      handler,
       onClosed: () => this.#forget(connection),
     });
-    this.#connections.add(connection);
+    this.#connections.set(connection, handler);
     if (this.#state === "draining") connection.drain();
   }
 
@@ -174,6 +183,13 @@ export class Router implements WorkerPoolListener {
     socket.setTimeout(TURN_AWAY_MS, () => socket.destroy());
     socket.resume();
     socket.end(errorAnswer(503, retryAfter(TURN_AWAY_MS)));
+  }
+
+  #measureMemory(): number {
+    let bytes = 0;
+    for (const [connection, handler] of this.#connections)
+      bytes += connection.memoryBytes + handler.memoryBytes;
+    return bytes;
   }
 
   #acceptWorker(socket: Socket): void {

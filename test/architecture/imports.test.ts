@@ -152,7 +152,6 @@ test("Every error code of src/errors.ts is used", () => {
 
 test("No error code is used that src/errors.ts does not have", () => {
   const strange = [...graph.keys()].flatMap((path) =>
-    // Node's own codes have the same prefix; ours stand in constructors and tables, as texts.
     [...readText(path).matchAll(/"(ERR_[A-Z_]+)"/g)]
       .map(([, code = ""]) => code)
       .filter((code) => !(code in errorKinds))

@@ -9,7 +9,6 @@ import {
   answerTarget,
   answerTargetLate,
   begin,
-  clientDone,
   get,
   openHalf,
   post,
@@ -21,7 +20,7 @@ test("Connection answers a client that has ended its side, then closes", async (
   const { client, socket } = await openHalf(t, port);
   client.send(get("/1"));
   socket.end();
-  const { exchange } = await handler.heard("end");
+  const { exchange } = await handler.heard("client-done");
   answerTarget(exchange as Exchange);
   assert.equal((await client.readAnswer()).text, "/1");
   await client.readEnd();
@@ -49,7 +48,7 @@ test("Connection answers all that a half-closed client has pipelined, the first 
   const { client, socket } = await openHalf(t, port);
   socket.end(get("/1") + get("/2") + get("/3") + get("/4"));
   const { exchange } = await handler.heard("end");
-  await clientDone(t, port);
+  await handler.heard("client-done");
   answerTarget(exchange as Exchange);
   for (const target of ["/1", "/2", "/3", "/4"]) {
     assert.equal((await client.readAnswer()).text, target);

@@ -24,7 +24,10 @@ const PATIENT: ConnectionTimeouts = {
 export const SHORT_MS = 60;
 export const SWEEP_MS = 10;
 
-type CallName = "head" | "body" | "end" | "drain" | "finish" | "close" | "fault";
+type CallName = "head" | "body" | "end" | "drain" | "finish" | "close" | "client-done" | "fault";
+
+/** Left out of the story: they come as often as they like. */
+const QUIET: ReadonlySet<CallName> = new Set(["body", "drain", "client-done"]);
 
 interface Call {
   readonly name: CallName;
@@ -78,6 +81,10 @@ export class ScriptedHandler implements ExchangeHandler {
     this.#note({ name: "close", exchange });
   }
 
+  onClientDone(exchange: Exchange): void {
+    this.#note({ name: "client-done", exchange });
+  }
+
   onFault(fault: HttpFault, exchange: Exchange | null): void {
     this.#note({ name: "fault", exchange, fault });
   }
@@ -88,7 +95,7 @@ export class ScriptedHandler implements ExchangeHandler {
 
   /** Such as "head /a", in the order heard, body pieces left out. */
   get story(): readonly string[] {
-    const told = this.calls.filter(({ name }) => name !== "body" && name !== "drain");
+    const told = this.calls.filter(({ name }) => !QUIET.has(name));
     return told.map(({ name, exchange, fault }) =>
       [name, exchange?.head.target, fault?.code].filter((part) => part !== undefined).join(" "),
     );
@@ -211,13 +218,3 @@ export const get = (target: string, ...fields: string[]): string =>
   [`GET ${target} HTTP/1.1`, "Host: a", ...fields, "", ""].join("\r\n");
 export const post = (target: string, ...fields: string[]): string =>
   [`POST ${target} HTTP/1.1`, "Host: a", ...fields, "", ""].join("\r\n");
-
-/**
- * What another connection's client has sent by now, its end included, has reached the server: loopback delivers in
- * order, and this round trip began later.
- */
-export async function clientDone(t: TestContext, port: number): Promise<void> {
-  const { client, socket } = await openHalf(t, port);
-  socket.end();
-  await client.readEnd();
-}

@@ -1,0 +1,78 @@
+"""What hooks get as `server`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tunicorn.config import Config, Hook
+from tunicorn.log import Logger
+from tunicorn.server import Server
+
+
+def make_server(logger: Logger, hooks: dict[str, Hook] | None = None, **settings: object) -> Server:
+    return Server(Config({"workers": 3, "proc_name": None, **settings}, hooks or {}), logger, 4121)
+
+
+def test_the_server_has_the_attributes_that_hooks_know(logger: Logger) -> None:
+    server = make_server(logger, bind=["127.0.0.1:8000", "unix:/run/a.sock"], proc_name="shop")
+    assert server.pid == 4121
+    assert server.num_workers == 3
+    assert server.address == ["127.0.0.1:8000", "unix:/run/a.sock"]
+    assert server.proc_name == "shop"
+    assert server.log is logger
+    assert server.cfg.workers == 3
+    assert server.WORKERS == {}
+
+
+def test_the_process_name_is_gunicorns_unless_it_is_set(logger: Logger) -> None:
+    assert make_server(logger).proc_name == "gunicorn"
+
+
+def test_a_hook_is_called_with_its_arguments(logger: Logger) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    def pre_fork(*arguments: object) -> str:
+        calls.append(arguments)
+        return "ignored"
+
+    server = make_server(logger, {"pre_fork": pre_fork})
+    assert server.call_hook("pre_fork", server, "worker") is None
+    assert calls == [(server, "worker")]
+
+
+def test_a_hook_that_is_not_there_is_not_called(logger: Logger, log_path: Path) -> None:
+    assert make_server(logger).call_hook("on_exit", "server") is None
+    assert log_path.read_text() == ""
+
+
+def test_a_hook_that_raises_is_logged_and_reported(logger: Logger, log_path: Path) -> None:
+    def when_ready(_server: Server) -> None:
+        raise RuntimeError("no mail server")
+
+    server = make_server(logger, {"when_ready": when_ready})
+    report = server.call_hook("when_ready", server)
+    assert report is not None
+    assert report.startswith("Traceback (most recent call last):\n")
+    assert report.endswith("RuntimeError: no mail server")
+    assert re.search(r"\[ERROR\] The hook when_ready raised\nTraceback ", log_path.read_text())
+    assert report in log_path.read_text()
+
+
+def test_a_hook_that_takes_other_arguments_is_reported(logger: Logger) -> None:
+    def on_starting() -> None:
+        """Lacks the argument."""
+
+    report = make_server(logger, {"on_starting": on_starting}).call_hook("on_starting", "server")
+    assert report is not None
+    assert "takes 0 positional arguments but 1 was given" in report
+
+
+def test_a_hook_may_end_the_process(logger: Logger) -> None:
+    def worker_exit(_server: Server) -> None:
+        raise SystemExit(7)
+
+    with pytest.raises(SystemExit, match="7"):
+        make_server(logger, {"worker_exit": worker_exit}).call_hook("worker_exit", "server")

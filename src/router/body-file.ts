@@ -1,0 +1,44 @@
+import { open, unlink, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A private file (mode 0600) for a body in passing. */
+export interface BodyFile {
+  readonly handle: FileHandle;
+  /** Under which another process of this user can open the same file. */
+  readonly path: string;
+  /** Closes and removes it. */
+  dispose(): Promise<void>;
+}
+
+let fileNumber = 0;
+
+/**
+ * Makes a body file. On Linux its name is removed at once, so that nothing is left however this process
+ * ends; others reach it through our open descriptor. Elsewhere the name stays until `dispose`.
+ */
+export async function makeBodyFile(directory: string): Promise<BodyFile> {
+  fileNumber += 1;
+  const path = join(directory, `body-${process.pid}-${fileNumber}`);
+  const handle = await open(path, "wx+", 0o600);
+  if (process.platform === "linux") {
+    await unlink(path);
+    return { handle, path: `/proc/${process.pid}/fd/${handle.fd}`, dispose: () => handle.close() };
+  }
+  return {
+    handle,
+    path,
+    dispose: async () => {
+      await handle.close();
+      await unlink(path);
+    },
+  };
+}
+
+/** Writes all of it at a position; one `write` may write less. */
+export async function writeFully({ handle }: BodyFile, bytes: Buffer, position: number): Promise<void> {
+  let offset = 0;
+  while (offset < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, offset, bytes.length - offset, position + offset);
+    offset += bytesWritten;
+  }
+}

@@ -1,0 +1,142 @@
+import type { Exchange } from "../http/exchange.ts";
+import { makeBodyFile, writeFully, type BodyFile } from "./body-file.ts";
+import type { BufferBudget } from "./buffer-budget.ts";
+
+/** Read from the file and written to the client in one step. */
+const STEP_BYTES = 256 * 1024;
+
+export interface BufferedResponseOptions {
+  readonly exchange: Exchange;
+  readonly budget: BufferBudget;
+  /** Private directory for the file. */
+  readonly directory: string;
+  /** The worker may go on after `isFull`. */
+  readonly onRoom: () => void;
+  /** The response could not be stored; it is cut off. */
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * direct: pieces go to the client's socket. filing: the client is slow, so they go to a file, from which it
+ * is fed; when the file is used up, direct again. closed: nothing more is taken.
+ */
+type State = "direct" | "filing" | "closed";
+
+/**
+ * The body of a response on its way to a client that may be slow. A worker is done when it has given its
+ * response here: up to a limit in memory, then in a file, within the budget of all responses together.
+ */
+export class BufferedResponse {
+  readonly #options: BufferedResponseOptions;
+  #state: State = "direct";
+  #file: BodyFile | null = null;
+  /** File operations run one after another. */
+  #work: Promise<void> = Promise.resolve();
+  #writtenBytes = 0;
+  #readBytes = 0;
+  #isReading = false;
+  #isEnded = false;
+
+  constructor(options: BufferedResponseOptions) {
+    this.#options = options;
+  }
+
+  /** The worker must wait: neither memory nor disk has room. */
+  get isFull(): boolean {
+    const { exchange, budget } = this.#options;
+    if (this.#state === "direct") return false;
+    return budget.isDiskFull && exchange.unsentBytes > 0;
+  }
+
+  write(bytes: Buffer): void {
+    const { exchange, budget } = this.#options;
+    if (this.#state === "closed" || bytes.length === 0) return;
+    if (this.#state === "filing") {
+      this.#store(bytes);
+      return;
+    }
+    exchange.write(bytes);
+    if (exchange.unsentBytes > budget.responseMemoryBytes) this.#state = "filing";
+  }
+
+  /** Nothing more comes from the worker. */
+  end(): void {
+    this.#isEnded = true;
+    if (this.#isUsedUp) this.#finish();
+    else if (this.#options.exchange.unsentBytes === 0) this.onDrain();
+  }
+
+  /** The client has taken everything so far. */
+  onDrain(): void {
+    if (this.#state !== "filing" || this.#isReading) return;
+    if (!this.#isUsedUp) {
+      this.#isReading = true;
+      this.#enqueue(() => this.#feed());
+      return;
+    }
+    if (this.#isEnded) {
+      this.#finish();
+      return;
+    }
+    this.#state = "direct";
+    this.#options.onRoom();
+  }
+
+  /** The client is gone, or the response failed: what is stored is thrown away. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#options.budget.releaseDisk(this.#writtenBytes - this.#readBytes);
+    this.#work = this.#work.then(() => this.#file?.dispose()).catch(() => undefined);
+  }
+
+  get #isUsedUp(): boolean {
+    return this.#readBytes === this.#writtenBytes;
+  }
+
+  #store(bytes: Buffer): void {
+    const { directory, budget } = this.#options;
+    const position = this.#writtenBytes;
+    this.#writtenBytes += bytes.length;
+    budget.takeDisk(bytes.length);
+    this.#enqueue(async () => {
+      this.#file ??= await makeBodyFile(directory);
+      await writeFully(this.#file, bytes, position);
+      if (this.#options.exchange.unsentBytes === 0) this.onDrain();
+    });
+  }
+
+  /** Gives the client the next stored bytes. */
+  async #feed(): Promise<void> {
+    const { exchange, budget, onRoom } = this.#options;
+    const size = Math.min(STEP_BYTES, this.#writtenBytes - this.#readBytes);
+    const buffer = Buffer.allocUnsafe(size);
+    const { bytesRead } = (await this.#file?.handle.read(buffer, 0, size, this.#readBytes)) ?? {
+      bytesRead: 0,
+    };
+    this.#isReading = false;
+    if (this.#state === "closed") return;
+    if (bytesRead === 0) throw new Error("the stored response ended early");
+    this.#readBytes += bytesRead;
+    budget.releaseDisk(bytesRead);
+    exchange.write(buffer.subarray(0, bytesRead));
+    if (!budget.isDiskFull) onRoom();
+    if (exchange.unsentBytes === 0) this.onDrain();
+  }
+
+  #finish(): void {
+    this.close();
+    this.#options.exchange.end();
+  }
+
+  #enqueue(step: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#state !== "closed") await step();
+    });
+    this.#work = this.#work.catch((error: unknown) => {
+      if (this.#state === "closed") return;
+      this.close();
+      this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+}
