@@ -179,7 +179,7 @@ FAILURES = {
         "./shop.py:app",
         EXIT_WORKER_BOOT,
         r"no module named .* in .*",
-        r'.*write the module: shop:app',
+        r".*write the module: shop:app",
     ),
     "folders": Failure(
         "site_package/inner/wsgi",
@@ -228,7 +228,10 @@ FAILURES = {
         "shop:long", EXIT_APPLICATION_LOAD, r'"long" is \'x{79}\.\.\. \(str\), want something callable', None
     ),
     "None": Failure(
-        "shop:nothing", EXIT_APPLICATION_LOAD, r'"nothing" is None \(NoneType\), want something callable', None
+        "shop:nothing",
+        EXIT_APPLICATION_LOAD,
+        r'"nothing" is None \(NoneType\), want something callable',
+        None,
     ),
     "factory that returns nothing": Failure(
         "shop:create_nothing()",
@@ -276,7 +279,19 @@ def test_a_folder_without_modules_is_said_to_have_none() -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "expression",
-    ["app.inner", "app[0]", "app or None", "lambda: 1", "1", "'text'", "(", "app app", "a:b", "app().x", "a.b()"],
+    [
+        "app.inner",
+        "app[0]",
+        "app or None",
+        "lambda: 1",
+        "1",
+        "'text'",
+        "(",
+        "app app",
+        "a:b",
+        "app().x",
+        "a.b()",
+    ],
 )
 def test_an_expression_that_is_neither_name_nor_call_is_refused(expression: str) -> None:
     error = load_failing(f"shop:{expression}")
@@ -313,7 +328,11 @@ class Raised(NamedTuple):
 
 RAISED = {
     "module that raises": Raised(
-        "raises", EXIT_WORKER_BOOT, 'importing "raises" failed', r"raises.py\", line 5", "RuntimeError: no database"
+        "raises",
+        EXIT_WORKER_BOOT,
+        'importing "raises" failed',
+        r"raises.py\", line 5",
+        "RuntimeError: no database",
     ),
     "module whose import raises": Raised(
         "raises_deep",
@@ -333,7 +352,11 @@ RAISED = {
         "exits", EXIT_WORKER_BOOT, 'importing "exits" failed', r"exits.py\", line 3", "SystemExit: not today"
     ),
     "module that interrupts": Raised(
-        "interrupts", EXIT_WORKER_BOOT, 'importing "interrupts" failed', r"interrupts.py\", line 1", "KeyboardInterrupt"
+        "interrupts",
+        EXIT_WORKER_BOOT,
+        'importing "interrupts" failed',
+        r"interrupts.py\", line 1",
+        "KeyboardInterrupt",
     ),
     "module that misses another": Raised(
         "misses_module",

@@ -100,6 +100,7 @@ def test_the_configuration_file_may_import_what_is_in_its_folder(folder: Path) -
 def test_a_configuration_file_is_run_anew_each_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = folder / "gunicorn.conf.py"
+    path = folder / "gunicorn.conf.py"
     path.write_text("workers = 2\n")
     os.utime(path, (1_700_000_000, 1_700_000_000))
     assert read().values == {"workers": 2}
@@ -126,7 +127,12 @@ class Helper: pass
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("worker", "workers"), ("wokers", "workers"), ("time_out", "timeout"), ("gracefull_timeout", "graceful_timeout")],
+    [
+        ("worker", "workers"),
+        ("wokers", "workers"),
+        ("time_out", "timeout"),
+        ("gracefull_timeout", "graceful_timeout"),
+    ],
 )
 def test_an_unknown_name_that_looks_like_a_slip_is_told_with_the_nearest_name(
     folder: Path, name: str, meant: str
@@ -155,7 +161,9 @@ def test_a_hook_may_be_a_function(folder: Path) -> None:
 
 
 def test_a_hook_may_be_a_dotted_string(folder: Path) -> None:
-    write_modules(folder, {"hooks/__init__.py": "", "hooks/forks.py": "def before(s, w):\n    return 'before'\n"})
+    write_modules(
+        folder, {"hooks/__init__.py": "", "hooks/forks.py": "def before(s, w):\n    return 'before'\n"}
+    )
     hooks = read_source(folder, "pre_fork = 'hooks.forks.before'\n").hooks
     assert hooks["pre_fork"](1, 2) == "before"
 
@@ -171,7 +179,9 @@ def test_a_hook_is_no_setting(folder: Path) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [("3", "3"), ("None", "None"), ("['f']", "['f']")])
 def test_a_hook_that_is_no_function_is_refused(folder: Path, value: str, shown: str) -> None:
-    assert fail_source(folder, f"pre_fork = {value}\n") == f"The hook pre_fork must be a function, not {shown}"
+    assert (
+        fail_source(folder, f"pre_fork = {value}\n") == f"The hook pre_fork must be a function, not {shown}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,7 +205,9 @@ def test_a_dotted_hook_that_cannot_be_found_is_an_error_for_the_operator(folder:
         pytest.param("a = 1\nraise SystemExit(3)\n", "SystemExit: 3", id="SystemExit"),
         pytest.param("import sys\nsys.exit('stop here')\n", "SystemExit: stop here", id="sys.exit"),
         pytest.param("a = 1\nraise KeyboardInterrupt\n", "KeyboardInterrupt", id="KeyboardInterrupt"),
-        pytest.param("a = 1\nimport not_there\n", "ModuleNotFoundError: No module named 'not_there'", id="import"),
+        pytest.param(
+            "a = 1\nimport not_there\n", "ModuleNotFoundError: No module named 'not_there'", id="import"
+        ),
     ],
 )
 def test_what_the_configuration_file_raises_is_shown_from_its_own_line_on(
@@ -289,7 +301,9 @@ def hook(*_arguments: object) -> str:
 
 @pytest.fixture
 def cfg() -> Config:
-    return Config({"workers": 3, "bind": ["a:1", "b:2"], "raw_env": ["A=1", "B=x=y", "C="]}, {"pre_fork": hook})
+    return Config(
+        {"workers": 3, "bind": ["a:1", "b:2"], "raw_env": ["A=1", "B=x=y", "C="]}, {"pre_fork": hook}
+    )
 
 
 def test_settings_and_hooks_are_attributes(cfg: Config) -> None:

@@ -54,7 +54,9 @@ READS: list[Any] = [
     pytest.param(lambda stream: stream.readlines(1), [b"one\n"], id="readlines with a hint"),
     pytest.param(list, [b"one\n", b"two\n", b"three"], id="iteration"),
     pytest.param(lambda stream: (stream.read(), stream.read(), stream.read(1))[1:], (b"", b""), id="end"),
-    pytest.param(lambda stream: (stream.read(), stream.seek(0), stream.read())[2], b"one\ntwo\nthree", id="seek"),
+    pytest.param(
+        lambda stream: (stream.read(), stream.seek(0), stream.read())[2], b"one\ntwo\nthree", id="seek"
+    ),
 ]
 
 

@@ -184,7 +184,9 @@ def test_an_entry_that_is_no_pair_is_refused(entry: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [(("X", "v"),), {"X": "v"}, iter([("X", "v")]), None], ids=["tuple", "dict", "iterator", "None"]
+    "headers",
+    [(("X", "v"),), {"X": "v"}, iter([("X", "v")]), None],
+    ids=["tuple", "dict", "iterator", "None"],
 )
 def test_headers_that_are_not_a_list_are_refused(headers: Any) -> None:
     with pytest.raises(TypeError, match="response headers must be a list, not"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from tunicorn import __version__
@@ -33,6 +34,23 @@ class FileWrapper:
             if not block:
                 return
             yield block
+
+
+def file_part(filelike: Any) -> tuple[bytes, int, int] | None:
+    """Path, start and length of what is left of a file-like object, if the router can read it itself.
+
+    The path is that of our descriptor, so that it also leads to a file without a name.
+    """
+    try:
+        fd = filelike.fileno()
+        status = os.fstat(fd)
+        start = filelike.tell()
+    except (AttributeError, OSError, ValueError):
+        return None
+    path = f"/proc/{os.getpid()}/fd/{fd}"
+    if not stat.S_ISREG(status.st_mode) or start >= status.st_size or not os.path.exists(path):
+        return None
+    return path.encode(), start, status.st_size - start
 
 
 def make_template(cfg: Config, log: Logger) -> dict[str, Any]:

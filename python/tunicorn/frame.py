@@ -18,9 +18,12 @@ LEAVING: Final = 3
 DRAIN: Final = 4
 REQUEST: Final = 16
 CANCEL: Final = 17
+FILE_ANSWER: Final = 18
 RESPONSE: Final = 32
 BODY: Final = 33
 FAILED: Final = 34
+INTERIM: Final = 35
+FILE: Final = 36
 
 #: The message of this stream is complete with this frame.
 END: Final = 1
@@ -34,6 +37,9 @@ FILE_BODY: Final = 8
 #: reason length, field lines length, content length
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")
 NO_CONTENT_LENGTH: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+#: start and length of a part of a file
+FILE_PREFIX: Final = struct.Struct("<QQ")
 
 HEAD_LENGTH: Final = struct.Struct("<I")
 
@@ -64,6 +70,11 @@ def encode_response(
     size = len(prefix) + len(reason) + len(field_lines) + len(body)
     header = HEADER.pack(size, RESPONSE, flags, status, stream)
     return b"".join((header, prefix, reason, field_lines, body))
+
+
+def encode_file(stream: int, path: bytes, start: int, length: int) -> bytes:
+    """A FILE frame: the rest of the body is this part of a file."""
+    return encode(FILE, stream, FILE_PREFIX.pack(start, length) + path)
 
 
 def decode_request(payload: bytes) -> tuple[dict[str, str], bytes]:

@@ -56,6 +56,17 @@ class ResponseHead:
         self.field_lines = "".join(lines).encode("latin-1")
 
 
+def encode_interim_fields(headers: Headers) -> bytes:
+    """Field lines of an interim response, checked like those of a final one."""
+    lines: list[str] = []
+    for entry in headers:
+        name, value = _check_header(entry)
+        lower = _checked_names.get(name) or _check_name(name)
+        if lower != "content-length" and lower not in _DROPPED:
+            lines.append(f"{name}: {value}\r\n")
+    return "".join(lines).encode("latin-1")
+
+
 def parse_status(status: str) -> tuple[int, bytes]:
     """The number and the reason of a status such as "200 OK"."""
     if type(status) is not str:

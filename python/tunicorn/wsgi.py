@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn import frame
-from tunicorn.environ import make_template, open_body
-from tunicorn.response import Headers, ResponseHead
+from tunicorn.environ import FileWrapper, file_part, make_template, open_body
+from tunicorn.response import Headers, ResponseHead, encode_interim_fields
 
 if TYPE_CHECKING:
     from tunicorn.application import Application
@@ -23,6 +23,9 @@ ExceptionInfo = (
 
 #: Body bytes in one frame: the router passes on what comes, and its buffers stay small.
 BODY_FRAME_BYTES: Final = 256 * 1024
+
+
+EARLY_HINTS: Final = 103
 
 
 class ClientDisconnectedError(Exception):
@@ -52,6 +55,7 @@ class WsgiGateway:
         response = Response(self._channel, stream, after)
         body_input = open_body(body, bool(flags & frame.FILE_BODY))
         environ["wsgi.input"] = body_input
+        environ["wsgi.early_hints"] = response.send_early_hints
         try:
             self._respond(environ, response)
         except ClientDisconnectedError:
@@ -77,7 +81,7 @@ class WsgiGateway:
         try:
             if type(result) is list or type(result) is tuple:
                 response.send_whole(b"".join(result))
-            else:
+            elif not (type(result) is FileWrapper and response.send_file(result.filelike)):
                 self._send_pieces(result, response)
         finally:
             close = getattr(result, "close", None)
@@ -160,6 +164,37 @@ class Response:
             self._send_head(b"", 0)
             self._send_body(data, flags)
         self.is_ended = flags != 0
+
+    def send_early_hints(self, headers: Headers) -> None:
+        """wsgi.early_hints: a 103 response with these headers, as long as the final one has not begun."""
+        if not self.is_head_sent:
+            self._transmit(
+                frame.encode(frame.INTERIM, self._stream, encode_interim_fields(headers), aux=EARLY_HINTS)
+            )
+
+    def send_file(self, filelike: Any) -> bool:
+        """Lets the router read the rest of a file. False when it cannot; the caller sends it then."""
+        part = file_part(filelike)
+        head = self._head
+        if part is None or head is None or self.is_head_sent:
+            return False
+        path, start, length = part
+        if head.content_length is None:
+            head.content_length = length
+        length = min(length, head.content_length)
+        self._send_head(b"", 0)
+        self._transmit(frame.encode_file(self._stream, path, start, length))
+        self.is_ended = self._is_file_taken()
+        return self.is_ended
+
+    def _is_file_taken(self) -> bool:
+        while True:
+            received = self._channel.receive()
+            if received is None:
+                self.is_channel_broken = True
+                raise ConnectionResetError("the router went away while it was given a file")
+            if received.kind == frame.FILE_ANSWER and received.stream == self._stream:
+                return received.aux == 1
 
     def end(self) -> None:
         """The application has nothing more to say."""

@@ -14,9 +14,12 @@ export const FrameType = {
   drain: 4,
   request: 16,
   cancel: 17,
+  fileAnswer: 18,
   response: 32,
   body: 33,
   failed: 34,
+  interim: 35,
+  file: 36,
 } as const;
 
 /** Frame flags, each one bit. */

@@ -31,7 +31,23 @@ export type WorkerMessage =
       readonly after: AfterFrame;
     }
   | { readonly type: "body"; readonly stream: number; readonly body: Buffer; readonly after: AfterFrame }
-  | { readonly type: "failed"; readonly stream: number; readonly after: AfterFrame };
+  | { readonly type: "failed"; readonly stream: number; readonly after: AfterFrame }
+  /** An interim response, such as 103 with early hints. */
+  | {
+      readonly type: "interim";
+      readonly stream: number;
+      readonly status: number;
+      readonly fieldLines: Buffer;
+    }
+  /** The rest of the body is this part of a file. The router answers whether it takes it. */
+  | { readonly type: "file"; readonly stream: number; readonly file: FilePart };
+
+/** A part of a file that the router may read. */
+export interface FilePart {
+  readonly path: string;
+  readonly start: number;
+  readonly bytes: number;
+}
 
 /** What holds once the frame is handled. */
 export interface AfterFrame {
@@ -44,6 +60,9 @@ export interface AfterFrame {
 export type RequestBody =
   | { readonly type: "memory"; readonly pieces: readonly Buffer[]; readonly bytes: number }
   | { readonly type: "file"; readonly path: string };
+
+/** Octets before the path of a file: start and length. */
+const FILE_PREFIX_BYTES = 16;
 
 /** Octets before the field lines of a response: reason length, field-line length, content length. */
 const RESPONSE_PREFIX_BYTES = 16;
@@ -85,9 +104,14 @@ export function encodeDrain(): Buffer {
   return encodeEmpty(FrameType.drain, 0);
 }
 
-function encodeEmpty(type: number, stream: number): Buffer {
+/** The answer to a file frame: the router has it open and sends it, or the worker has to. */
+export function encodeFileAnswer(stream: number, isTaken: boolean): Buffer {
+  return encodeEmpty(FrameType.fileAnswer, stream, isTaken ? 1 : 0);
+}
+
+function encodeEmpty(type: number, stream: number, aux = 0): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
-  writeFrameHeader(frame, 0, { payloadBytes: 0, type, flags: 0, aux: 0, stream });
+  writeFrameHeader(frame, 0, { payloadBytes: 0, type, flags: 0, aux, stream });
   return frame;
 }
 
@@ -106,6 +130,10 @@ export function decodeWorkerMessage(header: FrameHeader, payload: Buffer): Worke
       return { type: "body", stream: header.stream, body: payload, after: afterFrame(header.flags) };
     case FrameType.failed:
       return { type: "failed", stream: header.stream, after: afterFrame(header.flags) };
+    case FrameType.interim:
+      return { type: "interim", stream: header.stream, status: header.aux, fieldLines: payload };
+    case FrameType.file:
+      return { type: "file", stream: header.stream, file: decodeFile(payload) };
     default:
       throw new TunicornError("ERR_PROTOCOL", `A worker sent a frame of type ${header.type}`);
   }
@@ -128,6 +156,17 @@ function decodeResponse(header: FrameHeader, payload: Buffer): WorkerMessage {
     fieldLines: payload.subarray(reasonEnd, linesEnd),
     body: payload.subarray(linesEnd),
     after: afterFrame(header.flags),
+  };
+}
+
+function decodeFile(payload: Buffer): FilePart {
+  if (payload.length <= FILE_PREFIX_BYTES) {
+    throw new TunicornError("ERR_PROTOCOL", "A file frame is shorter than its parts");
+  }
+  return {
+    start: Number(payload.readBigUInt64LE(0)),
+    bytes: Number(payload.readBigUInt64LE(8)),
+    path: payload.toString("utf8", FILE_PREFIX_BYTES),
   };
 }
 

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import type { RequestHead } from "./request-head.ts";
 import {
   decideFraming,
@@ -83,6 +84,13 @@ export class Exchange {
    */
   probe(): void {
     if (this.#state === "waiting" && this.head.version === "HTTP/1.1") this.#transport.write(CONTINUE);
+  }
+
+  /** Sends an interim response (RFC 9110 section 15.2), which an HTTP/1.0 client would not understand. */
+  interim(status: number, fieldLines: Buffer): void {
+    if (this.#state !== "waiting" || this.head.version !== "HTTP/1.1") return;
+    const line = Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Interim"}\r\n`, "latin1");
+    this.#transport.write(Buffer.concat([line, fieldLines, CRLF]));
   }
 
   /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */

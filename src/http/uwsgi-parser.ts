@@ -166,6 +166,7 @@ function readText(block: Buffer, position: number): string {
 /** Makes the head as if the request had come by HTTP: its line from variables, its fields back under their names. */
 function toHead(packet: Packet, limits: HttpLimits, policy: HttpPolicy): RequestHead {
   const { variables } = packet;
+  checkLength(variables.get("CONTENT_LENGTH") ?? "");
   const { names, values } = toFields(packet, limits);
   const method = required(variables, "REQUEST_METHOD");
   const protocol = required(variables, "SERVER_PROTOCOL");
@@ -180,7 +181,6 @@ function toHead(packet: Packet, limits: HttpLimits, policy: HttpPolicy): Request
       `The request line is longer than ${requestLineBytes} bytes`,
     );
   }
-  checkLength(variables.get("CONTENT_LENGTH") ?? "");
   // The front server may speak HTTP/2 or 3 with the client; what it says here is said as in HTTP/1.1.
   const version = /^HTTP\/[23](?:\.0)?$/.test(protocol) ? "HTTP/1.1" : protocol;
   const head = makeHead({ method, target: sent, version, names, values }, policy);

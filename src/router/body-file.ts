@@ -42,3 +42,9 @@ export async function writeFully({ handle }: BodyFile, bytes: Buffer, position: 
     offset += bytesWritten;
   }
 }
+
+/** Opens a file of the application for reading; it is not removed. */
+export async function openBodyFile(path: string): Promise<BodyFile> {
+  const handle = await open(path, "r");
+  return { handle, path, dispose: () => handle.close() };
+}

@@ -36,6 +36,8 @@ export class BufferedResponse {
   #readBytes = 0;
   #isReading = false;
   #isEnded = false;
+  /** The file is the application's: it takes none of our disk. */
+  #isForeignFile = false;
 
   constructor(options: BufferedResponseOptions) {
     this.#options = options;
@@ -57,6 +59,18 @@ export class BufferedResponse {
     }
     exchange.write(bytes);
     if (exchange.unsentBytes > budget.responseMemoryBytes) this.#state = "filing";
+  }
+
+  /** The rest of the body is part of a file. False when bytes of the worker are stored and come first. */
+  feedFrom(file: BodyFile, start: number, bytes: number): boolean {
+    if (this.#state !== "direct") return false;
+    this.#state = "filing";
+    this.#file = file;
+    this.#isForeignFile = true;
+    this.#readBytes = start;
+    this.#writtenBytes = start + bytes;
+    this.end();
+    return true;
   }
 
   /** Nothing more comes from the worker. */
@@ -86,7 +100,7 @@ export class BufferedResponse {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#options.budget.releaseDisk(this.#writtenBytes - this.#readBytes);
+    this.#releaseDisk(this.#writtenBytes - this.#readBytes);
     this.#work = this.#work.then(() => this.#file?.dispose()).catch(() => undefined);
   }
 
@@ -118,10 +132,14 @@ export class BufferedResponse {
     if (this.#state === "closed") return;
     if (bytesRead === 0) throw new Error("the stored response ended early");
     this.#readBytes += bytesRead;
-    budget.releaseDisk(bytesRead);
+    this.#releaseDisk(bytesRead);
     exchange.write(buffer.subarray(0, bytesRead));
     if (!budget.isDiskFull) onRoom();
     if (exchange.unsentBytes === 0) this.onDrain();
+  }
+
+  #releaseDisk(bytes: number): void {
+    if (!this.#isForeignFile) this.#options.budget.releaseDisk(bytes);
   }
 
   #finish(): void {

@@ -1,4 +1,4 @@
-import type { RequestBody, WorkerMessage } from "../channel/messages.ts";
+import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
 
 type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
 
@@ -28,6 +28,9 @@ export interface WorkerRequest {
   onStart(worker: RequestWorker): void;
   onResponse(message: ResponseMessage): void;
   onBody(bytes: Buffer, isEnd: boolean): void;
+  onInterim(status: number, fieldLines: Buffer): void;
+  /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
+  onFile(file: FilePart): Promise<boolean>;
   onFailure(failure: RequestFailure): void;
 }
 

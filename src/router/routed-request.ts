@@ -1,10 +1,11 @@
-import type { RequestBody, WorkerMessage } from "../channel/messages.ts";
+import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
 import { errorKinds, type ErrorCode } from "../errors.ts";
 import { errorPage, retryAfter } from "../http/error-page.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
 import type { AccessRecord } from "../log/access-format.ts";
+import { openBodyFile, type BodyFile } from "./body-file.ts";
 import { BufferedResponse } from "./buffered-response.ts";
 import type { Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
@@ -146,6 +147,27 @@ export class RoutedRequest implements WorkerRequest {
     } else if (response.isFull) {
       this.#worker?.pause();
     }
+  }
+
+  onInterim(status: number, fieldLines: Buffer): void {
+    this.#exchange.interim(status, fieldLines);
+  }
+
+  async onFile(part: FilePart): Promise<boolean> {
+    const response = this.#response;
+    if (response === null) return false;
+    let file: BodyFile;
+    try {
+      file = await openBodyFile(part.path);
+    } catch {
+      return false;
+    }
+    if (this.isCancelled || !response.feedFrom(file, part.start, part.bytes)) {
+      await file.dispose();
+      return this.isCancelled;
+    }
+    this.#release();
+    return true;
   }
 
   onFailure(failure: RequestFailure): void {

@@ -4,8 +4,10 @@ import {
   decodeWorkerMessage,
   encodeCancel,
   encodeDrain,
+  encodeFileAnswer,
   encodeRequest,
   type AfterFrame,
+  type FilePart,
   type Hello,
   type WorkerMessage,
 } from "../channel/messages.ts";
@@ -197,9 +199,25 @@ export class WorkerChannel implements RequestWorker, Waiting {
         this.#deliver((request) => request.onFailure("raised"));
         this.#after(message.after);
         break;
+      case "interim":
+        this.#checkStream(message.stream);
+        this.#deliver((request) => request.onInterim(message.status, message.fieldLines));
+        break;
+      case "file":
+        this.#checkStream(message.stream);
+        void this.#onFile(message.stream, message.file);
+        break;
       default:
         message satisfies never;
     }
+  }
+
+  /** A file that the router takes ends the worker's part of the response. */
+  async #onFile(stream: number, file: FilePart): Promise<void> {
+    const isTaken = this.#request === null || this.#isAbandoned || (await this.#request.onFile(file));
+    if (this.#state !== "busy" || this.#stream !== stream) return;
+    if (isTaken) this.#after({ isEnd: true, isReady: false, isLast: false });
+    this.#socket.write(encodeFileAnswer(stream, isTaken));
   }
 
   #after(after: AfterFrame): void {
