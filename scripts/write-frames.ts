@@ -64,6 +64,16 @@ const frames: readonly RecordedFrame[] = [
     fields: { type: "cancel", direction: "to-worker", flags: [], aux: 0, stream: 4294967295 },
   },
   {
+    name: "file-answer-taken",
+    octets: [hex("00000000 12 00 0100 08000000")],
+    fields: { type: "file-answer", direction: "to-worker", flags: [], aux: 1, stream: 8 },
+  },
+  {
+    name: "file-answer-refused",
+    octets: [hex("00000000 12 00 0000 09000000")],
+    fields: { type: "file-answer", direction: "to-worker", flags: [], aux: 0, stream: 9 },
+  },
+  {
     name: "request-without-body",
     octets: [
       hex("33000000 10 01 0000 01000000"),
@@ -369,6 +379,36 @@ const frames: readonly RecordedFrame[] = [
     name: "failed-last",
     octets: [hex("00000000 22 05 0000 06000000")],
     fields: { type: "failed", direction: "to-router", flags: ["end", "last"], aux: 0, stream: 6 },
+  },
+  {
+    name: "interim",
+    octets: [hex("1d000000 23 00 6700 07000000"), "Link: </a.css>; rel=preload\r\n"],
+    fields: {
+      type: "interim",
+      direction: "to-router",
+      flags: [],
+      aux: 103,
+      stream: 7,
+      fieldLines: "Link: </a.css>; rel=preload\r\n",
+    },
+  },
+  {
+    name: "file",
+    octets: [
+      hex("20000000 24 00 0000 08000000"),
+      hex("10000000 00000000 00f2052a 01000000"),
+      "/proc/4121/fd/17",
+    ],
+    fields: {
+      type: "file",
+      direction: "to-router",
+      flags: [],
+      aux: 0,
+      stream: 8,
+      start: 16,
+      length: 5000000000,
+      path: "/proc/4121/fd/17",
+    },
   },
 ];
 

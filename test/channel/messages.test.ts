@@ -6,6 +6,7 @@ import {
   decodeWorkerMessage,
   encodeCancel,
   encodeDrain,
+  encodeFileAnswer,
   encodeRequest,
   type AfterFrame,
   type RequestBody,
@@ -47,6 +48,10 @@ function expectedMessage(frame: RecordedFrame): unknown {
       return { type: "body", stream, body, after: after(frame) };
     case FrameType.failed:
       return { type: "failed", stream, after: after(frame) };
+    case FrameType.interim:
+      return { type: "interim", stream, status: frame.aux, fieldLines: latin1(frame.fieldLines ?? "") };
+    case FrameType.file:
+      return { type: "file", stream, file: { path: frame.path, start: frame.start, bytes: frame.length } };
     default:
       throw new Error(`${frame.name} does not go to the router`);
   }
@@ -88,6 +93,11 @@ test("encodeRequest() writes a path beyond ASCII in UTF-8, as file systems hold 
 test("encodeCancel() writes the recorded frames", () => {
   assert.deepEqual(encodeCancel(7), recordedFrame("cancel").octets);
   assert.deepEqual(encodeCancel(4294967295), recordedFrame("cancel-largest-stream").octets);
+});
+
+test("encodeFileAnswer() writes the recorded frames", () => {
+  assert.deepEqual(encodeFileAnswer(8, true), recordedFrame("file-answer-taken").octets);
+  assert.deepEqual(encodeFileAnswer(9, false), recordedFrame("file-answer-refused").octets);
 });
 
 test("encodeDrain() writes the recorded frame", () => {
@@ -136,6 +146,9 @@ const broken: readonly Broken[] = [
   { what: "DRAIN, which only a router sends", type: FrameType.drain, payload: Buffer.alloc(0) },
   { what: "REQUEST, which only a router sends", type: FrameType.request, payload: Buffer.alloc(4) },
   { what: "CANCEL, which only a router sends", type: FrameType.cancel, payload: Buffer.alloc(0) },
+  { what: "FILE_ANSWER, which only a router sends", type: FrameType.fileAnswer, payload: Buffer.alloc(0) },
+  { what: "a file without a path", type: FrameType.file, payload: Buffer.alloc(16) },
+  { what: "a file shorter than its numbers", type: FrameType.file, payload: Buffer.alloc(15) },
   { what: "type 0", type: 0, payload: Buffer.alloc(0) },
   { what: "type 255", type: 255, payload: Buffer.alloc(0) },
   { what: "HELLO without JSON", type: FrameType.hello, payload: Buffer.alloc(0) },

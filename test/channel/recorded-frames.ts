@@ -21,12 +21,17 @@ export interface RecordedFrame {
   readonly contentLength?: number | null;
   readonly reason?: string;
   readonly fieldLines?: string;
+  readonly start?: number;
+  readonly length?: number;
+  readonly path?: string;
 }
 
 interface Entry extends Omit<RecordedFrame, "name" | "octets" | "type" | "flags"> {
-  readonly type: keyof typeof FrameType;
+  readonly type: string;
   readonly flags: readonly string[];
 }
+
+const types: Readonly<Record<string, number>> = { ...FrameType, "file-answer": FrameType.fileAnswer };
 
 const flagBits: Readonly<Record<string, number>> = {
   end: FrameFlag.end,
@@ -52,17 +57,17 @@ function readFrames(): RecordedFrame[] {
     ...entry,
     name,
     octets: readFileSync(join(framesFolder, `${name}.bin`)),
-    type: FrameType[entry.type],
-    flags: entry.flags.reduce((bits, flag) => bits | bitOf(flag), 0),
+    type: numberOf(types, entry.type),
+    flags: entry.flags.reduce((bits, flag) => bits | numberOf(flagBits, flag), 0),
   }));
 }
 
-function bitOf(flag: string): number {
-  const bit = flagBits[flag];
-  if (bit === undefined) {
-    throw new Error(`There is no flag ${flag}`);
+function numberOf(table: Readonly<Record<string, number>>, name: string): number {
+  const found = table[name];
+  if (found === undefined) {
+    throw new Error(`frames.json has the unknown word ${name}`);
   }
-  return bit;
+  return found;
 }
 
 export function recordedFrame(name: string): RecordedFrame {

@@ -33,7 +33,7 @@ const trustCases: readonly TrustCase[] = [
   { entries: ["10.1.2.3/16"], includes: ["10.1.9.9"], excludes: ["10.2.2.3"] },
   { entries: ["192.0.2.7/32"], includes: ["192.0.2.7"], excludes: ["192.0.2.6", "192.0.2.8"] },
   { entries: ["0.0.0.0/0"], includes: ["203.0.113.9"], excludes: ["2001:db8::1"] },
-  { entries: ["::/0"], includes: ["2001:db8::1"], excludes: ["203.0.113.9"] },
+  { entries: ["::/0"], includes: ["2001:db8::1"], excludes: [] },
   {
     entries: ["2001:db8::/32"],
     includes: ["2001:db8::1", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"],

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { makeRouterSettings } from "../../src/arbiter/router-settings.ts";
 import { resolveSettings } from "../../src/config/layers.ts";
 import { fieldNameOf } from "../../src/http/field-name.ts";
+import { HttpFault } from "../../src/http/http-fault.ts";
 import type { RequestHead } from "../../src/http/request-head.ts";
 import type { Client } from "../../src/router/client.ts";
 import { cookEnviron } from "../../src/router/environ.ts";
@@ -515,12 +516,19 @@ for (const { what, settings, client = {}, expected } of underscores) {
   });
 }
 
-test("cookEnviron() refuses a header with an underscore if that is wished, and tells no one more than its name", () => {
-  assert.throws(() => cook({ fields: [["X_Evil\x1b", "secret"]], settings: { headerMap: "refuse" } }), {
-    code: "ERR_HTTP_HEADER_MAP",
-    status: 400,
-    message: /^(?!.*(?:\x1b|secret)).*X_EVIL/,
-  });
+test("cookEnviron() refuses a header with an underscore if that is wished, and tells its name, not its value", () => {
+  const request: Cooked = { fields: [["X_Evil", "secret"]], settings: { headerMap: "refuse" } };
+  assert.throws(
+    () => cook(request),
+    (error: unknown) => {
+      assert.ok(error instanceof HttpFault);
+      assert.equal(error.code, "ERR_HTTP_HEADER_MAP");
+      assert.equal(error.status, 400);
+      assert.match(error.message, /X_EVIL/);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    },
+  );
 });
 
 interface ServerCase {

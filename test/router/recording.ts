@@ -1,4 +1,4 @@
-import type { RequestBody } from "../../src/channel/messages.ts";
+import type { FilePart, RequestBody } from "../../src/channel/messages.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "../../src/router/dispatcher.ts";
 import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 
@@ -35,6 +35,8 @@ export interface RecordedRequestOptions {
   readonly environ?: string;
   readonly body?: RequestBody;
   readonly submittedAt?: number;
+  /** The answer to a file; refused without it. */
+  readonly takesFile?: () => Promise<boolean>;
   /** Called with each piece of the response that is not its last, before it is noted. */
   readonly onPiece?: (worker: RequestWorker) => void;
 }
@@ -88,6 +90,15 @@ export class RecordedRequest implements WorkerRequest {
       this.#options.onPiece?.(this.worker);
     }
     this.events.add(`body ${bytes.toString()}${endMark(isEnd)}`);
+  }
+
+  onInterim(status: number, fieldLines: Buffer): void {
+    this.events.add(`interim ${status} ${fieldLines.toString().trim()}`);
+  }
+
+  async onFile({ path, start, bytes }: FilePart): Promise<boolean> {
+    this.events.add(`file ${path} from ${start}, ${bytes} bytes`);
+    return this.#options.takesFile?.() ?? false;
   }
 
   onFailure(failure: RequestFailure): void {

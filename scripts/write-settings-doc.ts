@@ -1,0 +1,60 @@
+/** Writes docs/settings.md from the settings records: `npm run docs`. A test compares the page with what this makes. */
+import { writeFileSync } from "node:fs";
+import { allSettings } from "../src/config/settings/all.ts";
+import { hookNames } from "../src/config/settings/hooks.ts";
+import { settingsNotYet } from "../src/config/settings/not-yet.ts";
+import { sections } from "../src/config/setting.ts";
+
+type SettingRecord = (typeof allSettings)[number];
+
+/** The whole page. */
+export function settingsPage(): string {
+  const parts = sections.map((section) => sectionText(section));
+  return `<!-- Made by scripts/write-settings-doc.ts from src/config/settings/. Do not edit: run \`npm run docs\`. -->
+
+# Settings
+
+Every setting may stand in the configuration file under its name. Sources, the weakest first: defaults and environment variables,
+the configuration file, \`GUNICORN_CMD_ARGS\`, the command line. Settings that Gunicorn does not have are marked **own**.
+
+${parts.join("\n")}
+## Hooks
+
+Functions of the configuration file: ${hookNames.map((name) => `\`${name}\``).join(", ")}. They run in the mold, or in a worker where
+their name speaks of it, and get Gunicorn's \`server\` and \`worker\` objects.
+
+## Not yet
+
+Known by name; using one gives a warning: ${settingsNotYet.map((name) => `\`${name}\``).join(", ")}.
+`;
+}
+
+function sectionText(section: string): string {
+  const records = allSettings.filter((record) => record.section === section);
+  return `## ${section}\n\n${records.map((record) => recordText(record)).join("\n")}`;
+}
+
+function recordText(record: SettingRecord): string {
+  const value = record.metavar === null ? "" : ` ${record.metavar}`;
+  const flags = record.flags.map((flag) => `\`${flag}${value}\``).join(", ");
+  const facts = [
+    flags === "" ? "Configuration file only" : flags,
+    `default \`${defaultText(record)}\``,
+    ...("environment" in record && record.environment ? [`environment \`${record.environment.variable}\``] : []),
+    ...("isOwn" in record && record.isOwn ? ["**own**"] : []),
+  ];
+  return `### ${record.name}\n\n${facts.join(" · ")}\n\n${docText(record.doc)}\n`;
+}
+
+/** What depends on the machine is described instead of shown. */
+function defaultText(record: SettingRecord): string {
+  return record.name === "chdir" ? "the folder it is called in" : JSON.stringify(record.defaultValue);
+}
+
+function docText(doc: string): string {
+  return doc.replace(/ \(here [^)]*\)/, "");
+}
+
+if (process.argv[1] === import.meta.filename) {
+  writeFileSync(new URL("../docs/settings.md", import.meta.url), settingsPage());
+}
