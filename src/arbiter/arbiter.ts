@@ -11,6 +11,7 @@ import { Pidfile } from "./pidfile.ts";
 import { RouterHandle } from "./router-handle.ts";
 import { makeRouterSettings } from "./router-settings.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
+import { describeRequest, plural } from "./wording.ts";
 
 /**
  * starting: until all workers of the first generation are ready. running. reloading: a next generation
@@ -382,14 +383,6 @@ export class Arbiter {
     if (this.#active === null) throw new TunicornError("ERR_MOLD_LOST", "There is no active generation");
     return this.#active;
   }
-}
-
-function describeRequest({ method, target, ageMs }: RequestSummary): string {
-  return `${method} ${target} after ${(ageMs / 1000).toFixed(1)} s`;
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function promiseWithResolve(): { readonly promise: Promise<void>; readonly resolve: () => void } {

@@ -1,54 +1,11 @@
 import type { Socket } from "node:net";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { Waiting } from "../system/deadlines.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import { Exchange, type ExchangeTransport } from "./exchange.ts";
 import { HttpFault } from "./http-fault.ts";
-import type { HttpLimits } from "./limits.ts";
-import type { HttpPolicy } from "./policy.ts";
-import { RequestParser } from "./request-parser.ts";
+import type { ProxyPreambleReader } from "./proxy-protocol.ts";
+import type { RequestSource } from "./request-source.ts";
 import { errorAnswer } from "./error-page.ts";
-
-/** How long a connection may wait for its client, in milliseconds; Infinity: for ever. */
-export interface ConnectionTimeouts {
-  /** Idle between two requests (`keepalive`). */
-  readonly keepAliveMs: number;
-  /** From the first byte of a request, or from accepting, to a complete head. */
-  readonly headMs: number;
-  /** Between two pieces of a request body. */
-  readonly bodyStallMs: number;
-  /** Bytes a second that a request body must average after its first seconds; 0: any rate. */
-  readonly bodyBytesPerSecond: number;
-  /** Without the client taking any byte of a response. */
-  readonly writeStallMs: number;
-}
-
-/** What serves the exchanges of a connection. It hears of one exchange at a time. */
-export interface ExchangeHandler {
-  /** A complete and valid head has come. */
-  onHead(exchange: Exchange): void;
-  onBody(exchange: Exchange, bytes: Buffer): void;
-  /** The request is complete. */
-  onEnd(exchange: Exchange): void;
-  /** The request is complete, and the client has closed its side. */
-  onClientDone(exchange: Exchange): void;
-  /** The client has taken what was written: `unsentBytes` is small again. */
-  onDrain(exchange: Exchange): void;
-  /** The response was written completely. */
-  onFinish(exchange: Exchange): void;
-  /** The connection is gone before the response was complete. */
-  onClose(exchange: Exchange): void;
-  /** A request was refused by the engine; `exchange` is null when it had no valid head. */
-  onFault(fault: HttpFault, exchange: Exchange | null): void;
-}
-
-export interface ConnectionOptions {
-  readonly socket: Socket;
-  readonly limits: HttpLimits;
-  readonly policy: HttpPolicy;
-  readonly timeouts: ConnectionTimeouts;
-  readonly deadlines: Deadlines;
-  readonly handler: ExchangeHandler;
-  readonly onClosed: (connection: Connection) => void;
-}
 
 /**
  * reading: a request is awaited or arrives. answering: it is complete, its response is not.
@@ -79,7 +36,8 @@ export class Connection implements ExchangeTransport, Waiting {
   deadlineAt: number;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
-  readonly #parser: RequestParser;
+  readonly #parser: RequestSource;
+  #preambleReader: ProxyPreambleReader | null;
   #state: State = "reading";
   #exchange: Exchange | null = null;
   #isRequestComplete = false;
@@ -99,7 +57,8 @@ export class Connection implements ExchangeTransport, Waiting {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.#parser = new RequestParser(options.limits, options.policy);
+    this.#parser = options.source;
+    this.#preambleReader = options.preambleReader;
     this.deadlineAt = performance.now() + options.timeouts.headMs;
     const socket = this.#socket;
     socket.on("data", (bytes: Buffer) => this.#onData(bytes));
@@ -223,8 +182,7 @@ export class Connection implements ExchangeTransport, Waiting {
   #onData(bytes: Buffer): void {
     switch (this.#state) {
       case "reading":
-        this.#parser.feed(bytes);
-        this.#pump();
+        this.#read(bytes);
         break;
       case "answering":
         this.#parser.feed(bytes);
@@ -240,6 +198,25 @@ export class Connection implements ExchangeTransport, Waiting {
       default:
         this.#state satisfies never;
     }
+  }
+
+  #read(bytes: Buffer): void {
+    let requestBytes = bytes;
+    if (this.#preambleReader !== null) {
+      try {
+        const result = this.#preambleReader.feed(bytes);
+        if (result === null) return;
+        this.#preambleReader = null;
+        this.#options.handler.onPreamble(result.preamble);
+        requestBytes = result.rest;
+      } catch (error) {
+        if (!(error instanceof HttpFault)) throw error;
+        this.#refuse(error);
+        return;
+      }
+    }
+    this.#parser.feed(requestBytes);
+    this.#pump();
   }
 
   /** Handles what the parser holds until a request is complete or more input is needed. */
@@ -382,6 +359,6 @@ export class Connection implements ExchangeTransport, Waiting {
       exchange.abandon();
       this.#options.handler.onClose(exchange);
     }
-    this.#options.onClosed(this);
+    this.#options.onClosed();
   }
 }

@@ -51,12 +51,14 @@ export function makeHead(parts: HeadParts, policy: HttpPolicy): RequestHead {
     path,
     query,
     version,
+    protocol: version,
     names,
     values,
     host,
     framing,
     keepAlive: decideKeepAlive(version, deciding.connection),
     expectsContinue: isExpectingContinue(version, deciding.expect) && framing.type !== "none",
+    variables: null,
   };
 }
 

@@ -15,7 +15,10 @@ export interface RequestHead {
   readonly path: string;
   /** Query as sent, without the question mark. */
   readonly query: string;
+  /** By which the answer is made. */
   readonly version: "HTTP/1.0" | "HTTP/1.1";
+  /** The version as a front server named it; that of the request line otherwise. */
+  readonly protocol: string;
   /** Fields in the order sent: `names[i]` belongs to `values[i]`, white space around values removed. */
   readonly names: readonly FieldName[];
   readonly values: readonly string[];
@@ -26,6 +29,8 @@ export interface RequestHead {
   readonly keepAlive: boolean;
   /** The client waits for `100 Continue` before it sends the body. */
   readonly expectsContinue: boolean;
+  /** What a front server that speaks uwsgi says beside the request; null for HTTP. */
+  readonly variables: ReadonlyMap<string, string> | null;
 }
 
 /** First value of a field, by its lower-case name. */

@@ -6,15 +6,9 @@ import { makeHead } from "./head-rules.ts";
 import { HttpFault } from "./http-fault.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { RequestHead } from "./request-head.ts";
+import type { RequestEvent, RequestSource } from "./request-source.ts";
 import { strictPolicy, type HttpPolicy } from "./policy.ts";
 import { RequestLineScanner } from "./request-line-scanner.ts";
-
-/** What a connection's bytes mean, in order: head, body pieces, end, and again. After a fault, nothing. */
-export type RequestEvent =
-  | { readonly type: "head"; readonly head: RequestHead }
-  | { readonly type: "body"; readonly bytes: Buffer }
-  | { readonly type: "end" }
-  | { readonly type: "fault"; readonly fault: HttpFault };
 
 type Phase = "line" | "fields" | "length-body" | "chunked-body" | "trailers" | "end" | "failed";
 
@@ -44,7 +38,7 @@ const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
  * A caller that stops calling `next` after `end` leaves pipelined requests waiting inside.
  * The outcome never depends on how the input was cut.
  */
-export class RequestParser {
+export class RequestParser implements RequestSource {
   readonly #limits: HttpLimits;
   readonly #policy: HttpPolicy;
   readonly #line: RequestLineScanner;

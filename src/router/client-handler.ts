@@ -1,15 +1,16 @@
-import type { ExchangeHandler } from "../http/connection.ts";
+import type { ExchangeHandler } from "../http/exchange-handler.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { HttpFault } from "../http/http-fault.ts";
 import type { AccessRecord } from "../log/access-format.ts";
-import type { Client } from "./client.ts";
+import type { ProxyPreamble } from "../http/proxy-protocol.ts";
+import { frontedClient, relayedClient, type Client } from "./client.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import type { RouterContext } from "./router-context.ts";
 
 /** Serves the exchanges of one client connection, one after another. */
 export class ClientHandler implements ExchangeHandler {
   readonly #context: () => RouterContext;
-  readonly #client: Client;
+  #client: Client;
   #request: RoutedRequest | null = null;
 
   /** `context` is asked for each request, so that a reload reaches connections that are kept alive. */
@@ -23,8 +24,14 @@ export class ClientHandler implements ExchangeHandler {
     return this.#request?.memoryBytes ?? 0;
   }
 
+  onPreamble(preamble: ProxyPreamble): void {
+    this.#client = relayedClient(this.#client, preamble, this.#context().trustedPeers);
+  }
+
   onHead(exchange: Exchange): void {
-    this.#request = new RoutedRequest(this.#context(), this.#client, exchange);
+    const { variables } = exchange.head;
+    const client = variables === null ? this.#client : frontedClient(this.#client, variables);
+    this.#request = new RoutedRequest(this.#context(), client, exchange);
     this.#request.begin();
   }
 

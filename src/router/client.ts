@@ -1,4 +1,5 @@
 import { BlockList, isIP, type Socket } from "node:net";
+import type { ProxyPreamble } from "../http/proxy-protocol.ts";
 import type { InheritedListener } from "./messages.ts";
 
 /** What is known of a client for the life of its connection. */
@@ -54,4 +55,39 @@ export function describeClient(socket: Socket, listener: InheritedListener, trus
     extraEnviron: "",
     listener,
   };
+}
+
+/** The client that a PROXY preamble names. It is trusted by its own address, not by that of the proxy. */
+export function relayedClient(client: Client, preamble: ProxyPreamble, trusted: TrustedPeers): Client {
+  const { source, destination } = preamble;
+  if (source === null || destination === null) return client;
+  const address = plainAddress(source.address);
+  const family = isIP(address) === 6 ? "TCP6" : "TCP4";
+  return {
+    ...client,
+    address,
+    port: String(source.port),
+    isTrusted: trusted.includes(address),
+    extraEnviron: `\0PROXY_PROTOCOL\0${family}\0PROXY_ADDR\0${destination.address}\0PROXY_PORT\0${destination.port}`,
+  };
+}
+
+/** The client that a front server names by uwsgi variables. The front server itself was checked when it connected. */
+export function frontedClient(client: Client, variables: ReadonlyMap<string, string>): Client {
+  const address = variables.get("REMOTE_ADDR") ?? "";
+  return {
+    ...client,
+    address: isIP(address) === 0 ? client.address : address,
+    port: variables.get("REMOTE_PORT") ?? client.port,
+    scheme: isHttps(variables) ? "https" : "http",
+    listener: {
+      ...client.listener,
+      serverName: variables.get("SERVER_NAME") ?? client.listener.serverName,
+      serverPort: variables.get("SERVER_PORT") ?? client.listener.serverPort,
+    },
+  };
+}
+
+function isHttps(variables: ReadonlyMap<string, string>): boolean {
+  return variables.get("HTTPS") === "on" || variables.get("REQUEST_SCHEME") === "https";
 }

@@ -36,7 +36,7 @@ export function cookEnviron(input: EnvironInput): string {
   const fields = readFields(input);
   const text =
     `REQUEST_METHOD\0${head.method}\0RAW_URI\0${head.target}\0QUERY_STRING\0${head.query}` +
-    `\0SERVER_PROTOCOL\0${head.version}\0REMOTE_ADDR\0${client.address}\0REMOTE_PORT\0${client.port}` +
+    `\0SERVER_PROTOCOL\0${head.protocol}\0REMOTE_ADDR\0${client.address}\0REMOTE_PORT\0${client.port}` +
     `\0wsgi.url_scheme\0${fields.scheme ?? client.scheme}${serverText(head, client)}${pathText(head, fields.scriptName)}`;
   return (
     text + (bodyBytes === null ? "" : `\0CONTENT_LENGTH\0${bodyBytes}`) + client.extraEnviron + fields.text
@@ -54,7 +54,10 @@ function serverText(head: RequestHead, client: Client): string {
 function pathText(head: RequestHead, scriptName: string): string {
   const path = head.path.includes("%") ? decodePercent(head.path) : head.path;
   if (scriptName === "") return `\0SCRIPT_NAME\0\0PATH_INFO\0${path}`;
-  if (path !== scriptName && !path.startsWith(`${scriptName}/`)) {
+  const isUnder = path === scriptName || path.startsWith(`${scriptName}/`);
+  // A front server that speaks CGI's variables may have taken SCRIPT_NAME off the path already.
+  if (!isUnder && head.variables !== null) return `\0SCRIPT_NAME\0${scriptName}\0PATH_INFO\0${path}`;
+  if (!isUnder) {
     throw new HttpFault(
       "ERR_SCRIPT_NAME",
       `The path ${quoteForLog(path)} does not lie under SCRIPT_NAME ${quoteForLog(scriptName)}`,
@@ -79,7 +82,7 @@ interface FieldsText {
 /** Fields in the order of their first coming; repeated ones are joined. */
 function readFields(input: EnvironInput): FieldsText {
   const { names, values } = input.head;
-  const fields: FieldsText = { text: "", scheme: null, scriptName: input.settings.scriptName };
+  const fields: FieldsText = { text: "", scheme: null, scriptName: scriptNameOf(input) };
   const used: string[] = [];
   let joined: Map<string, string> | null = null;
   for (let index = 0; index < names.length; index += 1) {
@@ -97,6 +100,10 @@ function readFields(input: EnvironInput): FieldsText {
   }
   if (joined !== null) fields.text = toText(joined);
   return fields;
+}
+
+function scriptNameOf({ head, settings }: EnvironInput): string {
+  return head.variables?.get("SCRIPT_NAME")?.replace(/\/+$/, "") ?? settings.scriptName;
 }
 
 /** Whether a field reaches the environ; what it says to the router itself is noted in `fields`. */

@@ -1,7 +1,7 @@
 /** What arbiter and router say to each other, over the IPC channel of the child process. */
 import type { HttpLimits } from "../http/limits.ts";
 import type { HttpPolicy } from "../http/policy.ts";
-import type { ConnectionTimeouts } from "../http/connection.ts";
+import type { ConnectionTimeouts } from "../http/connection-options.ts";
 
 /** A listening socket that the router inherits as a descriptor. */
 export interface InheritedListener {

@@ -270,7 +270,7 @@ export class RoutedRequest implements WorkerRequest {
       target: head.target,
       path: head.path,
       query: head.query,
-      protocol: head.version,
+      protocol: head.protocol,
       status,
       bodyBytes,
       durationMs: performance.now() - startedAt,

@@ -1,12 +1,17 @@
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import type { TrustedPeers } from "./client.ts";
 import type { BufferBudget } from "./buffer-budget.ts";
 import type { RouterSettings } from "./messages.ts";
 
 /** What every request of a router shares. It changes when the router is configured anew. */
 export interface RouterContext {
   readonly settings: RouterSettings;
+  /** Peers whose scheme headers count. */
+  readonly trustedPeers: TrustedPeers;
+  /** Peers that may connect at all, when connections come from proxies only; null: everybody. */
+  readonly frontPeers: TrustedPeers | null;
   readonly dispatcher: Dispatcher;
   /** What all bodies in passing may take. */
   readonly budget: BufferBudget;

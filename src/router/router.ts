@@ -1,7 +1,11 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
-import type { TunicornError } from "../errors.ts";
+import { errorKinds, type TunicornError } from "../errors.ts";
 import { Connection } from "../http/connection.ts";
+import { ProxyPreambleReader } from "../http/proxy-protocol.ts";
+import { RequestParser } from "../http/request-parser.ts";
+import type { RequestSource } from "../http/request-source.ts";
+import { UwsgiParser } from "../http/uwsgi-parser.ts";
 import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
@@ -40,7 +44,6 @@ export class Router implements WorkerPoolListener {
   readonly #channelPath: string;
   #channelServer: Server | null = null;
   #context: RouterContext;
-  #trustedPeers: TrustedPeers;
   #state: State = "serving";
   #accepted = 0;
 
@@ -60,7 +63,6 @@ export class Router implements WorkerPoolListener {
       deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
-    this.#trustedPeers = new TrustedPeers(settings.forwardedAllowIps);
     this.#context = this.#makeContext(settings, null);
   }
 
@@ -79,7 +81,6 @@ export class Router implements WorkerPoolListener {
 
   configure(settings: RouterSettings): void {
     this.#errorLog.configure(settings.errorLog, levelOf(settings));
-    this.#trustedPeers = new TrustedPeers(settings.forwardedAllowIps);
     this.#context = this.#makeContext(settings, this.#context);
   }
 
@@ -146,6 +147,8 @@ export class Router implements WorkerPoolListener {
   #makeContext(settings: RouterSettings, before: RouterContext | null): RouterContext {
     return {
       settings,
+      trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
+      frontPeers: frontPeersOf(settings),
       dispatcher: this.#pool,
       budget: this.#budget,
       errorLog: this.#errorLog,
@@ -157,18 +160,26 @@ export class Router implements WorkerPoolListener {
 
   #accept(socket: Socket, listener: InheritedListener): void {
     this.#accepted += 1;
-    if (this.#connections.size >= this.#context.settings.capacity.connections) {
-      this.#turnAway(socket);
+    const { settings, trustedPeers, frontPeers } = this.#context;
+    if (this.#connections.size >= settings.capacity.connections) {
+      this.#turnAway(socket, 503);
       return;
     }
-    const { limits, policy, timeouts } = this.#context.settings;
-    const client = describeClient(socket, listener, this.#trustedPeers);
+    const client = describeClient(socket, listener, trustedPeers);
+    if (frontPeers?.includes(client.address) === false) {
+      this.#errorLog.warning(
+        `${client.address} may not speak for clients (proxy_allow_ips, uwsgi_allow_ips)`,
+      );
+      this.#turnAway(socket, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403);
+      return;
+    }
     const handler = new ClientHandler(() => this.#context, client);
     const connection = new Connection({
       socket,
-      limits,
-      policy,
-      timeouts,
+      source: makeSource(settings),
+      preambleReader:
+        settings.proxyProtocol === "off" ? null : new ProxyPreambleReader(settings.proxyProtocol),
+      timeouts: settings.timeouts,
       deadlines: this.#deadlines,
       handler,
       onClosed: () => this.#forget(connection),
@@ -177,12 +188,12 @@ export class Router implements WorkerPoolListener {
     if (this.#state === "draining") connection.drain();
   }
 
-  /** One connection too many: it is told so, and not kept. */
-  #turnAway(socket: Socket): void {
+  /** A connection that is not wanted: it is told so, and not kept. */
+  #turnAway(socket: Socket, status: number): void {
     socket.on("error", () => socket.destroy());
     socket.setTimeout(TURN_AWAY_MS, () => socket.destroy());
     socket.resume();
-    socket.end(errorAnswer(503, retryAfter(TURN_AWAY_MS)));
+    socket.end(errorAnswer(status, status === 503 ? retryAfter(TURN_AWAY_MS) : ""));
   }
 
   #measureMemory(): number {
@@ -232,6 +243,16 @@ export class Router implements WorkerPoolListener {
 
 function levelOf(settings: RouterSettings): LogLevel {
   return isLogLevel(settings.logLevel) ? settings.logLevel : "info";
+}
+
+function makeSource({ protocol, limits, policy }: RouterSettings): RequestSource {
+  return protocol === "uwsgi" ? new UwsgiParser(limits, policy) : new RequestParser(limits, policy);
+}
+
+/** Peers that may speak for clients, where only such may connect. */
+function frontPeersOf(settings: RouterSettings): TrustedPeers | null {
+  if (settings.protocol === "uwsgi") return new TrustedPeers(settings.uwsgiAllowIps);
+  return settings.proxyProtocol === "off" ? null : new TrustedPeers(settings.proxyAllowIps);
 }
 
 /** The access log of the settings: the one before, when nothing about it has changed. */

@@ -1,7 +1,10 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 
-import { Connection, type ConnectionTimeouts, type ExchangeHandler } from "../../src/http/connection.ts";
+import { Connection } from "../../src/http/connection.ts";
+import type { ConnectionTimeouts } from "../../src/http/connection-options.ts";
+import type { ExchangeHandler } from "../../src/http/exchange-handler.ts";
+import { RequestParser } from "../../src/http/request-parser.ts";
 import type { Exchange } from "../../src/http/exchange.ts";
 import type { HttpFault } from "../../src/http/http-fault.ts";
 import { defaultHttpLimits } from "../../src/http/limits.ts";
@@ -51,6 +54,8 @@ export class ScriptedHandler implements ExchangeHandler {
   constructor(script: Script) {
     this.#script = script;
   }
+
+  onPreamble(): void {}
 
   onHead(exchange: Exchange): void {
     this.#note({ name: "head", exchange });
@@ -152,8 +157,8 @@ export async function serve(
     sockets.push(socket);
     const connection = new Connection({
       socket,
-      limits: defaultHttpLimits,
-      policy: strictPolicy,
+      source: new RequestParser(defaultHttpLimits, strictPolicy),
+      preambleReader: null,
       timeouts: { ...PATIENT, ...timeouts },
       deadlines,
       handler,

@@ -99,7 +99,7 @@ function outcomeOf(pieces: Iterable<Buffer>, limits: HttpLimits): Outcome {
   }
   return {
     head,
-    variables: Object.fromEntries(parser.variables),
+    variables: Object.fromEntries(head?.variables ?? []),
     body: Buffer.concat(body).toString("latin1"),
     isComplete,
     fault,
@@ -126,7 +126,7 @@ interface Expected {
   readonly target?: string;
   readonly path?: string;
   readonly query?: string;
-  readonly version?: string;
+  readonly protocol?: string;
   readonly host?: string;
   readonly fields?: readonly Pair[];
   readonly body?: string;
@@ -141,7 +141,7 @@ const taken: readonly (readonly [name: string, Changes, Expected])[] = [
       target: "/a%41?b=1",
       path: "/aA",
       query: "b=1",
-      version: "HTTP/1.1",
+      protocol: "HTTP/1.1",
       host: "example.org",
       fields: [
         ["host", "example.org"],
@@ -212,10 +212,10 @@ const taken: readonly (readonly [name: string, Changes, Expected])[] = [
   [
     "a client of HTTP/1.0 without Host, for which nginx sends an empty one",
     { SERVER_PROTOCOL: "HTTP/1.0", HTTP_HOST: "" },
-    { version: "HTTP/1.0", host: "", fields: [] },
+    { protocol: "HTTP/1.0", host: "", fields: [] },
   ],
-  ["a client of HTTP/2", { SERVER_PROTOCOL: "HTTP/2.0" }, { version: "HTTP/1.1" }],
-  ["a client of HTTP/3", { SERVER_PROTOCOL: "HTTP/3" }, { version: "HTTP/1.1" }],
+  ["a client of HTTP/2", { SERVER_PROTOCOL: "HTTP/2.0" }, { protocol: "HTTP/2.0" }],
+  ["a client of HTTP/3", { SERVER_PROTOCOL: "HTTP/3" }, { protocol: "HTTP/3" }],
   [
     "a field value with white space around it, which goes",
     { HTTP_X: "\t a \xe9 b \t" },

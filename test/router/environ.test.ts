@@ -49,6 +49,8 @@ function cookText({ fields = [], head = {}, client = {}, settings = {}, bodyByte
     framing: { type: "none" },
     keepAlive: true,
     expectsContinue: false,
+    protocol: "HTTP/1.1",
+    variables: null,
     ...head,
   };
   const wholeClient: Client = {

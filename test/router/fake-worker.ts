@@ -53,9 +53,21 @@ export function failed(stream: number, flags = END): Frame {
   return { type: FrameType.failed, flags, stream };
 }
 
+export function interim(stream: number, status: number, fieldLines: string): Frame {
+  return { type: FrameType.interim, aux: status, stream, payload: fieldLines };
+}
+
+export function file(stream: number, start: number, length: number, path: string): Frame {
+  const prefix = Buffer.alloc(16);
+  prefix.writeBigUInt64LE(BigInt(start), 0);
+  prefix.writeBigUInt64LE(BigInt(length), 8);
+  return { type: FrameType.file, stream, payload: Buffer.concat([prefix, Buffer.from(path)]) };
+}
+
 export interface ReceivedFrame {
   readonly type: number;
   readonly flags: number;
+  readonly aux: number;
   readonly stream: number;
   readonly payload: Buffer;
 }
@@ -70,8 +82,8 @@ export class FakeWorker {
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    const reader = new FrameReader(({ type, flags, stream }, payload) => {
-      this.#received.push({ type, flags, stream, payload });
+    const reader = new FrameReader(({ type, flags, aux, stream }, payload) => {
+      this.#received.push({ type, flags, aux, stream, payload });
       this.#wake();
     });
     socket.on("data", (bytes: Buffer) => reader.feed(bytes));

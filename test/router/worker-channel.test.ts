@@ -11,7 +11,9 @@ import {
   END,
   failed,
   type FakeWorker,
+  file,
   hello,
+  interim,
   LAST,
   leaving,
   openChannelServer,
@@ -427,6 +429,77 @@ for (const { what, last } of [
     await second.events.waitFor("response 200 hi (end)");
   });
 }
+
+test("WorkerChannel passes interim responses on before the final one", async (t) => {
+  const { worker, told, request } = await openBusyChannel(t);
+  worker.send(interim(1, 103, "Link: </a.css>\r\n"), interim(1, 103, "Link: </b.css>\r\n"));
+  worker.send(response(1, "hi", END | READY));
+  await told.waitFor("idle", 2);
+  assert.deepEqual(request.lines, [
+    "started by 4007",
+    "interim 103 Link: </a.css>",
+    "interim 103 Link: </b.css>",
+    "response 200 hi (end)",
+  ]);
+});
+
+test("WorkerChannel tells a worker whose file was taken that its part is done, and waits for READY", async (t) => {
+  const { channel, worker, told } = await openIdleChannel(t);
+  const request = new RecordedRequest("/file", { takesFile: () => Promise.resolve(true) });
+  channel.dispatch(request);
+  await worker.receive();
+  worker.send(response(1, "", 0), file(1, 5, 1000, "/tmp/x"));
+  const answer = await worker.receive();
+  assert.deepEqual([answer.type, answer.aux, answer.stream], [FrameType.fileAnswer, 1, 1]);
+  assert.equal(channel.state, "finishing");
+  assert.equal(request.lines.at(-1), "file /tmp/x from 5, 1000 bytes");
+  worker.send(ready);
+  await told.waitFor("idle", 2);
+});
+
+test("WorkerChannel lets a worker send a file that was not taken", async (t) => {
+  const { channel, worker, told } = await openIdleChannel(t);
+  const request = new RecordedRequest("/file", { takesFile: () => Promise.resolve(false) });
+  channel.dispatch(request);
+  await worker.receive();
+  worker.send(response(1, "", 0), file(1, 0, 2, "/tmp/x"));
+  const answer = await worker.receive();
+  assert.deepEqual([answer.type, answer.aux, answer.stream], [FrameType.fileAnswer, 0, 1]);
+  assert.equal(channel.state, "busy");
+  worker.send(bodyPiece(1, "hi", END | READY));
+  await told.waitFor("idle", 2);
+  assert.equal(request.lines.at(-1), "body hi (end)");
+});
+
+test("WorkerChannel takes the file of a request that was cancelled, so that the worker need not send it", async (t) => {
+  const { channel, worker, told, request } = await openBusyChannel(t);
+  worker.send(response(1, "", 0));
+  await request.events.waitFor("response 200 ");
+  channel.cancel();
+  assert.equal((await worker.receive()).type, FrameType.cancel);
+  worker.send(file(1, 0, 2, "/tmp/x"));
+  assert.equal((await worker.receive()).aux, 1);
+  worker.send(ready);
+  await told.waitFor("idle", 2);
+});
+
+test("WorkerChannel answers nothing about a file when the worker has died meanwhile", async (t) => {
+  const { channel, worker, told } = await openIdleChannel(t);
+  let open: (isTaken: boolean) => void = () => {};
+  const opening = new Promise<boolean>((resolve) => {
+    open = resolve;
+  });
+  const request = new RecordedRequest("/file", { takesFile: () => opening });
+  channel.dispatch(request);
+  await worker.receive();
+  worker.send(response(1, "", 0), file(1, 0, 2, "/tmp/x"));
+  await request.events.waitFor("file /tmp/x from 0, 2 bytes");
+  worker.destroy();
+  await told.waitFor("closed with /file");
+  open(true);
+  await opening;
+  assert.equal(channel.state, "closed");
+});
 
 const EVERY_OCTET_SET = Buffer.alloc(64, 0xff);
 

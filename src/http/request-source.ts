@@ -1,0 +1,23 @@
+import type { HttpFault } from "./http-fault.ts";
+import type { RequestHead } from "./request-head.ts";
+
+/** What a connection's bytes mean, in order: head, body pieces, end, and again. After a fault, nothing. */
+export type RequestEvent =
+  | { readonly type: "head"; readonly head: RequestHead }
+  | { readonly type: "body"; readonly bytes: Buffer }
+  | { readonly type: "end" }
+  | { readonly type: "fault"; readonly fault: HttpFault };
+
+/** Where a connection gets its requests from: the parser of HTTP/1.1, or that of uwsgi. */
+export interface RequestSource {
+  /** Between two requests with no octet of the next one seen: closing here loses nothing. */
+  readonly isIdle: boolean;
+  /** A head has begun and is not complete. */
+  readonly isInHead: boolean;
+  /** Bytes fed but not yet given out. */
+  readonly bufferedBytes: number;
+  /** Adds bytes. */
+  feed(bytes: Buffer): void;
+  /** The next event, or null when more bytes are needed. */
+  next(): RequestEvent | null;
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { runProgram } from "../helpers/program.ts";
+import { LOOPBACK, python, repositoryRoot, startServer } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+/** Black-box cases by RFC clause, kept beside the checkout and not in it. */
+const folder = join(repositoryRoot, "../shared/conformance");
+const program = join(folder, "h1_cases.py");
+const skip = existsSync(program)
+  ? false
+  : "../shared/conformance/h1_cases.py is not beside this checkout: its cases were not tried";
+
+/** More cases at once than workers would let one that sleeps in the application hold up another. */
+const WORKERS = 8;
+const JOBS = 8;
+
+/** A case that is held to be wrong, with the clause that says so. */
+const HELD_WRONG: ReadonlyMap<string, string> = new Map([]);
+
+interface Report {
+  readonly passed: number;
+  readonly failed: number;
+  readonly failures: readonly { readonly id: string; readonly rfc: string; readonly got: string }[];
+}
+
+test("the conformance cases pass, however they are cut", { skip }, async (t) => {
+  const log = join(await temporaryFolder(t), "application.log");
+  const server = await startServer(t, {
+    cwd: folder,
+    args: [...LOOPBACK, "-w", String(WORKERS), "wsgi_echo:app"],
+    env: { ECHO_LOG: log },
+    workers: WORKERS,
+  });
+
+  for (const segment of [0, 1, 3, 7]) {
+    const how = segment === 0 ? "as a whole" : `in pieces of ${segment}`;
+    await t.test(`sent ${how}`, async (t) => {
+      const settings = ["--jobs", String(JOBS), "--segment", String(segment), "--app-log", log, "--json"];
+      const { stdout, stderr } = await runProgram(t, python, [
+        program,
+        "127.0.0.1",
+        String(server.port),
+        ...settings,
+      ]);
+      assert.match(stderr, /^\d+ passed, \d+ failed\n$/, stdout + stderr);
+      const report = JSON.parse(stdout) as Report;
+      assert(report.passed > 0, "No case was tried");
+      const failures = report.failures.filter(({ id }) => !HELD_WRONG.has(id));
+      assert.deepEqual(
+        failures.map(({ id, rfc, got }) => `${id} (${rfc}): ${got}`),
+        [],
+      );
+    });
+  }
+
+  await t.test("without a line in the log that says the server broke", () => {
+    assert.doesNotMatch(server.text, /CRITICAL|unhandled|TypeError|RangeError|broke the channel/i);
+    assert.equal(server.bootedPids.length, WORKERS);
+  });
+});
