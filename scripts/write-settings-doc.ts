@@ -40,7 +40,9 @@ function recordText(record: SettingRecord): string {
   const facts = [
     flags === "" ? "Configuration file only" : flags,
     `default \`${defaultText(record)}\``,
-    ...("environment" in record && record.environment ? [`environment \`${record.environment.variable}\``] : []),
+    ...("environment" in record && record.environment
+      ? [`environment \`${record.environment.variable}\``]
+      : []),
     ...("isOwn" in record && record.isOwn ? ["**own**"] : []),
   ];
   return `### ${record.name}\n\n${facts.join(" · ")}\n\n${docText(record.doc)}\n`;

@@ -204,3 +204,19 @@ def test_dial_gives_up_when_no_router_comes(
     monkeypatch.setattr(channel_module, "DIAL_SECONDS", 0.02)
     monkeypatch.setattr(channel_module, "DIAL_INTERVAL_SECONDS", 0.001)
     assert Channel.dial(str(path)) is None
+
+
+def test_the_channel_waits_without_limit_whatever_the_application_has_set_for_its_sockets(
+    short_folder: Path,
+) -> None:
+    listener = RouterListener(short_folder / "channel")
+    # An application may do this when it is imported, which is before the worker dials.
+    socket.setdefaulttimeout(0.001)
+    try:
+        channel = Channel.dial(str(listener.path))
+    finally:
+        socket.setdefaulttimeout(None)
+    assert channel is not None
+    assert channel.poll() is None
+    channel.close()
+    listener.close()

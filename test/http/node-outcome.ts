@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Duplex } from "node:stream";
 
-/** A request that Node's own server gave to its application, and that came to its end. */
+/** A request as Node's own server gave it to its application. */
 export interface NodeRequest {
   readonly method: string;
   readonly target: string;
@@ -12,12 +12,16 @@ export interface NodeRequest {
 }
 
 export interface NodeOutcome {
+  /** The requests that were complete, and answered. */
   readonly requests: readonly NodeRequest[];
-  /** Why it took no more: the parser's code and reason, or the status of its own refusal. Undefined: it waits for more. */
-  readonly refusal: string | undefined;
+  /** What ended them: the parser's code and reason, or the status of an answer of the server's own. */
+  readonly refusal: string;
 }
 
-/** Turns of the event loop without a sign of life after which an input is taken to be done with. */
+/** Nothing was refused: the server waits for more, or has closed after an answer. */
+export const NO_REFUSAL = "nothing";
+
+/** Turns of the event loop without a sign of life, after which an input is taken to be done with. */
 const QUIET_TURNS = 2;
 
 /** Node's own HTTP server with the checks and limits that it has by default, given octets without a socket. */
@@ -29,14 +33,12 @@ export class NodeParser {
 
   constructor() {
     this.#server = createServer({ insecureHTTPParser: false }, (request, response) => {
-      const received = new ReceivedRequest(request);
-      this.#requests.push(received);
+      this.#requests.push(new ReceivedRequest(request));
       request.on("end", () => {
         this.#events += 1;
         response.end();
       });
     });
-    this.#server.on("connect", () => (this.#parserError ??= "CONNECT has no listener"));
     this.#server.on("clientError", (error: NodeJS.ErrnoException & { readonly reason?: string }) => {
       this.#parserError ??= [error.code, error.reason].filter(Boolean).join(": ");
     });
@@ -50,15 +52,12 @@ export class NodeParser {
     this.#server.emit("connection", connection);
     connection.push(input);
     await this.#untilQuiet();
-    const complete = this.#requests.filter((request) => request.isComplete).map((request) => request.told);
-    const { answeredBefore, status } = connection.firstRefusal;
-    const outcome = {
-      requests: status === undefined ? complete : complete.slice(0, answeredBefore),
-      refusal: status ?? this.#parserError,
-    };
+    const complete = this.#requests.filter((request) => request.isComplete).map((request) => request.read());
+    // After an answer of its own, such as 400, it still calls its application for what was parsed with it.
+    const { count, refusal } = connection.answered;
     connection.destroy();
     await this.#untilQuiet();
-    return outcome;
+    return { requests: complete.slice(0, count), refusal: refusal ?? this.#parserError ?? NO_REFUSAL };
   }
 
   async #untilQuiet(): Promise<void> {
@@ -77,7 +76,7 @@ class ReceivedRequest {
   constructor(request: IncomingMessage) {
     this.#request = request;
     request.on("data", (piece: Buffer) => this.#pieces.push(piece));
-    // It tells that the connection was given up before the request was complete.
+    // It tells that the connection went away before the request was complete.
     request.on("error", () => {});
   }
 
@@ -85,7 +84,7 @@ class ReceivedRequest {
     return this.#request.complete;
   }
 
-  get told(): NodeRequest {
+  read(): NodeRequest {
     const { method = "", url = "", rawHeaders } = this.#request;
     const fields: (readonly [string, string])[] = [];
     for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -106,11 +105,13 @@ class MemoryConnection extends Duplex {
     this.on("error", () => {});
   }
 
-  /** A request may be refused by the server itself, which then goes on with what follows it. */
-  get firstRefusal(): { readonly answeredBefore: number; readonly status: string | undefined } {
+  /** How many requests were answered by the application before the server's own first answer, and what that was. */
+  get answered(): { readonly count: number; readonly refusal: string | undefined } {
     const statuses = [...this.#written.matchAll(/^HTTP\/1\.1 ([2-5]\d\d)/gm)].map(([, status]) => status);
-    const index = statuses.findIndex((status) => status !== "200");
-    return { answeredBefore: index, status: statuses[index] };
+    const own = statuses.findIndex((status) => status !== "200");
+    return own === -1
+      ? { count: statuses.length, refusal: undefined }
+      : { count: own, refusal: statuses[own] };
   }
 
   override _read(): void {}
@@ -121,7 +122,7 @@ class MemoryConnection extends Duplex {
     callback();
   }
 
-  /** The server asks it of its sockets; here nothing is waited for. */
+  /** A server asks it of its sockets; here nothing is waited for. */
   setTimeout(): this {
     return this;
   }

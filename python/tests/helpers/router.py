@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -179,14 +180,11 @@ class RouterEnd:
 
     def received(self) -> list[Received]:
         """The frames that have come by now."""
-        while True:
-            try:
-                data = self.connection.recv(65536, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                break
-            if not data:
-                break
-            self._buffer += data
+        self.connection.setblocking(False)
+        with suppress(BlockingIOError):
+            while data := self.connection.recv(65536):
+                self._buffer += data
+        self.connection.settimeout(DEADLINE_SECONDS)
         frames: list[Received] = []
         while (received := self._take()) is not None:
             frames.append(received)

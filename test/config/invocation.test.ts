@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import {
+  type ConfigFileReport,
+  configurableNames,
+  earlyValue,
+  findConfigFile,
+  type Invocation,
+  mergeSettings,
+} from "../../src/config/invocation.ts";
+import type { Layer } from "../../src/config/layers.ts";
+import type { SettingName } from "../../src/config/settings/all.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+type Values = Readonly<Partial<Record<SettingName, unknown>>>;
+
+interface Called {
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly workingFolder?: string;
+  readonly environmentArguments?: Values;
+  readonly commandLine?: Values;
+  readonly application?: string;
+}
+
+function called(how: Called = {}): Invocation {
+  return {
+    environment: how.environment ?? {},
+    workingFolder: how.workingFolder ?? "/nonexistent",
+    environmentArguments: layer("GUNICORN_CMD_ARGS", how.environmentArguments),
+    commandLine: layer("the command line", how.commandLine),
+    application: how.application ?? null,
+  };
+}
+
+function layer(source: string, values: Values = {}): Layer {
+  return { source, values: new Map(Object.entries(values) as [SettingName, unknown][]) };
+}
+
+function file(
+  values: Readonly<Record<string, unknown>>,
+  slips: Readonly<Record<string, string>> = {},
+): ConfigFileReport {
+  return { location: "/srv/gunicorn.conf.py", values, slips };
+}
+
+test("earlyValue() takes the command line before GUNICORN_CMD_ARGS", () => {
+  const both = called({ commandLine: { python: "a" }, environmentArguments: { python: "b", config: "c" } });
+  assert.equal(earlyValue(both, "python"), "a");
+  assert.equal(earlyValue(both, "config"), "c");
+  assert.equal(earlyValue(both, "chdir"), null);
+});
+
+test("findConfigFile() takes gunicorn.conf.py of the working folder if it is there", async (t) => {
+  const folder = await temporaryFolder(t, { "gunicorn.conf.py": "" });
+  assert.equal(findConfigFile(called({ workingFolder: folder })), join(folder, "gunicorn.conf.py"));
+  assert.equal(findConfigFile(called({ workingFolder: join(folder, "..") })), null);
+});
+
+const named: readonly { readonly config: string; readonly location: string }[] = [
+  { config: "conf/app.py", location: "/srv/shop/conf/app.py" },
+  { config: "./app.py", location: "/srv/shop/app.py" },
+  { config: "../app.py", location: "/srv/app.py" },
+  { config: "/etc/app.py", location: "/etc/app.py" },
+  { config: "file:/etc/app.py", location: "/etc/app.py" },
+  { config: "file:app.py", location: "/srv/shop/app.py" },
+  { config: "python:shop.conf", location: "python:shop.conf" },
+];
+
+for (const { config, location } of named) {
+  test(`findConfigFile() finds --config ${config} at ${location}, whether it is there or not`, () => {
+    const invocation = called({ workingFolder: "/srv/shop", commandLine: { config } });
+    assert.equal(findConfigFile(invocation), location);
+  });
+}
+
+test("findConfigFile() takes --config of GUNICORN_CMD_ARGS too, after the command line's", () => {
+  const workingFolder = "/srv";
+  const environmentArguments = { config: "a.py" };
+  assert.equal(findConfigFile(called({ workingFolder, environmentArguments })), "/srv/a.py");
+  const commandLine = { config: "b.py" };
+  assert.equal(findConfigFile(called({ workingFolder, environmentArguments, commandLine })), "/srv/b.py");
+});
+
+test("mergeSettings() ranks the sources: environment, file, GUNICORN_CMD_ARGS, command line", () => {
+  const sources = {
+    environment: { WEB_CONCURRENCY: "2" },
+    environmentArguments: { workers: "4" },
+    commandLine: { workers: "5" },
+  };
+  const { environment, environmentArguments } = sources;
+  const inFile = file({ workers: 3 });
+  const workers = (how: Called, report: ConfigFileReport | null): number =>
+    mergeSettings(called(how), report).settings.workers;
+  assert.equal(workers({}, null), 1);
+  assert.equal(workers({ environment }, null), 2);
+  assert.equal(workers({ environment }, inFile), 3);
+  assert.equal(workers({ environment, environmentArguments }, inFile), 4);
+  assert.equal(workers(sources, inFile), 5);
+});
+
+test("mergeSettings() takes the application of the command line before that of the file", () => {
+  const inFile = file({ wsgi_app: "shop:app" });
+  assert.equal(mergeSettings(called(), null).settings.wsgi_app, null);
+  assert.equal(mergeSettings(called(), inFile).settings.wsgi_app, "shop:app");
+  assert.equal(mergeSettings(called({ application: "run:app" }), inFile).settings.wsgi_app, "run:app");
+});
+
+test("mergeSettings() has no warnings about a file that says what has an effect", () => {
+  assert.deepEqual(mergeSettings(called(), file({ workers: 2, bind: "127.0.0.1:1" })).warnings, []);
+  assert.deepEqual(mergeSettings(called(), null).warnings, []);
+});
+
+test("mergeSettings() warns of what the file says in vain, and goes on", () => {
+  const inFile = file(
+    { workers: 2, statsd_host: "localhost:8125", config: "other.py", python: "/usr/bin/python3" },
+    { worker: "workers" },
+  );
+  const { settings, warnings } = mergeSettings(called({ commandLine: { python: "/opt/python" } }), inFile);
+  assert.equal(settings.workers, 2);
+  assert.equal(settings.python, "/opt/python");
+  assert.equal(warnings.length, 4);
+  for (const said of [
+    /gunicorn\.conf\.py.*statsd_host has no effect yet/,
+    /config has an effect only on the command line/,
+    /python has an effect only on the command line/,
+    /no setting worker\. Did you mean workers\?/,
+  ]) {
+    assert.ok(
+      warnings.some((warning) => said.test(warning)),
+      `${said} in\n${warnings.join("\n")}`,
+    );
+  }
+});
+
+test("mergeSettings() names the file when a value in it is wrong", () => {
+  assert.throws(() => mergeSettings(called(), file({ workers: "many" })), {
+    code: "ERR_SETTING_VALUE",
+    message: /workers from \/srv\/gunicorn\.conf\.py: "many"/,
+  });
+});
+
+for (const worker_class of ["sync", "gunicorn.workers.sync.SyncWorker"]) {
+  test(`mergeSettings() takes the worker class ${worker_class}`, () => {
+    assert.equal(mergeSettings(called(), file({ worker_class })).settings.worker_class, worker_class);
+  });
+}
+
+test("mergeSettings() says of a worker class that it is not there, and what to do", () => {
+  assert.throws(() => mergeSettings(called({ commandLine: { worker_class: "tornado" } }), null), {
+    code: "ERR_WORKER_CLASS",
+    message: /"tornado"/,
+    hint: /-k sync/,
+  });
+});
+
+test("configurableNames has every name once", () => {
+  assert.equal(new Set(configurableNames).size, configurableNames.length);
+});

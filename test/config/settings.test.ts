@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { sections } from "../../src/config/setting.ts";
+import { allSettings } from "../../src/config/settings/all.ts";
+import { hookNames } from "../../src/config/settings/hooks.ts";
+import { settingsNotYet } from "../../src/config/settings/not-yet.ts";
+import { settingsText } from "../../src/config/settings-text.ts";
+import { resolveSettings } from "../../src/config/layers.ts";
+import { gunicornHooks, gunicornSettings } from "./gunicorn-settings.ts";
+
+/** Flags that stand beside Gunicorn's own for one setting. */
+const FURTHER_FLAGS: Readonly<Record<string, readonly string[]>> = {
+  // Gunicorn's flag has an underscore where every other one has a hyphen.
+  limit_request_field_size: ["--limit-request-field-size"],
+};
+
+const LONGEST_LINE = 115;
+
+type Shape = (typeof allSettings)[number];
+
+function isOwn(record: Shape): boolean {
+  return "isOwn" in record && record.isOwn;
+}
+
+function isRepeatable(record: Shape): boolean {
+  return "isRepeatable" in record && record.isRepeatable;
+}
+
+for (const record of allSettings) {
+  const { name, flags, doc, defaultValue, metavar, section } = record;
+
+  test(`The setting ${name} says in its first line what it is, in a sentence`, () => {
+    const [first = "", second] = doc.split("\n");
+    assert.match(first, /^\S.*\S\.$/);
+    assert.ok(
+      second === undefined || second === "",
+      "an empty line stands between the first line and the rest",
+    );
+    assert.deepEqual(
+      doc.split("\n").filter((line) => line.length > LONGEST_LINE || line !== line.trimEnd()),
+      [],
+    );
+  });
+
+  test(`The setting ${name} has a default that its own parser takes`, () => {
+    assert.deepEqual(record.parse(defaultValue), defaultValue);
+  });
+
+  test(`The setting ${name} has flags in the form of flags, long ones first, in a known section`, () => {
+    const isLong = flags.map((flag) => flag.startsWith("--"));
+    assert.deepEqual(
+      isLong,
+      isLong.toSorted((a, b) => Number(b) - Number(a)),
+    );
+    for (const flag of flags) {
+      assert.match(flag, /^(--[a-z][a-z0-9_-]+|-[A-Za-z])$/);
+    }
+    assert.ok(flags.length === 0 || isLong[0] === true, "a short flag stands for a long one");
+    assert.equal(
+      metavar === null && typeof defaultValue !== "boolean",
+      flags.length === 0,
+      "a flag without a value is a switch",
+    );
+    assert.ok(sections.includes(section));
+  });
+}
+
+test("No two settings share a name or a flag", () => {
+  for (const all of [allSettings.map(({ name }) => name), allSettings.flatMap(({ flags }) => flags)]) {
+    assert.deepEqual(
+      all.filter((each, index) => all.indexOf(each) !== index),
+      [],
+    );
+  }
+});
+
+test("The settings stand in the order of the sections, as --help shows them", () => {
+  const order = allSettings.map(({ section }) => sections.indexOf(section));
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
+});
+
+for (const { name, flags, defaultValue, isRepeatable: mayRepeat } of gunicornSettings) {
+  const record = allSettings.find((each) => each.name === name);
+  if (record === undefined) {
+    test(`Gunicorn's setting ${name} is known by name and has no effect yet`, () => {
+      assert.ok(settingsNotYet.includes(name));
+    });
+    continue;
+  }
+  test(`Gunicorn's setting ${name} has Gunicorn's flags and default`, () => {
+    const further = FURTHER_FLAGS[name] ?? [];
+    assert.deepEqual(record.flags.filter((flag) => !further.includes(flag)).toSorted(), flags.toSorted());
+    assert.deepEqual(record.defaultValue, defaultValue);
+    assert.equal(isRepeatable(record), mayRepeat);
+    assert.equal(isOwn(record), false);
+    assert.ok(!settingsNotYet.includes(name), "it has an effect");
+  });
+}
+
+test("What Gunicorn does not have is marked as tunicorn's own, and uses none of Gunicorn's flags", () => {
+  const names = new Set(gunicornSettings.map(({ name }) => name));
+  const flags = new Set(gunicornSettings.flatMap((setting) => setting.flags));
+  for (const record of allSettings) {
+    if (!names.has(record.name)) {
+      assert.ok(isOwn(record), `${record.name} is not marked`);
+      assert.deepEqual(
+        record.flags.filter((flag) => flags.has(flag)),
+        [],
+      );
+    }
+  }
+});
+
+test("Gunicorn's hooks are called, or known by name", () => {
+  const known = [...hookNames, ...settingsNotYet.filter((name) => gunicornHooks.includes(name))];
+  assert.deepEqual(known.toSorted(), gunicornHooks.toSorted());
+});
+
+test("What has no effect yet is Gunicorn's, and stands there once", () => {
+  const names = new Set([...gunicornSettings.map(({ name }) => name), ...gunicornHooks]);
+  assert.deepEqual(
+    settingsNotYet.filter((name, index) => !names.has(name) || settingsNotYet.indexOf(name) !== index),
+    [],
+  );
+});
+
+test("settingsText() writes every setting on a line of its own, sorted, in Python's words", () => {
+  const values = new Map<Shape["name"], unknown>([
+    ["raw_env", ["A=it's", "B=c\\d"]],
+    ["preload_app", true],
+    ["pidfile", "/run/it's.pid"],
+  ]);
+  const lines = settingsText(resolveSettings([{ source: "the test", values }]))
+    .trimEnd()
+    .split("\n");
+  assert.equal(lines.length, allSettings.length);
+  const entries = lines.map((line) => /^(\S+) += (.*)$/.exec(line)?.slice(1) ?? []);
+  const names = entries.map(([name = ""]) => name);
+  assert.deepEqual(names, names.toSorted());
+  const shown = new Map(entries.map(([name = "", value = ""]) => [name, value]));
+  assert.equal(shown.get("workers"), "1");
+  assert.equal(shown.get("preload_app"), "True");
+  assert.equal(shown.get("print_config"), "False");
+  assert.equal(shown.get("accesslog"), "None");
+  assert.equal(shown.get("bind"), "['127.0.0.1:8000']");
+  assert.equal(shown.get("pidfile"), "/run/it's.pid");
+  assert.equal(shown.get("raw_env"), String.raw`['A=it\'s', 'B=c\\d']`);
+  assert.match(shown.get("secure_scheme_headers") ?? "", /^\{'X-FORWARDED-PROTOCOL': 'ssl', .*\}$/);
+});
