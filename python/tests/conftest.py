@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tunicorn.log import Logger
 
 from tests.helpers.mold import MoldProcess
 from tests.helpers.router import READY, RouterEnd, RouterListener
-from tunicorn.log import Logger
 
 
 @pytest.fixture

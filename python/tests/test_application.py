@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-from tests.helpers.modules import importing_from, write_modules
 from tunicorn.application import (
     EXIT_APPLICATION_LOAD,
     EXIT_WORKER_BOOT,
@@ -18,6 +16,8 @@ from tunicorn.application import (
     add_to_path,
     load_application,
 )
+
+from tests.helpers.modules import importing_from, write_modules
 
 SHOP = """
 not_callable = "text"
@@ -71,7 +71,7 @@ MODULES = {
     "misses_module.py": "import a_module_that_is_not_there\n",
     "misses_name.py": "from shop import a_name_that_is_not_there\n",
     "bad_syntax.py": "a = 1\ndef f(:\n",
-    "raises_from.py": "try:\n    {}['key']\nexcept KeyError as error:\n    raise RuntimeError('wrapped') from error\n",
+    "raises_from.py": "try:\n    {}['key']\nexcept KeyError as e:\n    raise RuntimeError('wrapped') from e\n",
 }
 
 

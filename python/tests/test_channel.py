@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.helpers.router import CANCEL, DRAIN, REQUEST, RouterEnd, RouterListener, encode
 from tunicorn import channel as channel_module
 from tunicorn import frame
 from tunicorn.channel import Channel, Frame
+
+from tests.helpers.router import CANCEL, DRAIN, REQUEST, RouterEnd, RouterListener, encode
 
 TWO_FRAMES = encode(REQUEST, 1, b"abcdefgh", flags=frame.END) + encode(CANCEL, 1)
 

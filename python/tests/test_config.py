@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file, to_plain
 
 from tests.helpers.modules import importing_from, write_modules
-from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file, to_plain
 
 SETTINGS = ["bind", "workers", "worker_class", "timeout", "graceful_timeout", "raw_env", "wsgi_app"]
 HOOKS = ["on_starting", "pre_fork", "post_fork"]

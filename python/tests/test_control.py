@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-
 from tunicorn.control import ControlChannel
 
 TWO_MESSAGES = b'{"type":"fork","worker":1}\n{"type":"stop"}\n'

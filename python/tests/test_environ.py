@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tunicorn import __version__
 from tunicorn.config import Config
 from tunicorn.environ import FileWrapper, make_template, open_body

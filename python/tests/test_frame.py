@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-
 from tunicorn import frame
 from tunicorn.channel import Channel, Frame
 
@@ -23,9 +22,12 @@ KINDS: Final = {
     "drain": frame.DRAIN,
     "request": frame.REQUEST,
     "cancel": frame.CANCEL,
+    "file-answer": frame.FILE_ANSWER,
     "response": frame.RESPONSE,
     "body": frame.BODY,
     "failed": frame.FAILED,
+    "interim": frame.INTERIM,
+    "file": frame.FILE,
 }
 FLAGS: Final = {"end": frame.END, "ready": frame.TAKES_MORE, "last": frame.LAST, "file-body": frame.FILE_BODY}
 
@@ -92,11 +94,20 @@ def test_a_recorded_response_is_encoded(name: str) -> None:
     assert encoded == octets(name)
 
 
-@pytest.mark.parametrize("name", names_of("to-router", "ready", "leaving", "body", "failed"))
+@pytest.mark.parametrize("name", names_of("to-router", "file"))
+def test_a_recorded_file_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    path = record["path"].encode("latin-1")
+    assert frame.encode_file(record["stream"], path, record["start"], record["length"]) == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "ready", "leaving", "body", "failed", "interim"))
 def test_a_recorded_frame_without_head_is_encoded(name: str) -> None:
     record = RECORDS[name]
-    payload = record.get("body", "").encode("latin-1")
-    encoded = frame.encode(KINDS[record["type"]], record["stream"], payload, flags=flags_of(record))
+    payload = (record.get("body") or record.get("fieldLines") or "").encode("latin-1")
+    encoded = frame.encode(
+        KINDS[record["type"]], record["stream"], payload, flags=flags_of(record), aux=record["aux"]
+    )
     assert encoded == octets(name)
 
 

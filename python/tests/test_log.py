@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tunicorn.log import ErrorStream, Logger
 
 TIME = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\]"

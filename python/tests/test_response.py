@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tunicorn import response as response_module
 from tunicorn.response import Headers, ResponseHead, parse_status
 

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tunicorn.config import Config, Hook
 from tunicorn.log import Logger
 from tunicorn.server import Server

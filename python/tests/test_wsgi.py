@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import logging
+import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from wsgiref.validate import validator
 
 import pytest
+from tunicorn import wsgi
+from tunicorn.channel import Channel
+from tunicorn.config import Config
+from tunicorn.log import Logger
+from tunicorn.wsgi import BODY_FRAME_BYTES, WsgiGateway
 
 from tests.helpers.router import (
     BODY,
     END,
     ENVIRON,
     FAILED,
+    FILE,
     FILE_BODY,
+    INTERIM,
     LAST,
     RESPONSE,
     TAKES_MORE,
+    FilePart,
     Received,
     Response,
     RouterEnd,
     body_of,
+    file_part_of,
     kinds_of,
     request_payload,
     response_of,
 )
 from tests.helpers.wsgi_types import Environ, StartResponse
-from tunicorn import wsgi
-from tunicorn.channel import Channel
-from tunicorn.config import Config
-from tunicorn.log import Logger
-from tunicorn.wsgi import BODY_FRAME_BYTES, WsgiGateway
 
 Application = Callable[[Environ, StartResponse], Any]
 
@@ -301,8 +310,6 @@ def error_head(start_response: StartResponse, *, status: str = "500 Oops", lengt
     try:
         raise RuntimeError("of the application")
     except RuntimeError:
-        import sys  # noqa: PLC0415
-
         start_response(status, [("Content-Length", length)], sys.exc_info())
 
 
@@ -895,18 +902,6 @@ class TestEnviron:
         gateway.call(application)
         assert gateway.log == "said by the application\n"
 
-    def test_a_file_is_given_out_by_the_file_wrapper(self, gateway: Gateway, tmp_path: Path) -> None:
-        path = tmp_path / "file"
-        path.write_bytes(bytes(range(256)) * 300)
-        files = [path.open("rb")]
-
-        def application(environ: Environ, start_response: StartResponse) -> Any:
-            start_response("200 OK", [])
-            return environ["wsgi.file_wrapper"](files[0], 1000)
-
-        assert body_of(gateway.call(application)) == path.read_bytes()
-        assert files[0].closed
-
     def test_at_level_debug_each_request_is_logged(
         self, logger: Logger, log_path: Path, gateway: Gateway
     ) -> None:
@@ -918,6 +913,198 @@ class TestEnviron:
         assert not logger.error_log.isEnabledFor(logging.DEBUG)
         gateway.call(answering([b"x"]))
         assert gateway.log == ""
+
+
+def wrapping(make_file: Callable[[], Any], headers: list[tuple[str, str]] | None = None) -> Application:
+    """An application that returns a file in wsgi.file_wrapper."""
+
+    def application(environ: Environ, start_response: StartResponse) -> Any:
+        start_response("200 OK", headers or [])
+        return environ["wsgi.file_wrapper"](make_file(), 1000)
+
+    return application
+
+
+CONTENT = bytes(range(256)) * 20
+
+
+class TestFiles:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Iterator[IO[bytes]]:
+        path = tmp_path / "file"
+        path.write_bytes(CONTENT)
+        with path.open("rb") as file:
+            yield file
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the router reads files through /proc")
+    @pytest.mark.parametrize("start", [0, 1, len(CONTENT) - 1])
+    def test_the_router_is_offered_the_rest_of_a_file(
+        self, gateway: Gateway, file: IO[bytes], start: int
+    ) -> None:
+        file.seek(start)
+        path = f"/proc/{os.getpid()}/fd/{file.fileno()}".encode()
+        gateway.router.answer_file(is_taken=True)
+        head, offered = gateway.call(wrapping(lambda: file))
+        assert (head.flags, head.body, response_of(head).content_length) == (0, b"", len(CONTENT) - start)
+        assert file_part_of(offered) == FilePart(path, start, len(CONTENT) - start)
+
+    @pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "refused"])
+    def test_a_file_is_open_while_it_is_offered_and_closed_afterwards(
+        self, gateway: Gateway, file: IO[bytes], is_taken: bool
+    ) -> None:
+        gateway.router.answer_file(is_taken=is_taken)
+        gateway.call(wrapping(lambda: file))
+        assert file.closed
+
+    def test_a_file_that_the_router_takes_ends_the_response(self, gateway: Gateway, file: IO[bytes]) -> None:
+        gateway.router.answer_file(is_taken=True)
+        assert kinds_of(gateway.call(wrapping(lambda: file))) == [RESPONSE, FILE]
+        assert gateway.is_after_sent is False
+
+    def test_a_file_that_the_router_refuses_is_sent_in_pieces(
+        self, gateway: Gateway, file: IO[bytes]
+    ) -> None:
+        file.seek(10)
+        gateway.router.answer_file(is_taken=False)
+        frames = gateway.call(wrapping(lambda: file))
+        assert body_of(frames) == CONTENT[10:]
+        assert frames[-1].flags == END
+        assert response_of(frames[0]).content_length == len(CONTENT) - 10
+
+    @pytest.mark.parametrize("length", [0, 1, 2000, len(CONTENT)])
+    def test_no_more_of_a_file_is_offered_than_the_content_length(
+        self, gateway: Gateway, file: IO[bytes], length: int
+    ) -> None:
+        gateway.router.answer_file(is_taken=True)
+        frames = gateway.call(wrapping(lambda: file, [("Content-Length", str(length))]))
+        assert response_of(frames[0]).content_length == length
+        assert file_part_of(frames[1])[1:] == (0, length)
+
+    @pytest.mark.parametrize(
+        "make_file",
+        [
+            pytest.param(lambda _path: io.BytesIO(CONTENT), id="memory"),
+            pytest.param(lambda path: _Reader(path.open("rb")), id="object with read alone"),
+            pytest.param(lambda path: gzip.GzipFile(_packed(path, gzip.compress)), id="gzip"),
+            pytest.param(lambda path: bz2.BZ2File(_packed(path, bz2.compress)), id="bz2"),
+        ],
+    )
+    def test_what_the_router_cannot_read_itself_is_sent_in_pieces(
+        self, gateway: Gateway, tmp_path: Path, file: IO[bytes], make_file: Callable[[Path], Any]
+    ) -> None:
+        # Answers an offer that should not come; else the gateway waited for it.
+        gateway.router.answer_file(is_taken=True)
+        frames = gateway.call(wrapping(lambda: make_file(tmp_path / "file")))
+        assert FILE not in kinds_of(frames)
+        assert body_of(frames) == CONTENT
+
+    def test_a_pipe_is_sent_in_pieces(self, gateway: Gateway) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, b"piped")
+        os.close(writing)
+        assert body_of(gateway.call(wrapping(lambda: os.fdopen(reading, "rb")))) == b"piped"
+
+    def test_a_file_at_its_end_is_an_empty_answer(self, gateway: Gateway, file: IO[bytes]) -> None:
+        file.read()
+        assert only_response(gateway.call(wrapping(lambda: file))).body == b""
+
+    def test_a_file_after_written_bytes_is_sent_in_pieces(self, gateway: Gateway, file: IO[bytes]) -> None:
+        def application(environ: Environ, start_response: StartResponse) -> Any:
+            start_response("200 OK", [])(b"written")
+            return environ["wsgi.file_wrapper"](file)
+
+        assert body_of(gateway.call(application)) == b"written" + CONTENT
+
+    def test_a_wrapper_that_middleware_has_put_into_another_iterable_is_sent_in_pieces(
+        self, gateway: Gateway, file: IO[bytes]
+    ) -> None:
+        def application(environ: Environ, start_response: StartResponse) -> Any:
+            return (piece[::-1] for piece in wrapping(lambda: file)(environ, start_response))
+
+        backwards = [CONTENT[start : start + 1000][::-1] for start in range(0, len(CONTENT), 1000)]
+        assert body_of(gateway.call(application)) == b"".join(backwards)
+        file.close()
+
+    def test_a_file_without_start_response_has_failed(self, gateway: Gateway, file: IO[bytes]) -> None:
+        frames = gateway.call(lambda environ, _start_response: environ["wsgi.file_wrapper"](file))
+        assert kinds_of(frames) == [FAILED]
+        assert file.closed
+
+    def test_a_router_that_goes_while_it_is_offered_a_file_ends_the_channel(
+        self, gateway: Gateway, file: IO[bytes]
+    ) -> None:
+        gateway.router.connection.shutdown(socket.SHUT_WR)
+        with pytest.raises(ConnectionError):
+            gateway.handle(wrapping(lambda: file))
+        assert file.closed
+        assert gateway.log == ""
+
+
+class _Reader:
+    """A file of which only read and close are known."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.read = file.read
+        self.close = file.close
+
+
+def _packed(path: Path, compress: Callable[[bytes], bytes]) -> Path:
+    packed = path.with_suffix(".packed")
+    packed.write_bytes(compress(path.read_bytes()))
+    return packed
+
+
+class TestEarlyHints:
+    def test_early_hints_are_sent_at_once(self, gateway: Gateway) -> None:
+        seen: list[Received] = []
+
+        def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+            environ["wsgi.early_hints"]([("Link", "</a.css>; rel=preload"), ("link", "</b.js>")])
+            seen.extend(gateway.router.received())
+            start_response("200 OK", [])
+            return [b"x"]
+
+        assert only_response(gateway.call(application, stream=7)).body == b"x"
+        assert seen == [Received(INTERIM, 0, 103, 7, b"Link: </a.css>; rel=preload\r\nlink: </b.js>\r\n")]
+
+    def test_early_hints_may_come_after_start_response_and_more_than_once(self, gateway: Gateway) -> None:
+        def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+            environ["wsgi.early_hints"]([("Link", "</a>")])
+            start_response("200 OK", [])
+            environ["wsgi.early_hints"]([("Link", "</b>")])
+            return [b"x"]
+
+        assert kinds_of(gateway.call(application)) == [INTERIM, INTERIM, RESPONSE]
+
+    def test_early_hints_are_too_late_after_the_head(self, gateway: Gateway) -> None:
+        def application(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+            start_response("200 OK", [])
+            yield b"x"
+            environ["wsgi.early_hints"]([("Link", "</a>")])
+
+        assert kinds_of(gateway.call(application)) == [RESPONSE, BODY]
+
+    def test_fields_that_the_router_decides_are_left_out_of_early_hints(self, gateway: Gateway) -> None:
+        def application(environ: Environ, start_response: StartResponse) -> list[bytes]:
+            environ["wsgi.early_hints"]([("Connection", "close"), ("Content-Length", "5"), ("Link", "</a>")])
+            start_response("204 No Content", [])
+            return []
+
+        assert gateway.call(application)[0].payload == b"Link: </a>\r\n"
+
+    @pytest.mark.parametrize(
+        "headers",
+        [[("Link", "a\r\nb: c")], [("Li nk", "a")], [("Link\r\nX", "a")], [("Link", "\u2603")]],
+        ids=["CR LF in a value", "space in a name", "CR LF in a name", "beyond latin-1"],
+    )
+    def test_headers_that_cannot_be_sent_are_refused_in_early_hints(
+        self, gateway: Gateway, headers: list[tuple[str, str]]
+    ) -> None:
+        def application(environ: Environ, _start_response: StartResponse) -> list[bytes]:
+            environ["wsgi.early_hints"](headers)
+            return []
+
+        assert kinds_of(gateway.call(application)) == [FAILED]
 
 
 def validated_list(_environ: Environ, start_response: StartResponse) -> list[bytes]:
@@ -977,7 +1164,7 @@ def test_the_validator_of_the_standard_library_finds_nothing(
 def test_the_validator_finds_nothing_when_the_client_leaves(
     gateway: Gateway, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def application(_environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    def application(_environ: Environ, start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])
         yield b"a"
         gateway.router.cancel(1)

@@ -4,12 +4,13 @@ import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers, RequestSummary, RouterToArbiter } from "../router/messages.ts";
+import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
 import { Generation } from "./generation.ts";
 import { bindListeners, type Listener } from "./listener.ts";
 import { Pidfile } from "./pidfile.ts";
-import { RouterHandle } from "./router-handle.ts";
 import { makeRouterSettings } from "./router-settings.ts";
+import { RouterSupervisor } from "./router-supervisor.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 import { describeRequest, plural } from "./wording.ts";
 
@@ -21,7 +22,7 @@ type State = "starting" | "running" | "reloading" | "stopping" | "stopped";
 
 /** How long the quick stop waits for workers before it kills them. */
 const QUICK_STOP_MS = 2_000;
-/** Pause before a router or a mold that died is started again, so that a broken one does not spin. */
+/** Pause before a next generation takes the place of a mold that died, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
 
 /** The arbiter: it owns the listeners, the router and the generations, and never reads a byte of a request. */
@@ -33,14 +34,13 @@ export class Arbiter {
   #runtimeDirectory: RuntimeDirectory | null = null;
   #pidfile: Pidfile | null = null;
   #listeners: Listener[] = [];
-  #router: RouterHandle | null = null;
+  #router: RouterSupervisor | null = null;
   #active: Generation | null = null;
   /** Generations that are leaving. */
   readonly #retiring = new Set<Generation>();
   #lastAge = 0;
   #lastGeneration = 0;
   #isReloadWanted = false;
-  #drained: (() => void) | null = null;
 
   constructor(invocation: Invocation, interpreter: string) {
     this.#invocation = invocation;
@@ -56,6 +56,8 @@ export class Arbiter {
       await this.#start();
     } catch (error) {
       if (this.#state === "starting") await this.#abandon();
+      // Standard error hears of it too, but who looks into a log file must not find it silent.
+      if (this.#active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
       throw error;
     }
   }
@@ -84,9 +86,10 @@ export class Arbiter {
     const generations = this.#generations;
     const gracefulMs = (this.#active?.settings.graceful_timeout ?? 0) * 1000;
     const limit = new AbortController();
-    const finished = this.#drainRouter().then(async () => {
+    const finished = (async () => {
+      await this.#router?.drain();
       await Promise.all(generations.map((generation) => generation.leave(gracefulMs)));
-    });
+    })();
     const isInTime = await Promise.race([
       finished.then(() => true),
       delay(gracefulMs, false, { signal: limit.signal }).catch(() => false),
@@ -108,6 +111,15 @@ export class Arbiter {
     await this.#finish();
   }
 
+  /** TTIN and TTOU: one worker more or fewer, until the next reload. */
+  changeWorkers(difference: 1 | -1): void {
+    this.#log?.info(`Handling signal: ${difference > 0 ? "ttin" : "ttou"}`);
+    if (!this.#isServing || this.#active === null) return;
+    const wanted = this.#active.changeWorkers(difference);
+    for (const worker of this.#active.takeSurplus()) this.#router?.send({ type: "retire-worker", worker });
+    this.#log?.info(`${plural(wanted, "worker")} wanted`);
+  }
+
   /** USR1: log files are opened anew, after they were moved away. */
   reopenLogs(): void {
     this.#log?.info("Handling signal: usr1");
@@ -119,7 +131,7 @@ export class Arbiter {
   }
 
   #isQuick = false;
-  readonly #quick = promiseWithResolve();
+  readonly #quick = makeDeferred();
 
   get #isServing(): boolean {
     return this.#state === "running" || this.#state === "reloading" || this.#state === "starting";
@@ -145,7 +157,7 @@ export class Arbiter {
     await this.#configure(generation);
     await generation.runHook("on_starting");
     this.#listeners = await bindListeners(settings.bind, log);
-    await this.#startRouter();
+    await this.#startRouter(log);
     log.info(`Listening at: ${this.#listeners.map(({ url }) => url).join(",")} (${process.pid})`);
     log.info(`Using worker: ${settings.worker_class}`);
     await generation.runHook("when_ready");
@@ -190,20 +202,24 @@ export class Arbiter {
     this.#pidfile = pidfile;
   }
 
-  async #startRouter(): Promise<void> {
-    const { settings, number } = this.#requireActive();
-    this.#router = await RouterHandle.start({
-      settings: makeRouterSettings(settings, process.env),
-      listeners: this.#listeners,
-      backlog: settings.backlog,
-      channelPath: this.#runtimeDirectory?.channelPath ?? "",
-      generation: number,
-      leftovers: this.#leftovers,
-      listener: {
-        onMessage: (message) => this.#onRouterMessage(message),
-        onExit: (status, signal) => void this.#onRouterExit(status, signal),
+  async #startRouter(log: ErrorLog): Promise<void> {
+    this.#router = new RouterSupervisor({
+      describe: () => {
+        const { settings, number } = this.#requireActive();
+        return {
+          settings: makeRouterSettings(settings, process.env),
+          listeners: this.#listeners,
+          backlog: settings.backlog,
+          channelPath: this.#runtimeDirectory?.channelPath ?? "",
+          generation: number,
+          leftovers: this.#leftovers,
+        };
       },
+      log,
+      onMessage: (message) => this.#onRouterMessage(message),
+      onGivenUp: () => void this.quit("Shutting down: there is no router"),
     });
+    await this.#router.start();
   }
 
   get #leftovers(): Leftovers {
@@ -275,8 +291,6 @@ export class Arbiter {
         this.#onWorkerTimeout(message.worker, message.request);
         break;
       case "drained":
-        this.#drained?.();
-        break;
       case "listening":
       case "failed":
         break;
@@ -312,21 +326,6 @@ export class Arbiter {
     return 0;
   }
 
-  async #onRouterExit(status: number | null, signal: NodeJS.Signals | null): Promise<void> {
-    this.#drained?.();
-    if (this.#state !== "running" && this.#state !== "reloading") return;
-    const how = signal === null ? `with status ${status}` : `by ${signal}`;
-    this.#log?.critical(`The router ended ${how}; its connections are lost, a new one takes over`);
-    await delay(RESTART_PAUSE_MS);
-    if (!this.#isServing) return;
-    try {
-      await this.#startRouter();
-    } catch (error) {
-      this.#log?.critical(`No new router could be started: ${describeError(error)}`);
-      await this.quit("Shutting down: there is no router");
-    }
-  }
-
   /** The workers of a dead mold serve on; a new generation takes over from them. */
   async #onMoldLost(generation: Generation): Promise<void> {
     if (generation !== this.#active || !this.#isServing || this.#state === "starting") return;
@@ -335,18 +334,9 @@ export class Arbiter {
     await this.reload("Starting a new generation in its place");
   }
 
-  async #drainRouter(): Promise<void> {
-    const router = this.#router;
-    if (router === null || router.isGone) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-      router.send({ type: "drain" });
-    });
-  }
-
   /** Ends what is left of the workers: at first by `signal`, after a while by KILL. */
   async #endWorkers(generations: readonly Generation[], signal: NodeJS.Signals): Promise<void> {
-    this.#router?.send({ type: "stop" });
+    this.#router?.cutOff();
     for (const generation of generations) generation.signalAll(signal);
     await Promise.all(generations.map((generation) => generation.leave(QUICK_STOP_MS)));
   }
@@ -368,12 +358,7 @@ export class Arbiter {
     for (const generation of generations) generation.signalAll("SIGKILL");
     await Promise.all(generations.map((generation) => generation.leave(0)));
     await Promise.all(generations.map((generation) => generation.stopMold()));
-    if (this.#router?.isGone === false) {
-      this.#router.send({ type: "stop" });
-      const timer = setTimeout(() => this.#router?.kill(), QUICK_STOP_MS);
-      await this.#router.exited;
-      clearTimeout(timer);
-    }
+    await this.#router?.stop();
     for (const listener of this.#listeners) listener.close();
     this.#runtimeDirectory?.remove();
     this.#pidfile?.remove();
@@ -383,12 +368,4 @@ export class Arbiter {
     if (this.#active === null) throw new TunicornError("ERR_MOLD_LOST", "There is no active generation");
     return this.#active;
   }
-}
-
-function promiseWithResolve(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

@@ -9,6 +9,7 @@ import { hookNames, type HookName } from "../config/settings/hooks.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { EXIT_APPLICATION_LOAD, TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { makeDeferred } from "../system/deferred.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
 import { WorkerHandle } from "./worker-handle.ts";
@@ -64,12 +65,15 @@ export class Generation {
   #settings: Settings | null = null;
   #hooks: ReadonlySet<string> = new Set();
   #warnings: readonly string[] = [];
+  /** Workers that there should be: those of the settings, and what TTIN and TTOU made of them. */
+  #wanted = 0;
   #isLeaving = false;
   /** Workers that died in a row before they were ready. */
   #failures = 0;
   #respawnTimer: NodeJS.Timeout | null = null;
   #boot: { resolve: () => void; reject: (error: TunicornError) => void } | null = null;
-  #emptied: (() => void) | null = null;
+  /** Fulfilled when no worker is left, or none can be heard of any more. */
+  readonly #emptied = makeDeferred();
 
   private constructor(options: GenerationOptions) {
     this.number = options.number;
@@ -154,7 +158,7 @@ export class Generation {
     const booted = new Promise<void>((resolve, reject) => {
       this.#boot = { resolve, reject };
     });
-    for (let count = 0; count < this.settings.workers; count += 1) this.#forkWorker();
+    for (let count = 0; count < this.#wanted; count += 1) this.#forkWorker();
     await booted;
     this.#boot = null;
   }
@@ -164,7 +168,7 @@ export class Generation {
     if (worker === undefined) return;
     worker.enter("ready");
     this.#failures = 0;
-    const isComplete = this.workers.filter((other) => other.wasReady).length >= this.settings.workers;
+    const isComplete = this.workers.filter((other) => other.wasReady).length >= this.#wanted;
     if (isComplete) this.#boot?.resolve();
   }
 
@@ -175,10 +179,25 @@ export class Generation {
     this.#keepCount();
   }
 
+  /** TTIN and TTOU: one worker more, or one fewer; one is left in any case. The number that is wanted now. */
+  changeWorkers(difference: 1 | -1): number {
+    this.#wanted = Math.max(1, this.#wanted + difference);
+    this.#keepCount();
+    return this.#wanted;
+  }
+
+  /** The longest serving workers beyond the number that is wanted. */
+  takeSurplus(): readonly number[] {
+    const staying = this.workers.filter((worker) => worker.state !== "leaving");
+    const surplus = staying.slice(0, Math.max(0, staying.length - this.#wanted));
+    for (const worker of surplus) worker.enter("leave");
+    return surplus.map((worker) => worker.age);
+  }
+
   /** Workers that left their place to a younger one, which is ready. */
   takeReplaced(): readonly number[] {
     const ready = this.workers.filter((worker) => worker.state === "ready").length;
-    if (ready < this.settings.workers) return [];
+    if (ready < this.#wanted) return [];
     return this.workers.filter((worker) => worker.state === "leaving").map((worker) => worker.age);
   }
 
@@ -205,9 +224,7 @@ export class Generation {
       worker.limitLife(gracefulMs, () => this.#signal(worker.age, "SIGKILL"));
     }
     if (this.#workers.size > 0 && this.#mold?.isGone === false) {
-      await new Promise<void>((resolve) => {
-        this.#emptied = resolve;
-      });
+      await this.#emptied.promise;
     }
   }
 
@@ -250,6 +267,7 @@ export class Generation {
       });
     }
     this.#settings = settings;
+    this.#wanted = settings.workers;
     this.#warnings = warnings;
   }
 
@@ -295,7 +313,7 @@ export class Generation {
     this.#workers.delete(message.worker);
     const description = describeExit(message, this.#isLeaving || worker.wasReady);
     if (description !== null) this.#place?.log.error(description);
-    if (this.#workers.size === 0) this.#emptied?.();
+    if (this.#workers.size === 0 && this.#isLeaving) this.#emptied.resolve();
     if (!worker.wasReady && !this.#isLeaving) this.#onBootFailure(message);
     else this.#keepCount();
   }
@@ -331,7 +349,7 @@ export class Generation {
 
   #forkMissing(): void {
     const staying = this.workers.filter((worker) => worker.state !== "leaving").length;
-    for (let count = staying; count < this.settings.workers; count += 1) this.#forkWorker();
+    for (let count = staying; count < this.#wanted; count += 1) this.#forkWorker();
   }
 
   #signal(age: number, signal: NodeJS.Signals): void {
@@ -339,7 +357,7 @@ export class Generation {
   }
 
   #onMoldExit(): void {
-    this.#emptied?.();
+    this.#emptied.resolve();
     if (this.#isLeaving) return;
     this.beginLeaving();
     this.#boot?.reject(new TunicornError("ERR_MOLD_LOST", "The mold process ended while the workers booted"));

@@ -9,5 +9,7 @@ export function handleSignals(arbiter: Arbiter, onStopped: () => void): void {
   process.on("SIGINT", () => stopWith(arbiter.quit("Handling signal: int")));
   process.on("SIGQUIT", () => stopWith(arbiter.quit("Handling signal: quit")));
   process.on("SIGHUP", () => void arbiter.reload());
+  process.on("SIGTTIN", () => arbiter.changeWorkers(1));
+  process.on("SIGTTOU", () => arbiter.changeWorkers(-1));
   process.on("SIGUSR1", () => arbiter.reopenLogs());
 }

@@ -36,9 +36,12 @@ export class NodeParser {
       this.#requests.push(new ReceivedRequest(request));
       request.on("end", () => {
         this.#events += 1;
-        response.end();
+        // Without it the answer to HTTP/1.0 ends with the connection.
+        response.setHeader("Content-Length", 0).end();
       });
     });
+    // Without a listener the connection is cut, and with it what was answered before.
+    this.#server.on("connect", () => (this.#parserError ??= "CONNECT"));
     this.#server.on("clientError", (error: NodeJS.ErrnoException & { readonly reason?: string }) => {
       this.#parserError ??= [error.code, error.reason].filter(Boolean).join(": ");
     });

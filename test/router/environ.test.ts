@@ -112,6 +112,7 @@ test("cookEnviron() keeps what stands in the head: method, version, target", () 
   const head = {
     method: "PROPFIND",
     version: "HTTP/1.0",
+    protocol: "HTTP/1.0",
     target: "http://a.test/x?y",
     path: "/x",
     query: "y",

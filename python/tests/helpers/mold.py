@@ -74,7 +74,7 @@ class MoldProcess:
                 ["/bin/sh", "-c", START_WITH_CONTROL, "sh", sys.executable, str(MOLD_PROGRAM)],
                 cwd=folder,
                 env={**own_variables, **(env or {})},
-                stdin=inherited,
+                stdin=inherited.fileno(),
                 stdout=stderr,
                 stderr=stderr,
                 # A group of its own, so that the teardown reaches the workers too.

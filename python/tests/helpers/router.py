@@ -18,9 +18,12 @@ LEAVING: Final = 3
 DRAIN: Final = 4
 REQUEST: Final = 16
 CANCEL: Final = 17
+FILE_ANSWER: Final = 18
 RESPONSE: Final = 32
 BODY: Final = 33
 FAILED: Final = 34
+INTERIM: Final = 35
+FILE: Final = 36
 
 END: Final = 1
 TAKES_MORE: Final = 2
@@ -29,6 +32,7 @@ FILE_BODY: Final = 8
 
 HEADER: Final = struct.Struct("<IBBHI")
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")
+FILE_PREFIX: Final = struct.Struct("<QQ")
 NO_CONTENT_LENGTH: Final = 2**64 - 1
 
 #: What the router cooks for `GET /shop?page=2`.
@@ -73,9 +77,17 @@ class Response(NamedTuple):
     body: bytes
 
 
-def encode(kind: int, stream: int = 0, payload: bytes = b"", flags: int = 0) -> bytes:
+class FilePart(NamedTuple):
+    """What a FILE frame says."""
+
+    path: bytes
+    start: int
+    length: int
+
+
+def encode(kind: int, stream: int = 0, payload: bytes = b"", flags: int = 0, aux: int = 0) -> bytes:
     """A whole frame."""
-    return HEADER.pack(len(payload), kind, flags, 0, stream) + payload
+    return HEADER.pack(len(payload), kind, flags, aux, stream) + payload
 
 
 def request_payload(environ: Mapping[str, str], body: bytes = b"") -> bytes:
@@ -97,6 +109,13 @@ def response_of(received: Received) -> Response:
         None if content_length == NO_CONTENT_LENGTH else content_length,
         received.payload[lines_end:],
     )
+
+
+def file_part_of(received: Received) -> FilePart:
+    """Takes a FILE frame apart."""
+    assert received.kind == FILE
+    start, length = FILE_PREFIX.unpack_from(received.payload)
+    return FilePart(received.payload[FILE_PREFIX.size :], start, length)
 
 
 def kinds_of(frames: list[Received]) -> list[int]:
@@ -134,6 +153,10 @@ class RouterEnd:
     def cancel(self, stream: int = 1) -> None:
         """Says that the client has gone."""
         self.send(encode(CANCEL, stream))
+
+    def answer_file(self, stream: int = 1, *, is_taken: bool) -> None:
+        """Says who sends a file, before or after it was offered."""
+        self.send(encode(FILE_ANSWER, stream, aux=int(is_taken)))
 
     def drain(self) -> None:
         """Tells the worker to leave."""

@@ -1,0 +1,95 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describeError } from "../errors.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import type { ArbiterToRouter, RouterToArbiter } from "../router/messages.ts";
+import { RouterHandle, type RouterOptions } from "./router-handle.ts";
+
+/** Pause before a router that died is started again, so that a broken one does not spin. */
+const RESTART_PAUSE_MS = 500;
+/** For a router that was told to stop. */
+const STOP_MS = 2_000;
+
+export interface RouterSupervisorOptions {
+  /** What a router is started with; asked anew for each. */
+  readonly describe: () => Omit<RouterOptions, "listener">;
+  readonly log: ErrorLog;
+  readonly onMessage: (message: RouterToArbiter) => void;
+  /** A router died and no other could be started. */
+  readonly onGivenUp: () => void;
+}
+
+/** Keeps a router running, on the same listeners, until it is told to drain or to stop. */
+export class RouterSupervisor {
+  readonly #options: RouterSupervisorOptions;
+  #router: RouterHandle | null = null;
+  #isWanted = false;
+  #drained: (() => void) | null = null;
+
+  constructor(options: RouterSupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a router; resolves when it listens. */
+  async start(): Promise<void> {
+    this.#router = await RouterHandle.start({
+      ...this.#options.describe(),
+      listener: {
+        onMessage: (message) => this.#onMessage(message),
+        onExit: (status, signal) => void this.#onExit(status, signal),
+      },
+    });
+    this.#isWanted = true;
+  }
+
+  send(message: ArbiterToRouter): void {
+    this.#router?.send(message);
+  }
+
+  /** Lets the router answer all that was accepted; resolves when it has, or is gone. */
+  async drain(): Promise<void> {
+    this.#isWanted = false;
+    const router = this.#router;
+    if (router === null || router.isGone) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      router.send({ type: "drain" });
+    });
+  }
+
+  /** Cuts every connection off; the process may still be there. */
+  cutOff(): void {
+    this.#isWanted = false;
+    this.#router?.send({ type: "stop" });
+  }
+
+  /** Ends the process. */
+  async stop(): Promise<void> {
+    this.cutOff();
+    const router = this.#router;
+    if (router === null || router.isGone) return;
+    const timer = setTimeout(() => router.kill(), STOP_MS);
+    await router.exited;
+    clearTimeout(timer);
+  }
+
+  #onMessage(message: RouterToArbiter): void {
+    if (message.type === "drained") this.#drained?.();
+    else this.#options.onMessage(message);
+  }
+
+  async #onExit(status: number | null, signal: NodeJS.Signals | null): Promise<void> {
+    this.#drained?.();
+    if (!this.#isWanted) return;
+    const { log, onGivenUp } = this.#options;
+    const how = signal === null ? `with status ${status}` : `by ${signal}`;
+    log.critical(`The router ended ${how}; its connections are lost, a new one takes over`);
+    await delay(RESTART_PAUSE_MS);
+    if (!this.#isWanted) return;
+    try {
+      await this.start();
+    } catch (error) {
+      log.critical(`No new router could be started: ${describeError(error)}`);
+      onGivenUp();
+    }
+  }
+}

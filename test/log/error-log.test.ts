@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+
+import { ErrorLog, isLogLevel, type LogLevel, logLevels } from "../../src/log/error-log.ts";
+import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { runProgram } from "../helpers/program.ts";
+import { repositoryRoot } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { openFilesBelow } from "../system/open-files.ts";
+
+const PREFIX = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[(\d+)\] \[([A-Z]+)\] /;
+
+async function logPath(t: TestContext): Promise<string> {
+  return join(await temporaryFolder(t), "error.log");
+}
+
+function linesOf(path: string): string[] {
+  return readFileSync(path, "utf8").split("\n").slice(0, -1);
+}
+
+/** The lines without time and pid. */
+function messagesOf(path: string): string[] {
+  return linesOf(path).map((line) => line.replace(PREFIX, "$2 "));
+}
+
+function writeAll(log: ErrorLog): void {
+  for (const level of logLevels) {
+    log[level](`at ${level}`);
+  }
+}
+
+test("ErrorLog writes lines in Gunicorn's format, each at once", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "info");
+  log.info("Listening at: http://127.0.0.1:8000");
+  const [line = ""] = linesOf(path);
+  assert.equal(PREFIX.exec(line)?.[1], String(process.pid));
+  assert.deepEqual(messagesOf(path), ["INFO Listening at: http://127.0.0.1:8000"]);
+  log.critical("second");
+  assert.deepEqual(messagesOf(path).at(-1), "CRITICAL second");
+});
+
+for (const [index, level] of logLevels.entries()) {
+  test(`ErrorLog of the level ${level} leaves out what weighs less`, async (t) => {
+    const path = await logPath(t);
+    writeAll(new ErrorLog(path, level));
+    assert.deepEqual(
+      messagesOf(path),
+      logLevels.slice(index).map((each) => `${each.toUpperCase()} at ${each}`),
+    );
+  });
+}
+
+test("ErrorLog keeps the lines of a message together", async (t) => {
+  const path = await logPath(t);
+  new ErrorLog(path, "info").error("Traceback:\n  line 1\n  line 2");
+  assert.deepEqual(messagesOf(path), ["ERROR Traceback:", "  line 1", "  line 2"]);
+});
+
+test("ErrorLog.configure() takes over a level", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "error");
+  log.info("no");
+  log.configure(path, "debug");
+  log.debug("yes");
+  assert.deepEqual(messagesOf(path), ["DEBUG yes"]);
+});
+
+test("ErrorLog.configure() goes on in another file, and lets go of the one before", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "info");
+  log.info("first");
+  log.configure(`${path}.2`, "info");
+  log.info("second");
+  assert.deepEqual(messagesOf(path), ["INFO first"]);
+  assert.deepEqual(messagesOf(`${path}.2`), ["INFO second"]);
+  await untilTrue(() => openFilesBelow(path).join() === `${path}.2`, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `release of the first of ${openFilesBelow(path).join()}`,
+  });
+});
+
+test("ErrorLog.configure() keeps the file of before when the other one cannot be opened", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "info");
+  assert.throws(() => log.configure(join(path, "..", "missing", "error.log"), "info"), {
+    code: "ERR_LOG_FILE",
+  });
+  log.info("still here");
+  assert.deepEqual(messagesOf(path), ["INFO still here"]);
+});
+
+test("ErrorLog.reopen() goes on in a new file when the old one was moved away", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "info");
+  log.info("first");
+  renameSync(path, `${path}.1`);
+  log.info("second");
+  log.reopen();
+  log.info("third");
+  assert.deepEqual(messagesOf(`${path}.1`), ["INFO first", "INFO second"]);
+  assert.deepEqual(messagesOf(path), ["INFO third"]);
+});
+
+for (const { what, name } of [
+  { what: "in a folder that is not there", name: "missing/error.log" },
+  { what: "in a file", name: "file/error.log" },
+  { what: "that is a folder", name: "folder" },
+]) {
+  test(`ErrorLog refuses a file ${what}, and says what to do`, async (t) => {
+    const folder = await temporaryFolder(t, { file: "", "folder/x": "" });
+    assert.throws(() => new ErrorLog(join(folder, name), "info"), {
+      code: "ERR_LOG_FILE",
+      message: new RegExp(`Cannot open log file "${join(folder, name)}"`),
+      hint: /folder|writable/,
+    });
+    assert.ok(!existsSync(join(folder, "missing")), "it makes no folders");
+  });
+}
+
+const STANDARD_ERROR_PROGRAM = `
+const { ErrorLog } = await import(process.argv[1]);
+const log = new ErrorLog("-", "info");
+log.info("first");
+log.reopen();
+log.error("second");
+process.exit(0);
+`;
+
+test("ErrorLog writes to standard error when the file is a hyphen", async (t) => {
+  const source = join(repositoryRoot, "src/log/error-log.ts");
+  const args = ["--import", "tsx", "--input-type=module", "-e", STANDARD_ERROR_PROGRAM, source];
+  const { status, stdout, stderr } = await runProgram(t, process.execPath, args);
+  assert.equal(stdout, "");
+  assert.deepEqual(
+    stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.replace(PREFIX, "$2 ")),
+    ["INFO first", "ERROR second"],
+  );
+  assert.equal(status, 0);
+});
+
+test("ErrorLog outlives a full disk", () => {
+  const log = new ErrorLog("/dev/full", "info");
+  assert.doesNotThrow(() => log.info("lost"));
+  assert.doesNotThrow(() => log.info("lost too"));
+});
+
+test("isLogLevel() knows the levels in their own spelling alone", () => {
+  for (const level of logLevels) {
+    assert.ok(isLogLevel(level));
+  }
+  for (const other of ["INFO", "warn", "", "constructor"]) {
+    assert.ok(!isLogLevel(other));
+  }
+  assert.deepEqual(logLevels, ["debug", "info", "warning", "error", "critical"] satisfies LogLevel[]);
+});

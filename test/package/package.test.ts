@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+
+import { filesBelow } from "../architecture/sources.ts";
+import { request } from "../helpers/client.ts";
+import { withDeadline } from "../helpers/deadlines.ts";
+import { LOOPBACK, python, repositoryRoot, runCommand, startServer } from "../helpers/server.ts";
+import { onTeardown } from "../helpers/teardown.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { useCommand } from "./command.ts";
+
+/** For npm to pack, and to get the dependencies from its registry or its cache. */
+const NPM_DEADLINE_MS = 300_000;
+
+/** Variables of an npm that runs these tests; they would lead the one that is run here back to the repository. */
+const OUTER_NPM =
+  /^npm_(package|lifecycle|command|node|config_(local|global)_prefix)|^(INIT_CWD|NODE_OPTIONS)$/;
+
+/** Runs npm to its end and gives its standard output. */
+async function npm(t: TestContext, cwd: string, ...args: readonly string[]): Promise<string> {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OUTER_NPM.test(name)));
+  const child = spawn("npm", args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  onTeardown(t, () => void child.kill("SIGKILL"));
+  const pieces = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (pieces.stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (pieces.stderr += text));
+  const closed = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const status = await withDeadline(closed, {
+    deadlineMs: NPM_DEADLINE_MS,
+    what: () => `end of npm ${args.join(" ")}\n${pieces.stdout}${pieces.stderr}`,
+  });
+  assert.equal(status, 0, `npm ${args.join(" ")}\n${pieces.stdout}${pieces.stderr}`);
+  return pieces.stdout;
+}
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string; readonly mode: number }[];
+}
+
+/** Packs what is built; the build itself is left as it is, because other tests run it at the same time. */
+async function pack(t: TestContext, folder: string): Promise<Packed> {
+  const output = await npm(
+    t,
+    repositoryRoot,
+    "pack",
+    "--ignore-scripts",
+    "--json",
+    "--pack-destination",
+    folder,
+  );
+  const [packed] = JSON.parse(output) as readonly Packed[];
+  assert.ok(packed !== undefined);
+  return packed;
+}
+
+test("The package holds the program, what it runs, and nothing else", async (t) => {
+  const { files } = await pack(t, await temporaryFolder(t));
+  const paths = files.map(({ path }) => path);
+  const outside = paths.filter((path) => !/^(bin|dist|python\/tunicorn)\//.test(path));
+  const known = new Set(["LICENSE", "README.md", "package.json"]);
+  assert.deepEqual(
+    outside.filter((path) => !known.has(path)),
+    [],
+  );
+  assert.ok(paths.includes("bin/tunicorn.js") && paths.includes("bin/require-node.js"));
+  assert.deepEqual(
+    paths.filter((path) =>
+      /(^|\/)(tests?|bench|__pycache__|node_modules)\/|\.(pyc|tgz|tsbuildinfo)$|\.test\./.test(path),
+    ),
+    [],
+  );
+});
+
+test("The package holds every module in its built form, and none whose source is gone", async (t) => {
+  const { files } = await pack(t, await temporaryFolder(t));
+  const built = files.map(({ path }) => path).filter((path) => /^dist\/.*\.js$/.test(path));
+  const sources = filesBelow("src", ".ts").map((path) =>
+    path.replace(/^src/, "dist").replace(/\.ts$/, ".js"),
+  );
+  assert.deepEqual(built.toSorted(), sources.toSorted(), "Remove dist and build anew: npm run build");
+  const modules = files.map(({ path }) => path).filter((path) => path.endsWith(".py"));
+  assert.deepEqual(modules.toSorted(), filesBelow("python/tunicorn", ".py"));
+});
+
+test("The package can be executed by everybody who may read it", async (t) => {
+  const { files } = await pack(t, await temporaryFolder(t));
+  const modeOf = (path: string): number => files.find((file) => file.path === path)?.mode ?? 0;
+  assert.equal(modeOf("bin/tunicorn.js") & 0o555, 0o555);
+  assert.match(readFileSync(join(repositoryRoot, "bin/tunicorn.js"), "utf8"), /^#!\/usr\/bin\/env node\n/);
+});
+
+const APPLICATION = `
+import sys
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [sys.modules["tunicorn"].__file__.encode()]
+`;
+
+test("The package, installed where nothing else is, serves an application", async (t) => {
+  const folder = await temporaryFolder(t, { "app.py": APPLICATION });
+  const { filename } = await pack(t, folder);
+  await npm(
+    t,
+    folder,
+    "install",
+    "--omit=dev",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    `./${filename}`,
+  );
+  const installed = join(folder, "node_modules/tunicorn");
+  for (const name of ["typescript", "tsx", "oxlint"]) {
+    assert.ok(!existsSync(join(folder, "node_modules", name)), `${name} was installed too`);
+  }
+
+  useCommand(t, [join(folder, "node_modules/.bin/tunicorn"), "--python", python]);
+  const { stdout } = await runCommand(t, { args: ["--version"], cwd: folder });
+  const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as { version: string };
+  assert.equal(stdout, `tunicorn (version ${manifest.version})`);
+
+  const server = await startServer(t, { args: [...LOOPBACK, "app:app"], cwd: folder });
+  const answer = await request(server.port, "/");
+  assert.equal(answer.status, 200);
+  assert.equal(answer.text, join(installed, "python/tunicorn/__init__.py"));
+  const { status } = await server.stop();
+  assert.equal(status, 0);
+});
