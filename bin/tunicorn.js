@@ -1,3 +1,3 @@
 #!/usr/bin/env node
 import "./require-node.js";
-await import("../dist/cli/main.js").then(({ main }) => main(process.argv.slice(2), process.env));
+void import("../dist/cli/main.js").then(({ main }) => main(process.argv.slice(2), process.env));

@@ -2,7 +2,7 @@
 import "../bin/require-node.js";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -45,6 +45,7 @@ export function installNodeModules() {
 }
 
 export function build() {
+  rmSync(join(root, "dist"), { recursive: true, force: true });
   runOrFail(
     process.execPath,
     [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],

@@ -71,7 +71,7 @@ MODULES = {
     "misses_module.py": "import a_module_that_is_not_there\n",
     "misses_name.py": "from shop import a_name_that_is_not_there\n",
     "bad_syntax.py": "a = 1\ndef f(:\n",
-    "raises_from.py": "try:\n    {}['key']\nexcept KeyError as e:\n    raise RuntimeError('wrapped') from e\n",
+    "raises_from.py": "try:\n    {}['key']\nexcept KeyError as e:\n    raise RuntimeError('late') from e\n",
 }
 
 
@@ -430,7 +430,7 @@ def test_the_cause_of_an_error_is_shown_with_it() -> None:
     report = str(load_failing("raises_from"))
     assert "KeyError: 'key'" in report
     assert "direct cause" in report
-    assert report.endswith("RuntimeError: wrapped")
+    assert report.endswith("RuntimeError: late")
 
 
 @pytest.mark.usefixtures("folder")

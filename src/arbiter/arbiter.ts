@@ -227,7 +227,7 @@ export class Arbiter {
       arbiterPid: process.pid,
       runtimeDirectory: this.#runtimeDirectory?.path ?? "",
       pidfile: this.#pidfile?.path ?? null,
-      socketPaths: this.#listeners.flatMap(({ path }) => (path === null ? [] : [path])),
+      sockets: this.#listeners.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile])),
     };
   }
 

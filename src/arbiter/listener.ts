@@ -4,7 +4,9 @@ import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
 import { TunicornError } from "../errors.ts";
+import type { SocketFile } from "../router/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { socketIdentity } from "../system/socket-identity.ts";
 import { bindTcp, bindUnix, type BoundSocket } from "../system/server-handle.ts";
 
 /** A bound socket that the routers listen on. The arbiter holds it as long as the server runs. */
@@ -15,7 +17,7 @@ export interface Listener {
   readonly serverName: string | null;
   readonly serverPort: string | null;
   /** File of a unix socket, or null. */
-  readonly path: string | null;
+  readonly socketFile: SocketFile | null;
   close(): void;
 }
 
@@ -66,7 +68,7 @@ async function bindHost(address: Extract<BindAddress, { type: "tcp" }>): Promise
     url: `http://${host}:${socket.port}`,
     serverName: resolved.address,
     serverPort: String(socket.port),
-    path: null,
+    socketFile: null,
   };
 }
 
@@ -75,7 +77,8 @@ async function bindPath(path: string): Promise<Listener> {
   const socket = bindUnix(path);
   // Gunicorn's default umask of 0: whoever may enter the folder may connect.
   chmodSync(path, 0o777);
-  return { ...ownership(socket), url: `unix:${path}`, serverName: null, serverPort: null, path };
+  const socketFile = { path, identity: socketIdentity(path) ?? "" };
+  return { ...ownership(socket), url: `unix:${path}`, serverName: null, serverPort: null, socketFile };
 }
 
 function ownership(socket: BoundSocket): Pick<Listener, "fd" | "close"> {

@@ -26,7 +26,7 @@ export class Pidfile {
       writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 });
       renameSync(temporary, this.path);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      removeQuietly(temporary);
       const reason = error instanceof Error ? error.message : String(error);
       throw new TunicornError("ERR_PIDFILE", `Cannot write the pidfile "${this.path}": ${reason}`, {
         cause: error,
@@ -55,5 +55,14 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     // A process of another user counts: EPERM says that it is there.
     return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/** The error that is reported is the one before. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Where its folder is no folder, there is nothing to remove.
   }
 }

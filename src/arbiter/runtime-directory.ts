@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
 
-/** What a socket address holds on Linux and macOS, less a margin for the names within the directory. */
-const PATH_LIMIT_BYTES = 80;
+/** What a socket address holds, without the NUL at its end, less the names that come behind the folder. */
+const NAMES_BYTES = "/tunicorn-XXXXXX/router.sock".length;
+const PATH_LIMIT_BYTES = (process.platform === "linux" ? 107 : 103) - NAMES_BYTES;
 
 /** The private directory (mode 0700) of a running server: channel sockets, large request bodies. */
 export class RuntimeDirectory {

@@ -9,10 +9,11 @@ export type WorkerState = "forking" | "booting" | "ready" | "leaving" | "exited"
 export type WorkerEvent = "forked" | "ready" | "leave" | "exit";
 
 const transitions: Readonly<Record<WorkerState, Readonly<Partial<Record<WorkerEvent, WorkerState>>>>> = {
-  forking: { forked: "booting", exit: "exited" },
+  // The router may hear of a worker before the mold's word about its fork arrives.
+  forking: { forked: "booting", ready: "ready", exit: "exited" },
   booting: { ready: "ready", leave: "leaving", exit: "exited" },
   // A worker that dialled a new router is ready a second time.
-  ready: { ready: "ready", leave: "leaving", exit: "exited" },
+  ready: { ready: "ready", forked: "ready", leave: "leaving", exit: "exited" },
   leaving: { ready: "leaving", leave: "leaving", exit: "exited" },
   exited: {},
 };
@@ -31,6 +32,7 @@ export class WorkerHandle {
   #state: WorkerState = "forking";
   #bootTimer: NodeJS.Timeout | null = null;
   #killTimer: NodeJS.Timeout | null = null;
+  #killAt = Infinity;
   #wasReady = false;
 
   constructor(age: number, generation: number) {
@@ -52,17 +54,26 @@ export class WorkerHandle {
     this.#state = nextWorkerState(this.#state, event) ?? this.#state;
     if (event === "ready") this.#wasReady = true;
     if (event === "ready" || event === "exit") this.#clearBootTimer();
-    if (event === "exit" && this.#killTimer !== null) clearTimeout(this.#killTimer);
+    if (event === "exit") this.#clearKillTimer();
   }
 
   /** Calls back unless the worker is ready within the time; 0: no limit. */
   limitBoot(timeoutMs: number, onTimeout: () => void): void {
-    if (timeoutMs > 0) this.#bootTimer = setTimeout(onTimeout, timeoutMs);
+    if (timeoutMs > 0 && this.#state === "booting") this.#bootTimer = setTimeout(onTimeout, timeoutMs);
   }
 
-  /** Calls back unless the worker has exited within the time. */
+  /** Calls back unless the worker has exited within the time. Of several limits the nearest counts. */
   limitLife(timeoutMs: number, onTimeout: () => void): void {
-    if (this.#killTimer === null) this.#killTimer = setTimeout(onTimeout, timeoutMs);
+    const deadlineAt = performance.now() + timeoutMs;
+    if (deadlineAt >= this.#killAt) return;
+    this.#killAt = deadlineAt;
+    this.#clearKillTimer();
+    this.#killTimer = setTimeout(onTimeout, timeoutMs);
+  }
+
+  #clearKillTimer(): void {
+    if (this.#killTimer !== null) clearTimeout(this.#killTimer);
+    this.#killTimer = null;
   }
 
   #clearBootTimer(): void {

@@ -179,7 +179,7 @@ function afterFrame(flags: number): AfterFrame {
 }
 
 function parseHello(payload: Buffer): Hello {
-  const value: unknown = JSON.parse(payload.toString("utf8"));
+  const value = parseJson(payload);
   if (
     typeof value === "object" &&
     value !== null &&
@@ -199,4 +199,13 @@ function parseHello(payload: Buffer): Hello {
     }
   }
   throw new TunicornError("ERR_PROTOCOL", `A worker introduced itself with ${payload.toString("utf8")}`);
+}
+
+/** The value, or null for what is no JSON: neither is a greeting. */
+function parseJson(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString("utf8"));
+  } catch {
+    return null;
+  }
 }

@@ -24,37 +24,53 @@ const SUMMARY = `Serves Python WSGI applications: Gunicorn's command line, setti
 
 const EPILOGUE = `
 Settings come from, the weakest first: defaults and environment, gunicorn.conf.py (or --config),
-GUNICORN_CMD_ARGS, this command line. Every flag has a name for the configuration file: --print-config.`;
+GUNICORN_CMD_ARGS, this command line. --print-config shows their names for the file, and what holds.
+`;
 
-/** Parses arguments by the settings records. Throws ERR_USAGE. */
+/** Parses arguments by the settings records. Of two flags for one setting the later counts. Throws ERR_USAGE. */
 export function parseArguments(argv: readonly string[], source: string): ParsedArguments {
+  const values = new Map<SettingName, unknown>();
   const command = makeCommand();
-  const records = new Map<string, SettingRecord>();
-  for (const record of allSettings) addOptions(command, record, records);
+  for (const record of allSettings) {
+    for (const option of makeOptions(record)) {
+      command.addOption(option);
+      command.on(`option:${option.name()}`, (value: string | null) => note(values, record, value));
+    }
+  }
   try {
     command.parse([...argv], { from: "user" });
   } catch (error) {
     throw usageError(error, source);
   }
-  const options: Record<string, unknown> = command.opts();
-  const values = new Map<SettingName, unknown>();
-  for (const [attribute, record] of records) {
-    const value = options[attribute];
-    if (value === undefined) continue;
-    values.set(record.name, value);
+  const [application, unexpected] = command.args;
+  if (unexpected !== undefined) {
+    throw new TunicornError("ERR_USAGE", `There is one application, but also the argument "${unexpected}"`, {
+      hint: "See tunicorn --help",
+    });
   }
+  const options: Record<string, unknown> = command.opts();
   return {
     layer: { source, values },
-    application: command.args[0] ?? null,
+    application: application ?? null,
     wantsVersion: options["version"] === true,
     wantsHelp: options["help"] === true,
   };
 }
 
+/** A flag was given: a switch means true, a repeatable one adds up. */
+function note(values: Map<SettingName, unknown>, record: SettingRecord, value: string | null): void {
+  const before = values.get(record.name);
+  if ("isRepeatable" in record && record.isRepeatable) {
+    values.set(record.name, [...(Array.isArray(before) ? before : []), value]);
+  } else {
+    values.set(record.name, value ?? true);
+  }
+}
+
 /** The text of `--help`, grouped by the sections of the settings. */
 export function helpText(): string {
   const command = makeCommand();
-  for (const record of allSettings) addOptions(command, record, new Map());
+  for (const option of allSettings.flatMap((record) => makeOptions(record))) command.addOption(option);
   const rank = new Map<string, number>(sections.map((section, index) => [`${section}:`, index]));
   command.configureHelp({
     helpWidth: 100,
@@ -65,7 +81,7 @@ export function helpText(): string {
       );
     },
   });
-  return command.helpInformation();
+  return `${command.helpInformation()}${EPILOGUE}`;
 }
 
 function makeCommand(): Command {
@@ -76,30 +92,24 @@ function makeCommand(): Command {
       "[APPLICATION]",
       "MODULE, MODULE:NAME or MODULE:FACTORY(); the name is application if none is given",
     )
-    .allowExcessArguments(false)
+    .allowExcessArguments()
     .helpOption(false)
     .helpCommand(false)
     .addOption(new Option("-h, --help", "show this help"))
     .addOption(new Option("-v, --version", "show the version"))
-    .addHelpText("after", EPILOGUE)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
 }
 
 /** A record's flags as options: the first long flag is shown, further ones are accepted silently. */
-function addOptions(command: Command, record: SettingRecord, records: Map<string, SettingRecord>): void {
+function makeOptions(record: SettingRecord): Option[] {
   const short = record.flags.find((flag) => !flag.startsWith("--"));
   const long = record.flags.filter((flag) => flag.startsWith("--"));
-  long.forEach((flag, index) => {
+  return long.map((flag, index) => {
     const names = index === 0 && short !== undefined ? `${short}, ${flag}` : flag;
     const option = new Option(valued(names, record.metavar), summaryOf(record));
     option.helpGroup(`${record.section}:`);
-    if (index > 0) option.hideHelp();
-    if ("isRepeatable" in record && record.isRepeatable) {
-      option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
-    }
-    command.addOption(option);
-    records.set(option.attributeName(), record);
+    return index > 0 ? option.hideHelp() : option;
   });
 }
 

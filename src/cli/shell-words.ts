@@ -12,6 +12,8 @@ export function splitShellWords(text: string): string[] {
     const character = text.charAt(index);
     if (character === "\\" && quote !== "'") {
       const next = text.charAt(index + 1);
+      if (next === "")
+        throw new TunicornError("ERR_USAGE", `GUNICORN_CMD_ARGS ends in a lone backslash: ${text}`);
       // Between double quotes a backslash only protects what has a meaning there.
       const isKept = quote === '"' && next !== '"' && next !== "\\";
       word = `${word ?? ""}${isKept ? "\\" : ""}${next}`;
@@ -22,7 +24,7 @@ export function splitShellWords(text: string): string[] {
     } else if (character === '"' || character === "'") {
       quote = character;
       word ??= "";
-    } else if (/\s/.test(character)) {
+    } else if (/[ \t\r\n]/.test(character)) {
       if (word !== null) words.push(word);
       word = null;
     } else {

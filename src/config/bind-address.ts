@@ -15,6 +15,7 @@ export function parseBindAddress(written: string): BindAddress {
   const text = written.trim();
   const unix = /^unix:(?:\/\/)?(.+)$/.exec(text);
   if (unix?.[1] !== undefined) return { type: "unix", path: unix[1] };
+  if (text.startsWith("unix:")) throw new WantedError(`unix:PATH instead of "${written}"`);
   const rest = text.replace(/^tcp:\/\//, "");
   if (rest === "") return { type: "tcp", host: "0.0.0.0", port: DEFAULT_PORT };
   if (/^[0-9]+$/.test(rest)) return { type: "tcp", host: "0.0.0.0", port: parsePort(rest) };

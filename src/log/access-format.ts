@@ -24,27 +24,29 @@ export type AccessFormatter = (record: AccessRecord) => string;
 type Atom = (record: AccessRecord) => string;
 
 /** The atoms of Gunicorn's `access_log_format`; what is missing is a hyphen. */
-const atoms: Readonly<Record<string, Atom>> = {
-  h: (record) => record.remoteAddress || "-",
-  l: () => "-",
-  u: (record) => basicUser(record.requestField("authorization")),
-  t: () => currentTime(),
-  r: (record) => quoted(`${record.method} ${record.target} ${record.protocol}`),
-  m: (record) => quoted(record.method),
-  U: (record) => quoted(record.path),
-  q: (record) => quoted(record.query),
-  H: (record) => record.protocol,
-  s: (record) => String(record.status),
-  B: (record) => String(record.bodyBytes),
-  b: (record) => (record.bodyBytes === 0 ? "-" : String(record.bodyBytes)),
-  f: (record) => quoted(record.requestField("referer") ?? "-"),
-  a: (record) => quoted(record.requestField("user-agent") ?? "-"),
-  T: (record) => String(Math.floor(record.durationMs / 1000)),
-  M: (record) => String(Math.floor(record.durationMs)),
-  D: (record) => String(Math.round(record.durationMs * 1000)),
-  L: (record) => (record.durationMs / 1000).toFixed(6),
-  p: (record) => `<${record.pid}>`,
-};
+const atoms: ReadonlyMap<string, Atom> = new Map<string, Atom>(
+  Object.entries({
+    h: (record) => record.remoteAddress || "-",
+    l: () => "-",
+    u: (record) => basicUser(record.requestField("authorization")),
+    t: () => currentTime(),
+    r: (record) => quoted(`${record.method} ${record.target} ${record.protocol}`),
+    m: (record) => quoted(record.method),
+    U: (record) => quoted(record.path),
+    q: (record) => quoted(record.query),
+    H: (record) => record.protocol,
+    s: (record) => String(record.status),
+    B: (record) => String(record.bodyBytes),
+    b: (record) => (record.bodyBytes === 0 ? "-" : String(record.bodyBytes)),
+    f: (record) => quoted(record.requestField("referer") ?? "-"),
+    a: (record) => quoted(record.requestField("user-agent") ?? "-"),
+    T: (record) => String(Math.floor(record.durationMs / 1000)),
+    M: (record) => String(Math.floor(record.durationMs)),
+    D: (record) => String(Math.round(record.durationMs * 1000)),
+    L: (record) => (record.durationMs / 1000).toFixed(6),
+    p: (record) => `<${record.pid}>`,
+  } satisfies Record<string, Atom>),
+);
 
 /** `%(name)s`, with any conversion that Python's formatting knows; `%%` is a percent sign. */
 const PART = /%\(([^)]*)\)[-#0 +]*[0-9]*(?:\.[0-9]+)?[sdifr]|%%/g;
@@ -68,7 +70,7 @@ export function compileAccessFormat(format: string): AccessFormatter {
 
 function atomOf(name: string): Atom {
   const match = /^\{(.*)\}([ioe])$/.exec(name);
-  if (match === null) return atoms[name] ?? (() => "-");
+  if (match === null) return atoms.get(name) ?? (() => "-");
   const [, key = "", kind] = match;
   if (kind === "e") return (record) => quoted(record.environ(key) ?? "-");
   const lowerName = key.toLowerCase();
@@ -77,9 +79,13 @@ function atomOf(name: string): Atom {
     : (record) => quoted(record.responseField(lowerName) ?? "-");
 }
 
-/** A quotation mark from a client must not end a field of the line. */
+/** What must not stand as it is: a quotation mark would end a field of the line, a control the line itself. */
+const UNSAFE = /["\p{Cc}]/gu;
+
 function quoted(text: string): string {
-  return text.includes('"') ? text.replaceAll('"', '\\"') : text;
+  return text.replace(UNSAFE, (character) =>
+    character === '"' ? '\\"' : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
 }
 
 let timeSecond = 0;
@@ -101,6 +107,5 @@ function basicUser(authorization: string | undefined): string {
   if (match?.[1] === undefined) return "-";
   const pair = Buffer.from(match[1], "base64").toString("utf8");
   const user = pair.slice(0, Math.max(pair.indexOf(":"), 0));
-  // Decoded text may hold line ends, which the header could not.
-  return user === "" ? "-" : quoted(user.replace(/\p{Cc}/gu, "?"));
+  return user === "" ? "-" : quoted(user);
 }

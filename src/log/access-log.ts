@@ -1,6 +1,6 @@
 import type { SonicBoom } from "sonic-boom";
 import { compileAccessFormat, type AccessFormatter, type AccessRecord } from "./access-format.ts";
-import { openLogFile } from "./log-file.ts";
+import { closeLogFile, openLogFile } from "./log-file.ts";
 
 /** The access log of a router. Lines of one turn of the event loop are written together. */
 export class AccessLog {
@@ -8,6 +8,7 @@ export class AccessLog {
   readonly #file: SonicBoom;
   readonly #format: AccessFormatter;
   #lines = "";
+  #closed: Promise<void> | null = null;
 
   constructor(path: string, format: string) {
     this.path = path;
@@ -16,6 +17,7 @@ export class AccessLog {
   }
 
   write(record: AccessRecord): void {
+    if (this.#closed !== null) return;
     if (this.#lines === "") setImmediate(() => this.#flush());
     this.#lines += `${this.#format(record)}\n`;
   }
@@ -25,14 +27,11 @@ export class AccessLog {
     if (this.path !== "-") this.#file.reopen();
   }
 
-  /** Writes what is left, before the process ends. */
-  close(): void {
+  /** Writes what is left, before the process ends or another file takes over. */
+  close(): Promise<void> {
     this.#flush();
-    try {
-      this.#file.flushSync();
-    } catch {
-      // The target is gone or full; the lines are lost, the server is not.
-    }
+    this.#closed ??= closeLogFile(this.#file);
+    return this.#closed;
   }
 
   #flush(): void {

@@ -33,11 +33,17 @@ export class TrustedPeers {
     }
   }
 
-  /** Peers on a unix socket have no address; who may connect there is trusted, as Gunicorn does. */
+  /** A peer without an address has gone before it was asked for: it is nobody. */
   includes(address: string): boolean {
-    if (this.#isEverybody || address === "") return true;
+    if (address === "") return false;
+    if (this.#isEverybody) return true;
     return this.#list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
   }
+}
+
+/** Who may connect to a unix socket is trusted, as Gunicorn does. */
+export function isOnUnixSocket(listener: InheritedListener): boolean {
+  return listener.serverName === null;
 }
 
 /** An IPv4 client on an IPv6 socket shows its IPv4 address. */
@@ -50,7 +56,7 @@ export function describeClient(socket: Socket, listener: InheritedListener, trus
   return {
     address,
     port: socket.remotePort === undefined ? "" : String(socket.remotePort),
-    isTrusted: trusted.includes(address),
+    isTrusted: isOnUnixSocket(listener) || trusted.includes(address),
     scheme: "http",
     extraEnviron: "",
     listener,

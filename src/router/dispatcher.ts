@@ -22,8 +22,6 @@ export interface WorkerRequest {
   readonly body: RequestBody;
   readonly method: string;
   readonly target: string;
-  /** The client is gone: do not start it. */
-  readonly isCancelled: boolean;
   /** A worker has it from now on. */
   onStart(worker: RequestWorker): void;
   onResponse(message: ResponseMessage): void;
@@ -51,6 +49,8 @@ export interface RequestWorker {
 export interface Dispatcher {
   /** Takes a request; it starts as soon as a worker is free. */
   submit(request: WorkerRequest): void;
+  /** The client of a request that no worker has yet is gone. */
+  cancel(request: WorkerRequest): void;
   /** Requests that wait for a worker. */
   readonly waiting: number;
 }

@@ -37,17 +37,17 @@ export function cookEnviron(input: EnvironInput): string {
   const text =
     `REQUEST_METHOD\0${head.method}\0RAW_URI\0${head.target}\0QUERY_STRING\0${head.query}` +
     `\0SERVER_PROTOCOL\0${head.protocol}\0REMOTE_ADDR\0${client.address}\0REMOTE_PORT\0${client.port}` +
-    `\0wsgi.url_scheme\0${fields.scheme ?? client.scheme}${serverText(head, client)}${pathText(head, fields.scriptName)}`;
+    `\0wsgi.url_scheme\0${fields.scheme ?? client.scheme}${serverText(head, client, fields.scheme ?? client.scheme)}${pathText(head, fields.scriptName)}`;
   return (
     text + (bodyBytes === null ? "" : `\0CONTENT_LENGTH\0${bodyBytes}`) + client.extraEnviron + fields.text
   );
 }
 
-function serverText(head: RequestHead, client: Client): string {
+function serverText(head: RequestHead, client: Client, scheme: "http" | "https"): string {
   const { serverName, serverPort } = client.listener;
   if (serverName !== null) return `\0SERVER_NAME\0${serverName}\0SERVER_PORT\0${serverPort ?? ""}`;
   const match = /^(.*?)(?::([0-9]*))?$/.exec(head.host);
-  return `\0SERVER_NAME\0${match?.[1] ?? ""}\0SERVER_PORT\0${match?.[2] || "80"}`;
+  return `\0SERVER_NAME\0${match?.[1] ?? ""}\0SERVER_PORT\0${match?.[2] || (scheme === "https" ? "443" : "80")}`;
 }
 
 /** The path is decoded octet by octet; what is not a valid escape stays as it is. */

@@ -1,10 +1,13 @@
 import { readFileSync, rmSync } from "node:fs";
+import { socketIdentity } from "../system/socket-identity.ts";
 import type { Leftovers } from "./messages.ts";
 
 /** Removes what a killed arbiter could not remove. Each step is done whether or not another process did it. */
 export function removeLeftovers(leftovers: Leftovers): void {
   rmSync(leftovers.runtimeDirectory, { recursive: true, force: true });
-  for (const path of leftovers.socketPaths) rmSync(path, { force: true });
+  for (const { path, identity } of leftovers.sockets) {
+    if (socketIdentity(path) === identity) rmSync(path, { force: true });
+  }
   if (leftovers.pidfile !== null && readPid(leftovers.pidfile) === leftovers.arbiterPid) {
     rmSync(leftovers.pidfile, { force: true });
   }

@@ -43,7 +43,7 @@ async function handle(message: ArbiterToRouter): Promise<void> {
       tell({ type: "drained" });
       break;
     case "stop":
-      leave();
+      await leave();
       break;
     case "reopen-logs":
       router?.reopenLogs();
@@ -67,13 +67,13 @@ async function start(message: RouterStart): Promise<void> {
 /** The arbiter is gone: finish what is under way, remove what it left, and go. */
 async function leaveAlone(): Promise<void> {
   if (started === null) process.exit(1);
-  setTimeout(leave, started.settings.gracefulTimeoutMs).unref();
+  setTimeout(() => void leave(), started.settings.gracefulTimeoutMs).unref();
   await router?.drain();
-  leave();
+  await leave();
 }
 
-function leave(): void {
-  router?.stop();
+async function leave(): Promise<void> {
+  await router?.stop();
   if (!process.connected && started !== null) removeLeftovers(started.leftovers);
   process.exit(0);
 }

@@ -71,12 +71,19 @@ export interface RouterStart {
   readonly leftovers: Leftovers;
 }
 
+/** The file of a unix socket. */
+export interface SocketFile {
+  readonly path: string;
+  /** Tells it from the file that a later server has put in its place: an inode alone is soon used again. */
+  readonly identity: string;
+}
+
 /** Files that the arbiter owns; whoever outlives it removes them. */
 export interface Leftovers {
   readonly arbiterPid: number;
   readonly runtimeDirectory: string;
   readonly pidfile: string | null;
-  readonly socketPaths: readonly string[];
+  readonly sockets: readonly SocketFile[];
 }
 
 export type ArbiterToRouter =

@@ -112,7 +112,9 @@ export class RequestBodyCollector {
   }
 
   #fail(error: Error): null {
-    if (!this.#isDiscarded) this.#options.onError(error);
+    if (this.#isDiscarded) return null;
+    if (this.#isPaused) this.#options.onResume();
+    this.#options.onError(error);
     return null;
   }
 }

@@ -108,7 +108,8 @@ export class RoutedRequest implements WorkerRequest {
   /** The client is gone. */
   cancel(): void {
     this.isCancelled = true;
-    this.#worker?.cancel();
+    if (this.#worker === null) this.#context.dispatcher.cancel(this);
+    else this.#worker.cancel();
     this.#response?.close();
     this.#collector?.discard();
   }

@@ -12,7 +12,7 @@ import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
 import { Deadlines } from "../system/deadlines.ts";
 import { BufferBudget } from "./buffer-budget.ts";
 import { ClientHandler } from "./client-handler.ts";
-import { describeClient, TrustedPeers } from "./client.ts";
+import { describeClient, isOnUnixSocket, TrustedPeers } from "./client.ts";
 import type {
   InheritedListener,
   RequestSummary,
@@ -111,15 +111,15 @@ export class Router implements WorkerPoolListener {
     this.#pool.retireAll();
   }
 
-  /** Ends everything now. */
-  stop(): void {
+  /** Ends everything now; resolves when the access log is written. */
+  async stop(): Promise<void> {
     this.#state = "stopped";
     for (const server of this.#servers) server.close();
     for (const connection of this.#connections.keys()) connection.destroy();
     this.#pool.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
-    this.#context.accessLog?.close();
+    await this.#context.accessLog?.close();
   }
 
   onWorkerReady(worker: number): void {
@@ -166,7 +166,7 @@ export class Router implements WorkerPoolListener {
       return;
     }
     const client = describeClient(socket, listener, trustedPeers);
-    if (frontPeers?.includes(client.address) === false) {
+    if (!isOnUnixSocket(listener) && frontPeers?.includes(client.address) === false) {
       this.#errorLog.warning(
         `${client.address} may not speak for clients (proxy_allow_ips, uwsgi_allow_ips)`,
       );
@@ -262,7 +262,7 @@ function makeAccessLog(settings: RouterSettings, before: RouterContext | null): 
     before.settings.accessLog === settings.accessLog &&
     before.settings.accessLogFormat === settings.accessLogFormat;
   if (isSame) return before.accessLog;
-  before?.accessLog?.close();
+  void before?.accessLog?.close();
   return settings.accessLog === null ? null : new AccessLog(settings.accessLog, settings.accessLogFormat);
 }
 

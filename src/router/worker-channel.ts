@@ -110,10 +110,10 @@ export class WorkerChannel implements RequestWorker, Waiting {
     request.onStart(this);
   }
 
-  /** No further request: leave now if idle, else after the present one. */
+  /** No further request: leave now if idle, else once it is ready the next time. */
   retire(): void {
     this.#isRetiring = true;
-    if (this.#state === "idle" || this.#state === "booted") this.#drain();
+    if (this.#state === "idle") this.#drain();
   }
 
   /** Ends the request under way and the channel, without waiting. */
@@ -222,6 +222,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   #after(after: AfterFrame): void {
     if (!after.isEnd) return;
+    this.resume();
     this.#isAbandoned = true;
     this.#enter("end");
     if (after.isLast) this.#isRetiring = true;

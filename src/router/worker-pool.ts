@@ -73,6 +73,10 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     if (this.deadlineAt === Infinity) this.deadlineAt = request.submittedAt + this.#limits().queueMs;
   }
 
+  cancel(request: WorkerRequest): void {
+    this.#queue.delete(request);
+  }
+
   /** Requests that have waited too long are given up; the deadline moves on to the next in line. */
   onDeadline(now: number): void {
     const { queueMs } = this.#limits();
@@ -80,12 +84,12 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     for (;;) {
       const request = this.#queue.peek();
       if (request === undefined) return;
-      if (!request.isCancelled && request.submittedAt + queueMs > now) {
+      if (request.submittedAt + queueMs > now) {
         this.deadlineAt = request.submittedAt + queueMs;
         return;
       }
       this.#queue.shift();
-      if (!request.isCancelled) request.onFailure("overloaded");
+      request.onFailure("overloaded");
     }
   }
 
@@ -94,6 +98,8 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     if (generation === this.#activeGeneration) return;
     this.#activeGeneration = generation;
     for (const channel of this.#channels) {
+      // One that has not said who it is yet is looked at when it is ready.
+      if (channel.state === "greeting") continue;
       if (channel.generation < generation) this.#retire(channel);
       else if (channel.state === "idle") this.onIdle(channel);
     }
@@ -128,7 +134,7 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     }
     // A worker of a generation that is not active yet waits until `activate`.
     if (channel.generation > this.#activeGeneration || channel.state !== "idle") return;
-    const request = this.#nextRequest();
+    const request = this.#queue.shift();
     if (request === undefined) this.#idle.push(channel);
     else channel.dispatch(request);
   }
@@ -154,12 +160,5 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
   #retire(channel: WorkerChannel): void {
     this.#idle.delete(channel);
     channel.retire();
-  }
-
-  #nextRequest(): WorkerRequest | undefined {
-    for (;;) {
-      const request = this.#queue.shift();
-      if (request === undefined || !request.isCancelled) return request;
-    }
   }
 }

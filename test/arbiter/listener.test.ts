@@ -89,7 +89,7 @@ test("bindListeners() binds a free port, names it, and gives a socket on which a
   assert.match(listener.url, /^http:\/\/127\.0\.0\.1:[1-9][0-9]*$/);
   assert.equal(listener.url, `http://127.0.0.1:${listener.serverPort}`);
   assert.equal(listener.serverName, "127.0.0.1");
-  assert.equal(listener.path, null);
+  assert.equal(listener.socketFile, null);
   await serve(t, listener);
   assert.equal(await answerOf(portOf(listener)), 204);
 });
@@ -97,12 +97,12 @@ test("bindListeners() binds a free port, names it, and gives a socket on which a
 test("bindListeners() binds several addresses in their order", async (t) => {
   const { listeners, folder } = await bind(t, ["127.0.0.1:0", "unix:FOLDER/a.sock", "127.0.0.1:0"]);
   assert.deepEqual(
-    listeners.map(({ path }) => path),
+    listeners.map(({ socketFile }) => socketFile?.path ?? null),
     [null, join(folder, "a.sock"), null],
   );
   for (const listener of listeners) {
     await serve(t, listener);
-    assert.equal(await answerOf(listener.path ?? portOf(listener)), 204);
+    assert.equal(await answerOf(listener.socketFile?.path ?? portOf(listener)), 204);
   }
 });
 
@@ -121,7 +121,7 @@ test("bindListeners() makes a unix socket that every user may connect to", async
   const { listeners, folder } = await bind(t, ["unix:FOLDER/a.sock"]);
   const path = join(folder, "a.sock");
   const [listener] = listeners;
-  assert.deepEqual([listener?.url, listener?.path], [`unix:${path}`, path]);
+  assert.deepEqual([listener?.url, listener?.socketFile?.path], [`unix:${path}`, path]);
   assert.deepEqual([listener?.serverName, listener?.serverPort], [null, null]);
   assert.ok(statSync(path).isSocket());
   assert.equal(statSync(path).mode & 0o777, 0o777);

@@ -41,10 +41,19 @@ export function openPathsOf(pid: number): string[] {
   try {
     const maps = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n");
     const mapped = maps.map((line) => line.slice(line.indexOf("/")));
-    const opened = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    const opened = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => targetOf(`/proc/${pid}/fd/${fd}`));
     return [...opened, ...mapped].filter((path) => path.startsWith("/"));
   } catch {
     return []; // It ended while we looked.
+  }
+}
+
+/** Where a descriptor leads; nowhere, when it was closed while we looked. */
+function targetOf(link: string): string[] {
+  try {
+    return [readlinkSync(link)];
+  } catch {
+    return [];
   }
 }
 

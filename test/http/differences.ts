@@ -43,7 +43,11 @@ const differences: readonly Difference[] = [
   },
   { name: "version-not-offered", acceptedBy: "node", refusal: /^ERR_HTTP_VERSION / },
   { name: "target-with-fragment", acceptedBy: "node", refusal: /^ERR_HTTP_TARGET .*holds a fragment$/ },
-  { name: "target-with-encoded-nul", acceptedBy: "node", refusal: /^ERR_HTTP_TARGET .*holds an encoded NUL$/ },
+  {
+    name: "target-with-encoded-nul",
+    acceptedBy: "node",
+    refusal: /^ERR_HTTP_TARGET .*holds an encoded NUL$/,
+  },
   { name: "target-authority", acceptedBy: "node", refusal: /^ERR_HTTP_TARGET Invalid authority / },
   { name: "target-form", acceptedBy: "node", refusal: /^ERR_HTTP_TARGET Invalid request target / },
   { name: "host-repeated", acceptedBy: "node", refusal: /^ERR_HTTP_HOST .*is repeated$/ },

@@ -47,7 +47,7 @@ test("AccessLog writes a line for each record, in their order", async (t) => {
   await waitForText(path, "GET /a 200\nGET /b 200\n");
   log.write(record("/c"));
   await waitForText(path, "GET /a 200\nGET /b 200\nGET /c 200\n");
-  log.close();
+  await log.close();
 });
 
 test("AccessLog appends to a file that is there", async (t) => {
@@ -56,7 +56,7 @@ test("AccessLog appends to a file that is there", async (t) => {
   const log = new AccessLog(path, FORMAT);
   log.write(record("/a"));
   await waitForText(path, "before\nGET /a 200\n");
-  log.close();
+  await log.close();
 });
 
 test("AccessLog loses and mixes no line of many", async (t) => {
@@ -70,7 +70,7 @@ test("AccessLog loses and mixes no line of many", async (t) => {
     }
   }
   await waitForText(path, targets.map((target) => `GET ${target} 200\n`).join(""));
-  log.close();
+  await log.close();
 });
 
 test("AccessLog.reopen() goes on in a new file when the old one was moved away, and loses no line", async (t) => {
@@ -90,7 +90,7 @@ test("AccessLog.reopen() goes on in a new file when the old one was moved away, 
   const all = readFileSync(`${path}.1`, "utf8") + readFileSync(path, "utf8");
   assert.equal(all, "GET /a 200\nGET /b 200\nGET /c 200\n");
   assert.ok(statSync(`${path}.1`).size > 0);
-  log.close();
+  await log.close();
 });
 
 test("AccessLog.close() has written everything when it returns", async (t) => {
@@ -100,8 +100,8 @@ test("AccessLog.close() has written everything when it returns", async (t) => {
   await waitForText(path, "GET /a 200\n");
   log.write(record("/b"));
   log.write(record("/c"));
-  log.close();
-  log.close();
+  await log.close();
+  await log.close();
   assert.equal(readFileSync(path, "utf8"), "GET /a 200\nGET /b 200\nGET /c 200\n");
 });
 
@@ -109,7 +109,7 @@ test("AccessLog.close() has written everything though the file was opened only j
   const path = join(await temporaryFolder(t), "access.log");
   const log = new AccessLog(path, FORMAT);
   log.write(record("/a"));
-  log.close();
+  await log.close();
   assert.equal(readFileSync(path, "utf8"), "GET /a 200\n");
 });
 
@@ -119,7 +119,7 @@ test("AccessLog.close() lets go of the file: a reload may open another one", asy
   const log = new AccessLog(path, FORMAT);
   log.write(record("/a"));
   await waitForText(path, "GET /a 200\n");
-  log.close();
+  await log.close();
   await untilTrue(() => openFilesBelow(folder).length === 0, {
     deadlineMs: LOG_DEADLINE_MS,
     what: () => `release of ${openFilesBelow(folder).join()}`,
@@ -151,7 +151,7 @@ const log = new AccessLog("-", "%(s)s");
 log.write(record);
 log.reopen();
 log.write({ ...record, status: 404 });
-log.close();
+await log.close();
 process.exit(0);
 `;
 
@@ -169,5 +169,5 @@ test("AccessLog outlives a full disk", async () => {
   log.write(record("/a"));
   await new Promise((resolve) => setImmediate(resolve));
   log.write(record("/b"));
-  assert.doesNotThrow(() => log.close());
+  await assert.doesNotReject(() => log.close());
 });

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
+import { socketIdentity } from "../../src/system/socket-identity.ts";
 import { removeLeftovers } from "../../src/router/leftovers.ts";
 import type { Leftovers } from "../../src/router/messages.ts";
 import { runProgram } from "../helpers/program.ts";
@@ -27,7 +28,8 @@ async function leave(
   for (const path of socketPaths) {
     await makeStaleSocket(t, path);
   }
-  return { arbiterPid: ARBITER_PID, runtimeDirectory, pidfile, socketPaths, folder };
+  const sockets = socketPaths.map((path) => ({ path, identity: socketIdentity(path) ?? "" }));
+  return { arbiterPid: ARBITER_PID, runtimeDirectory, pidfile, sockets, folder };
 }
 
 /** The file of a unix socket whose server was killed. */
@@ -41,7 +43,7 @@ test("removeLeftovers() removes runtime directory, sockets and pidfile of the ar
   const { folder, ...leftovers } = await leave(t);
   removeLeftovers(leftovers);
   assert.ok(!existsSync(leftovers.runtimeDirectory));
-  for (const path of leftovers.socketPaths) {
+  for (const { path } of leftovers.sockets) {
     assert.ok(!existsSync(path));
   }
   assert.ok(!existsSync(join(folder, "app.pid")));
@@ -55,7 +57,7 @@ test("removeLeftovers() is content when another process was faster", async (t) =
 
 test("removeLeftovers() is content without pidfile and sockets", async (t) => {
   const { folder, ...leftovers } = await leave(t);
-  removeLeftovers({ ...leftovers, pidfile: null, socketPaths: [] });
+  removeLeftovers({ ...leftovers, pidfile: null, sockets: [] });
   assert.ok(!existsSync(leftovers.runtimeDirectory));
   assert.ok(existsSync(join(folder, "app.pid")));
 });
@@ -75,7 +77,7 @@ for (const { what, text } of [
 
 test("removeLeftovers() leaves a socket alone that another server has taken over meanwhile", async (t) => {
   const leftovers = await leave(t);
-  const [path = ""] = leftovers.socketPaths;
+  const path = leftovers.sockets[0]?.path ?? "";
   rmSync(path);
   const server = createServer((socket) => socket.end());
   await new Promise<void>((resolve) => server.listen(path, resolve));

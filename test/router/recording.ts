@@ -48,7 +48,6 @@ export class RecordedRequest implements WorkerRequest {
   readonly environ: string;
   readonly body: RequestBody;
   readonly submittedAt: number;
-  isCancelled = false;
   readonly events = new Recording();
   readonly #options: RecordedRequestOptions;
   #worker: RequestWorker | null = null;

@@ -128,7 +128,7 @@ test("WorkerPool does not start a request whose client has gone while it waited"
   const { pool, boot } = await openPool(t);
   const gone = submit(pool, "/gone");
   submit(pool, "/stays");
-  gone.isCancelled = true;
+  pool.cancel(gone);
   const worker = await boot(1);
   assert.equal(await receiveTarget(worker), "/stays");
   assert.deepEqual(gone.lines, []);
@@ -158,7 +158,7 @@ test("WorkerPool refuses a request beyond the queue's size, and takes one again 
 test("WorkerPool counts no request of a client that has gone as waiting", async (t) => {
   const { pool } = await openPool(t, { queuedRequests: 2 });
   for (const target of ["/gone-1", "/gone-2"]) {
-    submit(pool, target).isCancelled = true;
+    pool.cancel(submit(pool, target));
   }
   assert.deepEqual(submit(pool, "/stays").lines, []);
 });
@@ -176,7 +176,7 @@ test("WorkerPool gives up the requests that have waited too long, and those alon
   const [old, gone, young] = [5000, 5400, 5600].map((time) => submit(pool, `/${time}`, time));
   assert.equal(pool.deadlineAt, 6000);
   if (gone !== undefined) {
-    gone.isCancelled = true;
+    pool.cancel(gone);
   }
   pool.onDeadline(6100);
   assert.deepEqual([old?.lines, gone?.lines, young?.lines], [["failure overloaded"], [], []]);

@@ -54,7 +54,7 @@ def default_settings(folder: Path) -> dict[str, object]:
 
 
 class MoldProcess:
-    """Starts a mold in a folder; say what the arbiter says, and wait for what it hears."""
+    """Starts a mold in a folder, and stands in the arbiter's place."""
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -69,13 +69,15 @@ class MoldProcess:
         own_variables = {
             name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "SERVER_SOFTWARE")
         }
-        with inherited, self._stderr_path.open("ab") as stderr:
+        self._stdout, stdout = socket.socketpair()
+        self._stdout.settimeout(DEADLINE_SECONDS)
+        with inherited, stdout, self._stderr_path.open("ab") as stderr:
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", START_WITH_CONTROL, "sh", sys.executable, str(MOLD_PROGRAM)],
                 cwd=folder,
                 env={**own_variables, **(env or {})},
                 stdin=inherited.fileno(),
-                stdout=stderr,
+                stdout=stdout.fileno(),
                 stderr=stderr,
                 # A group of its own, so that the teardown reaches the workers too.
                 start_new_session=True,
@@ -100,7 +102,12 @@ class MoldProcess:
             message = self._receive()
             if message["type"] == kind:
                 return message
+            assert not str(message["type"]).endswith("-failed"), message
             self._waiting.append(message)
+
+    def set_deadline(self, seconds: float) -> None:
+        """How long to wait for the next messages."""
+        self._control.settimeout(seconds)
 
     def read_config(self, location: str, names: list[str] | None = None) -> None:
         """Orders the configuration file to be run."""
@@ -143,9 +150,16 @@ class MoldProcess:
         """Waits for the mold to end; its exit status."""
         return self.process.wait(seconds)
 
+    def wait_for_all(self, seconds: float = DEADLINE_SECONDS) -> None:
+        """Waits until the mold and all its workers are gone: until nobody holds their standard output."""
+        self._stdout.settimeout(seconds)
+        while self._stdout.recv(65536):
+            pass
+
     def end(self) -> None:
         """Ends whatever is left."""
         self._control.close()
+        self._stdout.close()
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
