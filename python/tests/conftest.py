@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from tunicorn.log import Logger
 
+from tests.helpers.gateway import Gateway
 from tests.helpers.mold import MoldProcess
 from tests.helpers.router import READY, RouterEnd, RouterListener
 
@@ -38,6 +39,14 @@ def logger(log_path: Path) -> Iterator[Logger]:
         logger.error_log.removeHandler(handler)
         handler.close()
     logger.error_log.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def gateway(logger: Logger, log_path: Path) -> Iterator[Gateway]:
+    """A WSGI gateway on a socket pair."""
+    gateway = Gateway(logger, log_path)
+    yield gateway
+    gateway.close()
 
 
 StartMold = Callable[..., MoldProcess]

@@ -17,7 +17,9 @@ def main():
     # type: () -> int
     # The package is found by its own path; the application's sys.path stays as it would be without us.
     own_folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    sys.path[0] = own_folder
+    if os.path.abspath(sys.path[0]) == os.path.dirname(os.path.abspath(__file__)):
+        del sys.path[0]
+    sys.path.insert(0, own_folder)
     from tunicorn.mold import run_mold
 
     sys.path.remove(own_folder)

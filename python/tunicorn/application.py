@@ -71,6 +71,8 @@ def _parse(spec: str, expression: str) -> ast.Call | ast.Name:
 
 
 def _import(spec: str, module_name: str) -> ModuleType:
+    if "/" in module_name or module_name.startswith("."):
+        raise _module_missing(spec, module_name, module_name)
     try:
         return importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
@@ -105,7 +107,7 @@ def _module_missing(spec: str, module_name: str, missing: str) -> LoadError:
 
 def _module_hint(module_name: str, folder: str) -> str:
     """What to do about the slips that happen most often."""
-    plain = module_name.rstrip("/")
+    plain = os.path.relpath(module_name.rstrip("/"), folder) if "/" in module_name else module_name
     for ending in (".py", ".wsgi"):
         if plain.endswith(ending) and os.path.isfile(os.path.join(folder, plain)):
             dotted = plain.removesuffix(ending).replace("/", ".")

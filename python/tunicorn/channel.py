@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tunicorn import frame
@@ -33,14 +34,18 @@ class Channel:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._buffer = bytearray()
+        #: The router said DRAIN while the worker looked for something else.
+        self.is_drained = False
 
     @classmethod
-    def dial(cls, path: str) -> Channel | None:
-        """Connects to the router that listens at path; None when none answers in time."""
+    def dial(cls, path: str, is_wanted: Callable[[], bool] = lambda: True) -> Channel | None:
+        """Connects to the router that listens at path; None when none answers while it is wanted."""
         deadline = time.monotonic() + DIAL_SECONDS
         parent = os.getppid()
-        while time.monotonic() < deadline and os.getppid() == parent:
+        while time.monotonic() < deadline and os.getppid() == parent and is_wanted():
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            # The application may have set a default timeout for its own sockets.
+            connection.settimeout(None)
             try:
                 connection.connect(path)
             except (FileNotFoundError, ConnectionError):

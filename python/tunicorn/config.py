@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.machinery
 import importlib.util
+import math
 import os
 import sys
 import traceback
@@ -59,7 +60,8 @@ def _run(location: str) -> dict[str, object]:
         raise ConfigError(f'Configuration file "{location}" cannot be read as Python')
     module = importlib.util.module_from_spec(spec)
     sys.modules[CONFIG_MODULE] = module
-    loader.exec_module(module)
+    # Not through the loader: byte code that it kept may be of the same second and size.
+    exec(compile(loader.get_data(path), path, "exec"), vars(module))
     return dict(vars(module))
 
 
@@ -69,7 +71,8 @@ def _own_traceback(error: BaseException) -> str:
     kept = [
         entry
         for entry in summary.stack
-        if entry.filename != __file__ and not entry.filename.startswith("<frozen importlib")
+        if entry.filename not in (__file__, importlib.__file__)
+        and not entry.filename.startswith("<frozen importlib")
     ]
     summary.stack = traceback.StackSummary.from_list(kept)
     return "".join(summary.format()).rstrip()
@@ -97,7 +100,10 @@ def _sort(namespace: Mapping[str, object], setting_names: list[str], hook_names:
 def _check_hook(name: str, value: object) -> Hook:
     if isinstance(value, str):
         module_name, _, attribute = value.rpartition(".")
-        value = getattr(importlib.import_module(module_name), attribute)
+        try:
+            value = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:
+            raise ConfigError(f"Cannot import the hook {name} = {value!r}: {error}") from error
     if not callable(value):
         raise ConfigError(f"The hook {name} must be a function, not {value!r}")
     return cast(Hook, value)
@@ -105,6 +111,8 @@ def _check_hook(name: str, value: object) -> Hook:
 
 def to_plain(value: object) -> object:
     """A value as JSON can carry it; a class becomes its dotted path."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | set | frozenset):

@@ -41,6 +41,11 @@ def file_part(filelike: Any) -> tuple[bytes, int, int] | None:
 
     The path is that of our descriptor, so that it also leads to a file without a name.
     """
+    raw = getattr(filelike, "raw", filelike)
+    if type(raw) is not io.FileIO or not isinstance(
+        filelike, io.FileIO | io.BufferedReader | io.BufferedRandom
+    ):
+        return None
     try:
         fd = filelike.fileno()
         status = os.fstat(fd)

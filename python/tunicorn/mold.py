@@ -63,12 +63,13 @@ class Mold:
         self._generation = 0
         self._graceful_seconds = 30.0
         self._is_stopping = False
+        self._wakeup_fds = (-1, -1)
         #: Write end of the report pipe; only in a forked worker.
         self._report_fd = -1
 
     def run(self) -> Worker | None:
         """Serves the arbiter until it says stop or is gone. Returns the worker in a forked child."""
-        wakeup_read, wakeup_write = os.pipe()
+        wakeup_read, wakeup_write = self._wakeup_fds = os.pipe()
         for fd in (wakeup_read, wakeup_write):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
@@ -108,6 +109,8 @@ class Mold:
             self._call_hook(message["hook"])
         elif kind == "signal":
             self._signal(message["worker"], message["signal"])
+        elif kind == "reopen-logs":
+            self._reopen_logs()
         elif kind == "stop":
             self._is_stopping = True
         else:
@@ -128,7 +131,6 @@ class Mold:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
         settings = message["settings"]
         cfg = Config(settings, self._hooks)
-        self._log.configure(message["errorLog"], settings["loglevel"])
         self._server = Server(cfg, self._log, message["arbiterPid"])
         self._channel_path = message["channelPath"]
         self._runtime_directory = message["runtimeDirectory"]
@@ -141,6 +143,7 @@ class Mold:
         except OSError as error:
             self._control.send("configure-failed", message=f"Cannot change to chdir: {error}")
             return
+        self._log.configure(message["errorLog"], settings["loglevel"])
         add_to_path(os.getcwd())
         for folder in reversed([path for path in (settings["pythonpath"] or "").split(",") if path]):
             add_to_path(os.path.abspath(folder))
@@ -186,6 +189,8 @@ class Mold:
     def _become_worker(self, worker: Worker, report_fd: int) -> None:
         self._control.close()
         signal.set_wakeup_fd(-1)
+        for fd in self._wakeup_fds:
+            os.close(fd)
         worker.pid = os.getpid()
         worker.ppid = os.getppid()
         set_process_title(f"tunicorn: worker [{worker.server.proc_name}]")
@@ -207,6 +212,12 @@ class Mold:
             if child.worker.age == age:
                 # Not reaped yet, so the pid is still this worker's.
                 os.kill(pid, number)
+
+    def _reopen_logs(self) -> None:
+        """Here as well: workers that are forked later inherit the file."""
+        self._log.reopen_files()
+        for pid in self._children:
+            os.kill(pid, signal.SIGUSR1)
 
     def _reap(self) -> None:
         for pid in list(self._children):

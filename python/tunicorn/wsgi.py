@@ -53,22 +53,29 @@ class WsgiGateway:
         if self._is_debugging:
             self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
         response = Response(self._channel, stream, after)
-        body_input = open_body(body, bool(flags & frame.FILE_BODY))
+        try:
+            body_input = open_body(body, bool(flags & frame.FILE_BODY))
+        except OSError as error:
+            # The client has left, and the router gave up the file of its body.
+            self._report(fields, error)
+            response.fail(after)
+            return response.is_after_sent
         environ["wsgi.input"] = body_input
         environ["wsgi.early_hints"] = response.send_early_hints
         try:
             self._respond(environ, response)
         except ClientDisconnectedError:
-            self._log.debug("The client left during %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"])
+            self._log.debug("The client left during %s %s", fields["REQUEST_METHOD"], fields["RAW_URI"])
         except ConnectionError as error:
             if response.is_channel_broken:
                 raise
-            self._report(environ, error)
+            self._report(fields, error)
         except Exception as error:
-            self._report(environ, error)
+            self._report(fields, error)
         except BaseException:
             # SystemExit and the like end the worker; its client is told first.
-            response.fail(frame.LAST)
+            if not response.is_sending:
+                response.fail(frame.LAST)
             raise
         finally:
             body_input.close()
@@ -92,12 +99,15 @@ class WsgiGateway:
         """Sends each piece before the next is asked for, as PEP 3333 wants."""
         for piece in result:
             if piece:
+                if response.is_ended:
+                    break
                 response.send(piece)
         response.end()
 
-    def _report(self, environ: dict[str, Any], error: Exception) -> None:
+    def _report(self, fields: dict[str, str], error: Exception) -> None:
+        """Logs what the application raised, by the request as it came: the environ may have been changed."""
         self._log.error(
-            "Error handling request %s %s", environ["REQUEST_METHOD"], environ["RAW_URI"], exc_info=error
+            "Error handling request %s %s", fields["REQUEST_METHOD"], fields["RAW_URI"], exc_info=error
         )
 
 
@@ -105,7 +115,7 @@ class Response:
     """The response to one request, from start_response to its last frame."""
 
     __slots__ = ("_after", "_channel", "_head", "_stream", "body_bytes", "is_after_sent", "is_channel_broken",
-                 "is_ended", "is_head_sent")  # fmt: skip
+                 "is_ended", "is_head_sent", "is_sending")  # fmt: skip
 
     def __init__(self, channel: Channel, stream: int, after: int) -> None:
         self._channel = channel
@@ -118,12 +128,16 @@ class Response:
         self.is_ended = False
         self.is_after_sent = False
         self.is_channel_broken = False
+        #: A frame is half sent, which nothing may be sent behind.
+        self.is_sending = False
 
     def start(self, status: str, headers: Headers, exc_info: ExceptionInfo = None) -> Callable[[bytes], None]:
         """start_response."""
         if exc_info is not None:
             try:
-                if self.is_head_sent and exc_info[1] is not None:
+                if self.is_head_sent:
+                    if exc_info[1] is None:
+                        raise AssertionError("start_response was called after the head was sent")
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None
@@ -237,15 +251,23 @@ class Response:
 
     def _check_client(self) -> None:
         """Between two pieces: an endless response must end when its reader is gone."""
-        received = self._channel.poll()
+        try:
+            received = self._channel.poll()
+        except ConnectionError:
+            self.is_channel_broken = True
+            raise
         while received is not None:
+            if received.kind == frame.DRAIN:
+                self._channel.is_drained = True
             if received.kind == frame.CANCEL and received.stream == self._stream:
                 raise ClientDisconnectedError
             received = self._channel.poll()
 
     def _transmit(self, data: bytes) -> None:
         try:
+            self.is_sending = True
             self._channel.send(data)
+            self.is_sending = False
         except ConnectionError:
             self.is_channel_broken = True
             raise

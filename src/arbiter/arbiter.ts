@@ -125,9 +125,7 @@ export class Arbiter {
     this.#log?.info("Handling signal: usr1");
     this.#log?.reopen();
     this.#router?.send({ type: "reopen-logs" });
-    for (const generation of this.#generations) {
-      for (const worker of generation.workers) generation.signalWorker(worker.age, "SIGUSR1");
-    }
+    for (const generation of this.#generations) generation.reopenLogs();
   }
 
   #isQuick = false;

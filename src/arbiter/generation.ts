@@ -239,9 +239,9 @@ export class Generation {
     clearTimeout(timer);
   }
 
-  /** Passes a signal on to one worker. */
-  signalWorker(age: number, signal: NodeJS.Signals): void {
-    this.#signal(age, signal);
+  /** The log files of the mold and its workers are opened anew. */
+  reopenLogs(): void {
+    this.#mold?.send({ type: "reopen-logs" });
   }
 
   /** Ends all workers now. */

@@ -21,6 +21,7 @@ export type ArbiterToMold =
   | { readonly type: "hook"; readonly hook: string }
   | { readonly type: "fork"; readonly worker: number }
   | { readonly type: "signal"; readonly worker: number; readonly signal: NodeJS.Signals }
+  | { readonly type: "reopen-logs" }
   | { readonly type: "stop" };
 
 export type MoldToArbiter =

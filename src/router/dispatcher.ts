@@ -30,6 +30,8 @@ export interface WorkerRequest {
   /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
   onFile(file: FilePart): Promise<boolean>;
   onFailure(failure: RequestFailure): void;
+  /** The worker that had it, whether or not it was told to go on, has nothing to do with it any more. */
+  onReleased(): void;
 }
 
 /** What a request may ask of the worker that has it. */

@@ -38,6 +38,7 @@ export class RoutedRequest implements WorkerRequest {
   #response: BufferedResponse | null = null;
   #fieldLines: Buffer | null = null;
   #workerPid = process.pid;
+  #isWithWorker = false;
 
   constructor(context: RouterContext, client: Client, exchange: Exchange) {
     this.#context = context;
@@ -108,10 +109,10 @@ export class RoutedRequest implements WorkerRequest {
   /** The client is gone. */
   cancel(): void {
     this.isCancelled = true;
+    this.#response?.close();
     if (this.#worker === null) this.#context.dispatcher.cancel(this);
     else this.#worker.cancel();
-    this.#response?.close();
-    this.#collector?.discard();
+    this.#discardBody();
   }
 
   /** The client has sent everything and closed its side; is it still there to read? */
@@ -126,6 +127,7 @@ export class RoutedRequest implements WorkerRequest {
   }
 
   onStart(worker: RequestWorker): void {
+    this.#isWithWorker = true;
     this.#worker = worker;
     this.#workerPid = worker.pid;
   }
@@ -258,9 +260,20 @@ export class RoutedRequest implements WorkerRequest {
     this.#exchange.respond(head, body, true);
   }
 
+  /** The worker has given its response, or failed to. */
   #release(): void {
     this.#worker = null;
-    this.#collector?.discard();
+    this.#discardBody();
+  }
+
+  onReleased(): void {
+    this.#isWithWorker = false;
+    this.#discardBody();
+  }
+
+  /** Not while a worker may still open the body's file: its descriptor could be another's by then. */
+  #discardBody(): void {
+    if (!this.#isWithWorker) this.#collector?.discard();
   }
 
   #accessRecord(): AccessRecord {

@@ -159,6 +159,12 @@ export class WorkerChannel implements RequestWorker, Waiting {
     if (request !== null) this.#options.listener.onTimeout(this, request);
   }
 
+  #letGo(): void {
+    const request = this.#request;
+    this.#request = null;
+    request?.onReleased();
+  }
+
   #summary(): RequestSummary | null {
     if (this.#request === null) return null;
     const { method, target } = this.#request;
@@ -231,7 +237,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   #becomeIdle(): void {
     this.#enter("ready");
-    this.#request = null;
+    this.#letGo();
     this.deadlineAt = Infinity;
     if (this.#isRetiring) this.#drain();
     else this.#options.listener.onIdle(this);
@@ -269,7 +275,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
     this.deadlineAt = Infinity;
     this.#options.deadlines.delete(this);
     this.#deliver((request) => request.onFailure("worker-died"));
-    this.#request = null;
+    this.#letGo();
     this.#options.listener.onClosed(this, summary);
   }
 }

@@ -30,7 +30,7 @@ export interface GatedServer extends Server {
   /** Lets the request to /hold that is under way return. */
   openGate(): Promise<void>;
   /** The paths that the application was called with, as far as the log has come. */
-  readonly calledPaths: readonly string[];
+  calledPaths(): readonly string[];
 }
 
 export async function startGatedServer(
@@ -49,16 +49,11 @@ export async function startGatedServer(
     ...options,
     args: [...LOOPBACK, ...args, "gated"],
   });
-  const calledPaths = (): string[] => server.lines.flatMap((line) => /^called (.*)$/.exec(line)?.[1] ?? []);
-  return Object.defineProperty(
-    Object.assign(server, {
-      openGate: () =>
-        untilTrue(() => isOpened(gate), { deadlineMs: ANSWER_DEADLINE_MS, what: "a call held at the gate" }),
-      calledPaths: [] as readonly string[],
-    }),
-    "calledPaths",
-    { get: calledPaths },
-  );
+  return Object.assign(server, {
+    openGate: () =>
+      untilTrue(() => isOpened(gate), { deadlineMs: ANSWER_DEADLINE_MS, what: "a call held at the gate" }),
+    calledPaths: () => server.lines.flatMap((line) => /called (\/.*)$/.exec(line)?.[1] ?? []),
+  });
 }
 
 /** A FIFO opens for writing once it is being read; closing it lets its readers go on. */

@@ -100,6 +100,8 @@ export class RecordedRequest implements WorkerRequest {
     return this.#options.takesFile?.() ?? false;
   }
 
+  onReleased(): void {}
+
   onFailure(failure: RequestFailure): void {
     this.events.add(`failure ${failure}`);
   }

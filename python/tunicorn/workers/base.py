@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, load_application
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, load_application
 from tunicorn.channel import Channel
 
 if TYPE_CHECKING:
@@ -63,21 +63,26 @@ class Worker:
         Raises BootError with a report for the operator.
         """
         self.install_signals()
-        self.server.call_hook("post_fork", self.server, self)
+        self._call_boot_hook("post_fork", self.server, self)
         self.log.info("Booting worker with pid: %s", self.pid)
         if self.wsgi is None:
             self.wsgi = self._load()
         self.booted = True
-        report = self.server.call_hook("post_worker_init", self)
-        if report is not None:
-            raise BootError(f"The hook post_worker_init raised\n{report}", EXIT_WORKER_BOOT)
+        self._call_boot_hook("post_worker_init", self)
         return self.dial(channel_path, generation)
 
+    def _call_boot_hook(self, name: str, *arguments: object) -> None:
+        """A worker whose hook raised is not what the operator wanted: it does not serve."""
+        report = self.server.call_hook(name, *arguments)
+        if report is not None:
+            raise BootError(f"The hook {name} raised\n{report}", EXIT_WORKER_BOOT)
+
     def _load(self) -> Application:
-        add_to_path(os.getcwd())
         try:
             return load_application(str(self.cfg.wsgi_app))
         except LoadError as error:
+            if not self.alive and isinstance(error.__cause__, SystemExit):
+                raise error.__cause__ from None
             raise BootError(error.report, error.exit_status) from error
 
     def install_signals(self) -> None:
@@ -107,6 +112,7 @@ class Worker:
     def handle_usr1(self, _number: int, _frame: FrameType | None) -> None:
         """Reopen the log."""
         self.log.reopen_files()
+        faulthandler.enable(self.log.stream, all_threads=True)
 
     def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
         """The arbiter lost patience."""
@@ -134,7 +140,7 @@ class Worker:
         """A channel to the router, also to one that follows a dead one; None when the worker is to leave."""
         if not self.alive or os.getppid() != self.ppid:
             return None
-        channel = Channel.dial(channel_path)
+        channel = Channel.dial(channel_path, lambda: self.alive)
         if channel is not None:
             channel.greet(self.age, generation)
         return channel

@@ -28,9 +28,10 @@ class SyncWorker(Worker):
         gateway = WsgiGateway(self.wsgi, self.cfg, self.log, channel)
         channel.send(frame.encode(frame.READY))
         while True:
+            # Before the check: a signal between the two would find nobody who asks.
+            self._is_waiting = True
             if not self.alive:
                 self._ask_to_leave()
-            self._is_waiting = True
             received = channel.receive()
             self._is_waiting = False
             if received is None:
@@ -43,6 +44,9 @@ class SyncWorker(Worker):
             if received.kind != frame.REQUEST:
                 raise frame.ProtocolError(f"the router sent a frame of type {received.kind}")
             self._handle(gateway, channel, received.stream, received.flags, received.payload)
+            if channel.is_drained:
+                self.alive = False
+                return
 
     def _handle(
         self, gateway: WsgiGateway, channel: Channel, stream: int, flags: int, payload: bytes
