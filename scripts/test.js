@@ -40,7 +40,7 @@ function count(isGood, name) {
 
 /** Shows the run as it goes, and reads the counts from its closing lines. */
 function runNodeTests(paths) {
-  const concurrency = Math.max(1, availableParallelism() - 1);
+  const concurrency = Math.max(2, availableParallelism() - 1);
   const { stdout, status } = spawnSync(
     process.execPath,
     ["--import", "tsx", "--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`, ...paths],
