@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from tunicorn import frame
 
-RECEIVE_BYTES: Final = 256 * 1024
+#: Larger ones make CPython map and unmap memory for each call.
+RECEIVE_BYTES: Final = 64 * 1024
 
 #: A router that died is replaced within this time, or the worker leaves.
 DIAL_SECONDS: Final = 10.0

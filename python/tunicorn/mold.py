@@ -7,6 +7,7 @@ nothing itself. It is the only place, beside the workers, that executes the user
 from __future__ import annotations
 
 import os
+import pathlib
 import platform
 import select
 import shutil
@@ -36,6 +37,9 @@ ARBITER_SIGNALS: Final = (
     signal.SIGUSR2,
 )
 
+#: Dead workers are looked for this often, if no signal tells of them.
+REAP_SECONDS: Final = 1.0
+
 #: What a worker writes before it gives up booting must fit: a pipe holds this much without a reader.
 REPORT_LIMIT_BYTES: Final = 60 * 1024
 
@@ -60,6 +64,8 @@ class Mold:
         self._children: dict[int, Child] = {}
         self._channel_path = ""
         self._runtime_directory = ""
+        self._pidfile: str | None = None
+        self._arbiter_pid = 0
         self._generation = 0
         self._graceful_seconds = 30.0
         self._is_stopping = False
@@ -80,10 +86,11 @@ class Mold:
             "hello", pid=os.getpid(), python=platform.python_version(), executable=sys.executable
         )
         while not self._is_stopping:
-            readable, _, _ = select.select([self._control.fileno(), wakeup_read], [], [])
+            readable, _, _ = select.select([self._control.fileno(), wakeup_read], [], [], REAP_SECONDS)
             if wakeup_read in readable:
                 os.read(wakeup_read, 4096)
-                self._reap()
+            # Also without a signal: an application that is preloaded may have taken SIGCHLD over.
+            self._reap()
             if self._control.fileno() in readable:
                 messages = self._control.receive()
                 if messages is None:
@@ -134,6 +141,8 @@ class Mold:
         self._server = Server(cfg, self._log, message["arbiterPid"])
         self._channel_path = message["channelPath"]
         self._runtime_directory = message["runtimeDirectory"]
+        self._pidfile = message.get("pidfile")
+        self._arbiter_pid = message["arbiterPid"]
         self._generation = message["generation"]
         self._graceful_seconds = float(settings["graceful_timeout"])
         os.environ.setdefault("SERVER_SOFTWARE", SERVER_SOFTWARE)
@@ -143,7 +152,11 @@ class Mold:
         except OSError as error:
             self._control.send("configure-failed", message=f"Cannot change to chdir: {error}")
             return
-        self._log.configure(message["errorLog"], settings["loglevel"])
+        try:
+            self._log.configure(message["errorLog"], settings["loglevel"])
+        except OSError as error:
+            self._control.send("configure-failed", message=f"Cannot open the error log: {error}")
+            return
         add_to_path(os.getcwd())
         for folder in reversed([path for path in (settings["pythonpath"] or "").split(",") if path]):
             add_to_path(os.path.abspath(folder))
@@ -172,7 +185,14 @@ class Mold:
         report_read, report_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(report_read)
+            os.close(report_write)
+            report = f"Cannot fork a worker: {error}"
+            self._control.send("worker-exited", worker=age, pid=0, status=1, signal=None, report=report)
+            return None
         if pid == 0:
             os.close(report_read)
             for child in self._children.values():
@@ -249,11 +269,20 @@ class Mold:
             os.kill(pid, signal.SIGKILL)
         if self._runtime_directory:
             shutil.rmtree(self._runtime_directory, ignore_errors=True)
+        if self._pidfile is not None:
+            _remove_pidfile(self._pidfile, self._arbiter_pid)
 
     def _require_server(self) -> Server:
         if self._server is None:
             raise RuntimeError("the arbiter gave an order before it configured the mold")
         return self._server
+
+
+def _remove_pidfile(path: str, pid: int) -> None:
+    """Removes the pidfile of an arbiter that could not; not one that a later server has written."""
+    with suppress(OSError, ValueError):
+        if int(pathlib.Path(path).read_text()) == pid:
+            os.unlink(path)
 
 
 def _read_report(fd: int) -> str | None:

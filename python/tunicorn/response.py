@@ -6,6 +6,9 @@ import re
 from http import HTTPStatus
 from typing import Final
 
+#: Below are interim responses, behind which the client waits for another one.
+FIRST_FINAL_STATUS: Final = 200
+
 Headers = list[tuple[str, str]]
 
 _STATUS: Final = re.compile(r"[1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?", re.ASCII)
@@ -74,6 +77,8 @@ def parse_status(status: str) -> tuple[int, bytes]:
     if _STATUS.fullmatch(status) is None:
         raise ValueError(f"invalid status {status!r}, want three digits and a reason")
     number = int(status[:3])
+    if number < FIRST_FINAL_STATUS:
+        raise ValueError(f"status {status!r} is that of an interim response, want a final one")
     reason = status[4:]
     if not reason:
         reason = HTTPStatus(number).phrase if number in HTTPStatus._value2member_map_ else ""

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from tunicorn.workers.base import Worker
 
 
-class HookError(Exception):
-    """A hook raised where the server cannot go on without it."""
-
-
 class Server:
     """The arbiter as hooks know it. Attribute names are Gunicorn's."""
 

@@ -3,15 +3,13 @@ import type { Invocation } from "../config/invocation.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
-import type { Leftovers, RequestSummary, RouterToArbiter } from "../router/messages.ts";
+import type { RequestSummary, RouterToArbiter } from "../router/messages.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
+import { Belongings } from "./belongings.ts";
 import { Generation } from "./generation.ts";
-import { bindListeners, type Listener } from "./listener.ts";
-import { Pidfile } from "./pidfile.ts";
 import { makeRouterSettings } from "./router-settings.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
-import { RuntimeDirectory } from "./runtime-directory.ts";
 import { describeRequest, plural } from "./wording.ts";
 
 /**
@@ -24,6 +22,7 @@ type State = "starting" | "running" | "reloading" | "stopping" | "stopped";
 const QUICK_STOP_MS = 2_000;
 /** Pause before a next generation takes the place of a mold that died, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
+const RESTART_PAUSE_LIMIT_MS = 30_000;
 
 /** The arbiter: it owns the listeners, the router and the generations, and never reads a byte of a request. */
 export class Arbiter {
@@ -31,9 +30,7 @@ export class Arbiter {
   readonly #interpreter: string;
   #state: State = "starting";
   #log: ErrorLog | null = null;
-  #runtimeDirectory: RuntimeDirectory | null = null;
-  #pidfile: Pidfile | null = null;
-  #listeners: Listener[] = [];
+  #belongings: Belongings | null = null;
   #router: RouterSupervisor | null = null;
   #active: Generation | null = null;
   /** Generations that are leaving. */
@@ -55,9 +52,11 @@ export class Arbiter {
     try {
       await this.#start();
     } catch (error) {
-      if (this.#state === "starting") await this.#abandon();
+      // A signal has ended the start; the stop that it began goes on.
+      if (this.#state !== "starting") return;
       // Standard error hears of it too, but who looks into a log file must not find it silent.
       if (this.#active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
+      await this.#abandon();
       throw error;
     }
   }
@@ -79,36 +78,51 @@ export class Arbiter {
   }
 
   /** TERM: everything that was accepted is answered, within the graceful timeout. */
-  async stop(reason = "Handling signal: term"): Promise<void> {
-    if (this.#state === "stopping" || this.#state === "stopped") return;
-    this.#log?.info(reason);
-    this.#state = "stopping";
-    const generations = this.#generations;
-    const gracefulMs = (this.#active?.settings.graceful_timeout ?? 0) * 1000;
-    const limit = new AbortController();
-    const finished = (async () => {
-      await this.#router?.drain();
-      await Promise.all(generations.map((generation) => generation.leave(gracefulMs)));
-    })();
-    const isInTime = await Promise.race([
-      finished.then(() => true),
-      delay(gracefulMs, false, { signal: limit.signal }).catch(() => false),
-      this.#quick.promise.then(() => false),
-    ]);
-    limit.abort();
-    if (!isInTime) await this.#endWorkers(generations, this.#isQuick ? "SIGQUIT" : "SIGKILL");
-    await this.#finish();
+  stop(reason = "Handling signal: term"): Promise<void> {
+    this.#stopping ??= this.#stop(reason);
+    return this.#stopping;
   }
 
   /** INT and QUIT: requests under way are cut off. During a graceful stop it ends the waiting. */
-  async quit(reason: string): Promise<void> {
+  quit(reason: string): Promise<void> {
     this.#isQuick = true;
     this.#quick.resolve();
-    if (this.#state === "stopping" || this.#state === "stopped") return;
+    return this.stop(reason);
+  }
+
+  async #stop(reason: string): Promise<void> {
     this.#log?.info(reason);
+    const isStarting = this.#state === "starting";
     this.#state = "stopping";
-    await this.#endWorkers(this.#generations, "SIGQUIT");
+    if (isStarting) await this.#giveUpStart();
+    else if (!this.#isQuick) await this.#finishRequests();
+    await this.#endWorkers(this.#isQuick ? "SIGQUIT" : "SIGKILL");
     await this.#finish();
+  }
+
+  /** The mold may be busy with the user's code for long; nothing was served yet. */
+  async #giveUpStart(): Promise<void> {
+    for (const generation of this.#generations) {
+      generation.signalAll("SIGKILL");
+      generation.kill();
+      await generation.stopMold();
+    }
+  }
+
+  /** Waits until all is answered and the workers have left, the graceful timeout is over, or it is to be quick. */
+  async #finishRequests(): Promise<void> {
+    const generations = this.#generations;
+    const gracefulMs = (this.#active?.settings.graceful_timeout ?? 0) * 1000;
+    const finished = (async () => {
+      await this.#router?.drain();
+      // From here on no worker is replaced, and then they are let go.
+      for (const generation of generations) generation.beginLeaving();
+      this.#router?.send({ type: "retire-workers" });
+      await Promise.all(generations.map((generation) => generation.leave(gracefulMs)));
+    })();
+    // The router takes in what waits in the backlogs and closes them, which only counts if nobody else has them open.
+    this.#belongings?.closeListeners();
+    await Promise.race([finished, delay(gracefulMs, undefined, { ref: false }), this.#quick.promise]);
   }
 
   /** TTIN and TTOU: one worker more or fewer, until the next reload. */
@@ -128,7 +142,15 @@ export class Arbiter {
     for (const generation of this.#generations) generation.reopenLogs();
   }
 
+  /** USR2: a new arbiter cannot take over yet. */
+  refuseUpgrade(): void {
+    this.#log?.warning(
+      "Handling signal: usr2: upgrading a running server is not there yet; restart it instead",
+    );
+  }
+
   #isQuick = false;
+  #stopping: Promise<void> | null = null;
   readonly #quick = makeDeferred();
 
   get #isServing(): boolean {
@@ -142,6 +164,7 @@ export class Arbiter {
   async #start(): Promise<void> {
     const generation = await this.#prepareGeneration();
     this.#active = generation;
+    this.#requireStarting();
     const { settings } = generation;
     process.chdir(settings.chdir);
     process.title = `tunicorn: arbiter [${settings.proc_name ?? settings.wsgi_app}]`;
@@ -150,20 +173,29 @@ export class Arbiter {
     log.info(`Starting tunicorn ${version}`);
     log.debug(`Settings:\n${settingsText(settings).trimEnd()}`);
     for (const warning of generation.warnings) log.warning(warning);
-    if (settings.pidfile !== null) this.#writePidfile(settings.pidfile);
-    this.#runtimeDirectory = new RuntimeDirectory(settings.worker_tmp_dir);
+    const belongings = new Belongings(settings);
+    this.#belongings = belongings;
     await this.#configure(generation);
+    this.#requireStarting();
     await generation.runHook("on_starting");
-    this.#listeners = await bindListeners(settings.bind, log);
-    await this.#startRouter(log);
-    log.info(`Listening at: ${this.#listeners.map(({ url }) => url).join(",")} (${process.pid})`);
+    this.#requireStarting();
+    await belongings.bind(settings.bind, log);
+    this.#requireStarting();
+    await this.#startRouter(belongings, log);
+    this.#requireStarting();
+    log.info(`Listening at: ${belongings.listeners.map(({ url }) => url).join(",")} (${process.pid})`);
     log.info(`Using worker: ${settings.worker_class}`);
     await generation.runHook("when_ready");
     await generation.bootWorkers();
-    if (!this.#isServing) return;
+    this.#requireStarting();
     log.info(`Ready: ${plural(settings.workers, "worker")} for ${settings.wsgi_app}, ${generation.python}`);
     this.#state = "running";
     if (this.#isReloadWanted) void this.reload("Reloading, as asked during the start");
+  }
+
+  /** After every wait of the start: a signal may have ended it meanwhile. */
+  #requireStarting(): void {
+    if (this.#state !== "starting") throw new TunicornError("ERR_MOLD_LOST", "The start was interrupted");
   }
 
   async #prepareGeneration(): Promise<Generation> {
@@ -182,35 +214,25 @@ export class Arbiter {
 
   /** Makes the mold ready; the application is imported at once if it is to be preloaded. */
   async #configure(generation: Generation): Promise<void> {
-    const runtimeDirectory = this.#runtimeDirectory;
+    const belongings = this.#belongings;
     const log = this.#log;
-    if (runtimeDirectory === null || log === null)
-      throw new Error("a generation was configured before the start");
-    await generation.configure({
-      log,
-      channelPath: runtimeDirectory.channelPath,
-      runtimeDirectory: runtimeDirectory.path,
-    });
+    if (belongings === null || log === null) throw new Error("a generation was configured before the start");
+    const { channelPath, leftovers } = belongings;
+    await generation.configure({ log, channelPath, leftovers });
     if (generation.settings.preload_app) await generation.load();
   }
 
-  #writePidfile(path: string): void {
-    const pidfile = new Pidfile(path);
-    pidfile.write();
-    this.#pidfile = pidfile;
-  }
-
-  async #startRouter(log: ErrorLog): Promise<void> {
+  async #startRouter(belongings: Belongings, log: ErrorLog): Promise<void> {
     this.#router = new RouterSupervisor({
       describe: () => {
         const { settings, number } = this.#requireActive();
         return {
           settings: makeRouterSettings(settings, process.env),
-          listeners: this.#listeners,
+          listeners: belongings.listeners,
           backlog: settings.backlog,
-          channelPath: this.#runtimeDirectory?.channelPath ?? "",
+          channelPath: belongings.channelPath,
           generation: number,
-          leftovers: this.#leftovers,
+          leftovers: belongings.leftovers,
         };
       },
       log,
@@ -218,15 +240,6 @@ export class Arbiter {
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
     });
     await this.#router.start();
-  }
-
-  get #leftovers(): Leftovers {
-    return {
-      arbiterPid: process.pid,
-      runtimeDirectory: this.#runtimeDirectory?.path ?? "",
-      pidfile: this.#pidfile?.path ?? null,
-      sockets: this.#listeners.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile])),
-    };
   }
 
   /** Boots a next generation and lets it take over; when it fails, the present one goes on. */
@@ -251,9 +264,10 @@ export class Arbiter {
   #activate(next: Generation): void {
     const previous = this.#requireActive();
     const { settings } = next;
+    // First what may fail, while the previous generation is still the active one.
+    this.#log?.configure(settings.errorlog, settings.loglevel);
     this.#retiring.delete(next);
     this.#active = next;
-    this.#log?.configure(settings.errorlog, settings.loglevel);
     if (settings.bind.join() !== previous.settings.bind.join()) {
       this.#log?.warning("A changed bind takes effect when the server is started anew");
     }
@@ -303,8 +317,12 @@ export class Arbiter {
   }
 
   #onWorkerLost(worker: number, request: RequestSummary | null): void {
-    if (request === null || this.#isQuick) return;
-    this.#log?.error(`Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}`);
+    if (request !== null && !this.#isQuick) {
+      this.#log?.error(
+        `Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}`,
+      );
+    }
+    for (const generation of this.#generations) generation.onWorkerLost(worker);
   }
 
   #onWorkerTimeout(worker: number, request: RequestSummary): void {
@@ -324,16 +342,20 @@ export class Arbiter {
     return 0;
   }
 
-  /** The workers of a dead mold serve on; a new generation takes over from them. */
-  async #onMoldLost(generation: Generation): Promise<void> {
-    if (generation !== this.#active || !this.#isServing || this.#state === "starting") return;
+  /** The workers of a dead mold serve on until a new generation takes over, which is tried until it can. */
+  async #onMoldLost(lost: Generation): Promise<void> {
+    if (lost !== this.#active || !this.#isServing || this.#state === "starting") return;
     this.#log?.critical("The mold process died; its workers serve until a new generation is ready");
-    await delay(RESTART_PAUSE_MS);
-    await this.reload("Starting a new generation in its place");
+    for (let pauseMs = RESTART_PAUSE_MS; this.#active === lost && this.#isServing;) {
+      await delay(pauseMs);
+      if (this.#isServing) await this.reload("Starting a new generation in its place");
+      pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_LIMIT_MS);
+    }
   }
 
   /** Ends what is left of the workers: at first by `signal`, after a while by KILL. */
-  async #endWorkers(generations: readonly Generation[], signal: NodeJS.Signals): Promise<void> {
+  async #endWorkers(signal: NodeJS.Signals): Promise<void> {
+    const generations = this.#generations;
     this.#router?.cutOff();
     for (const generation of generations) generation.signalAll(signal);
     await Promise.all(generations.map((generation) => generation.leave(QUICK_STOP_MS)));
@@ -357,9 +379,8 @@ export class Arbiter {
     await Promise.all(generations.map((generation) => generation.leave(0)));
     await Promise.all(generations.map((generation) => generation.stopMold()));
     await this.#router?.stop();
-    for (const listener of this.#listeners) listener.close();
-    this.#runtimeDirectory?.remove();
-    this.#pidfile?.remove();
+    this.#belongings?.remove();
+    await this.#log?.close();
   }
 
   #requireActive(): Generation {

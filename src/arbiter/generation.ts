@@ -1,17 +1,16 @@
-import {
-  configurableNames,
-  findConfigFile,
-  mergeSettings,
-  type ConfigFileReport,
-  type Invocation,
-} from "../config/invocation.ts";
-import { hookNames, type HookName } from "../config/settings/hooks.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Invocation } from "../config/invocation.ts";
+import type { HookName } from "../config/settings/hooks.ts";
 import type { Settings } from "../config/settings/all.ts";
-import { EXIT_APPLICATION_LOAD, TunicornError } from "../errors.ts";
+import { TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import type { Leftovers } from "../router/messages.ts";
 import { makeDeferred } from "../system/deferred.ts";
+import { readSettings, type GenerationSettings } from "./generation-settings.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
+import { signalPid, waitForPids } from "./pids.ts";
+import { bootError, describeExit } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
@@ -37,7 +36,8 @@ export interface GenerationPlace {
   /** Error log of the Python processes, where it is not that of the settings. */
   readonly errorLog?: string;
   readonly channelPath: string;
-  readonly runtimeDirectory: string;
+  /** What the mold removes if the arbiter is killed. */
+  readonly leftovers: Leftovers;
 }
 
 /** For answers that need no user code. */
@@ -51,6 +51,13 @@ const MOLD_LEAVE_MS = 5_000;
 /** Longest pause before a worker that keeps dying is forked again. */
 const BRAKE_LIMIT_MS = 30_000;
 const BRAKE_STEP_MS = 250;
+/** A worker that died within this time after it was ready died young. */
+const YOUNG_MS = 2_000;
+/** So many may die young before the brake is put on. */
+const FREE_FAILURES = 3;
+const FORGET_FAILURES_MS = 60_000;
+/** Beyond the graceful timeout: for KILL to arrive and for the mold to tell of it. */
+const LEAVE_MARGIN_MS = 3_000;
 
 /**
  * A generation of the application: a mold and its workers. Its settings hold for as long as it is the
@@ -68,8 +75,9 @@ export class Generation {
   /** Workers that there should be: those of the settings, and what TTIN and TTOU made of them. */
   #wanted = 0;
   #isLeaving = false;
-  /** Workers that died in a row before they were ready. */
+  /** Workers that died young, of late. */
   #failures = 0;
+  #failedAt = -Infinity;
   #respawnTimer: NodeJS.Timeout | null = null;
   #boot: { resolve: () => void; reject: (error: TunicornError) => void } | null = null;
   /** Fulfilled when no worker is left, or none can be heard of any more. */
@@ -94,7 +102,7 @@ export class Generation {
     });
     generation.#mold = mold;
     try {
-      await generation.#readSettings();
+      generation.#takeSettings(await readSettings(mold, options.invocation));
     } catch (error) {
       generation.kill();
       throw error;
@@ -130,7 +138,8 @@ export class Generation {
         errorLog: place.errorLog ?? this.settings.errorlog,
         arbiterPid: process.pid,
         channelPath: place.channelPath,
-        runtimeDirectory: place.runtimeDirectory,
+        runtimeDirectory: place.leftovers.runtimeDirectory,
+        pidfile: place.leftovers.pidfile,
         generation: this.number,
       },
       ANSWER_MS,
@@ -167,9 +176,17 @@ export class Generation {
     const worker = this.#workers.get(age);
     if (worker === undefined) return;
     worker.enter("ready");
-    this.#failures = 0;
     const isComplete = this.workers.filter((other) => other.wasReady).length >= this.#wanted;
     if (isComplete) this.#boot?.resolve();
+  }
+
+  /** A worker has closed its channel: it is to leave, and its place is free, whatever keeps the process. */
+  onWorkerLost(age: number): void {
+    const worker = this.#workers.get(age);
+    if (worker === undefined) return;
+    worker.enter("leave");
+    worker.limitLife(this.settings.graceful_timeout * 1000, () => this.#signal(age, "SIGKILL"));
+    this.#keepCount();
   }
 
   /** A worker wants to leave: another takes its place first. Returns whether it is one of this generation. */
@@ -223,9 +240,15 @@ export class Generation {
       if (worker.state === "booting") this.#signal(worker.age, "SIGTERM");
       worker.limitLife(gracefulMs, () => this.#signal(worker.age, "SIGKILL"));
     }
-    if (this.#workers.size > 0 && this.#mold?.isGone === false) {
-      await this.#emptied.promise;
-    }
+    if (this.#workers.size === 0) return;
+    const limitMs = gracefulMs + LEAVE_MARGIN_MS;
+    if (this.#mold?.isGone === false)
+      await Promise.race([this.#emptied.promise, delay(limitMs, undefined, { ref: false })]);
+    if (this.#workers.size === 0) return;
+    // The mold is gone or stuck, so nobody tells of exits: the process table does.
+    this.#mold?.kill();
+    await waitForPids(() => this.workers.map(({ pid }) => pid), limitMs);
+    for (const worker of this.workers) this.#signal(worker.age, "SIGKILL");
   }
 
   /** Ends the mold, whose workers are gone. */
@@ -256,30 +279,11 @@ export class Generation {
     this.#mold?.kill();
   }
 
-  async #readSettings(): Promise<void> {
-    const { invocation } = this.#options;
-    const location = findConfigFile(invocation);
-    const file = location === null ? null : await this.#readConfigFile(location);
-    const { settings, warnings } = mergeSettings(invocation, file);
-    if (settings.wsgi_app === null) {
-      throw new TunicornError("ERR_NO_APPLICATION", "No application is named", {
-        hint: "Name one: tunicorn wsgi:app (the object app of wsgi.py). See tunicorn --help",
-      });
-    }
+  #takeSettings({ settings, warnings, hooks }: GenerationSettings): void {
     this.#settings = settings;
     this.#wanted = settings.workers;
     this.#warnings = warnings;
-  }
-
-  async #readConfigFile(location: string): Promise<ConfigFileReport> {
-    const answer = await this.#ask(
-      { type: "read-config", location, settingNames: configurableNames, hookNames },
-      USER_CODE_MS,
-    );
-    if (answer.type === "config-failed") throw new TunicornError("ERR_CONFIG_FILE", answer.message);
-    if (answer.type !== "config") throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
-    this.#hooks = new Set(answer.hooks);
-    return { location, values: answer.values, slips: answer.slips };
+    this.#hooks = hooks;
   }
 
   async #ask(...request: Parameters<MoldHandle["ask"]>): Promise<MoldToArbiter> {
@@ -311,8 +315,9 @@ export class Generation {
     if (worker === undefined) return;
     worker.enter("exit");
     this.#workers.delete(message.worker);
-    const description = describeExit(message, this.#isLeaving || worker.wasReady);
+    const description = describeExit(message, worker, this.#isLeaving);
     if (description !== null) this.#place?.log.error(description);
+    this.#countFailure(worker);
     if (this.#workers.size === 0 && this.#isLeaving) this.#emptied.resolve();
     if (!worker.wasReady && !this.#isLeaving) this.#onBootFailure(message);
     else this.#keepCount();
@@ -322,22 +327,31 @@ export class Generation {
   #onBootFailure(message: WorkerExited): void {
     const error = bootError(
       message.status,
-      message.report ?? describeExit(message, false) ?? "A worker failed to boot",
+      message.report ?? `A worker (pid:${message.pid}) ended while it booted`,
     );
     if (this.#boot !== null) {
       this.#boot.reject(error);
       return;
     }
-    this.#failures += 1;
     this.#place?.log.error(error.message);
     this.#keepCount();
+  }
+
+  /** Workers that die young, again and again, are not forked at full speed. */
+  #countFailure(worker: WorkerHandle): void {
+    const now = performance.now();
+    const isYoung = worker.state !== "leaving" && worker.readyForMs(now) < YOUNG_MS && !worker.leftInOrder;
+    if (now - this.#failedAt > FORGET_FAILURES_MS) this.#failures = 0;
+    if (!isYoung) return;
+    this.#failures += worker.wasReady ? 1 : FREE_FAILURES;
+    this.#failedAt = now;
   }
 
   /** Forks workers until there are as many as wanted. */
   #keepCount(): void {
     if (this.#isLeaving || this.#respawnTimer !== null || this.#mold?.isGone !== false) return;
-    const pauseMs = Math.min(BRAKE_LIMIT_MS, this.#failures === 0 ? 0 : BRAKE_STEP_MS * 2 ** this.#failures);
-    if (pauseMs > 0) {
+    if (this.#failures >= FREE_FAILURES) {
+      const pauseMs = Math.min(BRAKE_LIMIT_MS, BRAKE_STEP_MS * 2 ** (this.#failures - FREE_FAILURES + 1));
       this.#respawnTimer = setTimeout(() => {
         this.#respawnTimer = null;
         this.#forkMissing();
@@ -352,8 +366,13 @@ export class Generation {
     for (let count = staying; count < this.#wanted; count += 1) this.#forkWorker();
   }
 
+  /** By the mold, which knows that the pid is still the worker's; directly, when there is no mold. */
   #signal(age: number, signal: NodeJS.Signals): void {
-    this.#mold?.send({ type: "signal", worker: age, signal });
+    const worker = this.#workers.get(age);
+    if (worker === undefined) return;
+    if (signal === "SIGKILL") worker.condemn();
+    if (this.#mold?.isGone === false) this.#mold.send({ type: "signal", worker: age, signal });
+    else signalPid(worker.pid, signal);
   }
 
   #onMoldExit(): void {
@@ -363,20 +382,4 @@ export class Generation {
     this.#boot?.reject(new TunicornError("ERR_MOLD_LOST", "The mold process ended while the workers booted"));
     this.#options.listener.onMoldLost(this);
   }
-}
-
-/** The error for a worker, or a mold, that could not load the application. */
-function bootError(exitStatus: number, report: string): TunicornError {
-  const code = exitStatus === EXIT_APPLICATION_LOAD ? "ERR_APPLICATION_LOAD" : "ERR_WORKER_BOOT";
-  return new TunicornError(code, report);
-}
-
-/** A line about an exit that somebody should look at, or null for the ordinary ones. */
-function describeExit(message: WorkerExited, isExpected: boolean): string | null {
-  if (message.signal === "SIGKILL") {
-    return `Worker (pid:${message.pid}) was sent SIGKILL! Perhaps out of memory?`;
-  }
-  if (message.signal !== null) return `Worker (pid:${message.pid}) was ended by ${message.signal}`;
-  if (message.status === 0 || (message.report !== null && !isExpected)) return null;
-  return `Worker (pid:${message.pid}) exited with status ${message.status}`;
 }

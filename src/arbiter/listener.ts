@@ -106,7 +106,8 @@ function isServed(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    socket.once("error", () => resolve(false));
+    // Only these say that nobody is there; a full backlog or a forbidden path says nothing of the kind.
+    socket.once("error", (error) => resolve(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error))));
     socket.once("close", () => resolve(false));
   });
 }

@@ -15,6 +15,8 @@ export type ArbiterToMold =
       readonly arbiterPid: number;
       readonly channelPath: string;
       readonly runtimeDirectory: string;
+      /** Removed with the runtime directory if the arbiter is killed; or null. */
+      readonly pidfile: string | null;
       readonly generation: number;
     }
   | { readonly type: "load" }

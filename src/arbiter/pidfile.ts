@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { TunicornError } from "../errors.ts";
+import { signalPid } from "./pids.ts";
 
 /** The pidfile: written whole by a rename, and removed only while it holds our own pid. */
 export class Pidfile {
@@ -12,7 +13,7 @@ export class Pidfile {
   /** Writes our pid. Throws ERR_PIDFILE while the process that the file names lives. */
   write(): void {
     const pid = readPid(this.path);
-    if (pid !== null && pid !== process.pid && isAlive(pid)) {
+    if (pid !== null && pid !== process.pid && signalPid(pid, 0)) {
       throw new TunicornError(
         "ERR_PIDFILE",
         `The pidfile "${this.path}" names process ${pid}, which is running`,
@@ -23,7 +24,8 @@ export class Pidfile {
     }
     const temporary = `${this.path}.${process.pid}`;
     try {
-      writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644 });
+      rmSync(temporary, { force: true });
+      writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
       renameSync(temporary, this.path);
     } catch (error) {
       removeQuietly(temporary);
@@ -45,16 +47,6 @@ function readPid(path: string): number | null {
     return Number.isSafeInteger(pid) && pid > 0 ? pid : null;
   } catch {
     return null;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // A process of another user counts: EPERM says that it is there.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 

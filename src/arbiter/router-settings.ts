@@ -45,7 +45,7 @@ export function makeRouterSettings(settings: Settings, environment: NodeJS.Proce
     secureSchemeHeaders: Object.fromEntries(
       Object.entries(settings.secure_scheme_headers).map(([name, value]) => [name.toLowerCase(), value]),
     ),
-    scriptName: (environment["SCRIPT_NAME"] ?? "").replace(/\/+$/, ""),
+    scriptName: scriptNameOf(settings, environment).replace(/\/+$/, ""),
     accessLog: settings.accesslog,
     accessLogFormat: settings.access_log_format,
     errorLog: settings.errorlog,
@@ -63,4 +63,11 @@ function unlimitedIfZero(value: number): number {
 /** A time in seconds, of which 0 means no limit. */
 function milliseconds(seconds: number): number {
   return seconds === 0 ? UNLIMITED : seconds * 1000;
+}
+
+/** Where the application is mounted, as its environment says it. */
+function scriptNameOf(settings: Settings, environment: NodeJS.ProcessEnv): string {
+  const prefix = "SCRIPT_NAME=";
+  const entry = settings.raw_env.findLast((pair) => pair.startsWith(prefix));
+  return entry?.slice(prefix.length) ?? environment["SCRIPT_NAME"] ?? "";
 }

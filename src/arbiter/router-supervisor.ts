@@ -22,7 +22,9 @@ export interface RouterSupervisorOptions {
 export class RouterSupervisor {
   readonly #options: RouterSupervisorOptions;
   #router: RouterHandle | null = null;
-  #isWanted = false;
+  /** It was told to drain or to stop: it is not replaced. */
+  #isEnding = false;
+  #hasListened = false;
   #drained: (() => void) | null = null;
 
   constructor(options: RouterSupervisorOptions) {
@@ -38,7 +40,7 @@ export class RouterSupervisor {
         onExit: (status, signal) => void this.#onExit(status, signal),
       },
     });
-    this.#isWanted = true;
+    this.#hasListened = true;
   }
 
   send(message: ArbiterToRouter): void {
@@ -47,7 +49,7 @@ export class RouterSupervisor {
 
   /** Lets the router answer all that was accepted; resolves when it has, or is gone. */
   async drain(): Promise<void> {
-    this.#isWanted = false;
+    this.#isEnding = true;
     const router = this.#router;
     if (router === null || router.isGone) return;
     await new Promise<void>((resolve) => {
@@ -58,7 +60,7 @@ export class RouterSupervisor {
 
   /** Cuts every connection off; the process may still be there. */
   cutOff(): void {
-    this.#isWanted = false;
+    this.#isEnding = true;
     this.#router?.send({ type: "stop" });
   }
 
@@ -79,12 +81,13 @@ export class RouterSupervisor {
 
   async #onExit(status: number | null, signal: NodeJS.Signals | null): Promise<void> {
     this.#drained?.();
-    if (!this.#isWanted) return;
+    // One that never listened is reported by its start.
+    if (this.#isEnding || !this.#hasListened) return;
     const { log, onGivenUp } = this.#options;
     const how = signal === null ? `with status ${status}` : `by ${signal}`;
     log.critical(`The router ended ${how}; its connections are lost, a new one takes over`);
     await delay(RESTART_PAUSE_MS);
-    if (!this.#isWanted) return;
+    if (this.#isEnding) return;
     try {
       await this.start();
     } catch (error) {

@@ -11,5 +11,7 @@ export function handleSignals(arbiter: Arbiter, onStopped: () => void): void {
   process.on("SIGHUP", () => void arbiter.reload());
   process.on("SIGTTIN", () => arbiter.changeWorkers(1));
   process.on("SIGTTOU", () => arbiter.changeWorkers(-1));
+  process.on("SIGUSR2", () => arbiter.refuseUpgrade());
+  process.on("SIGWINCH", () => undefined);
   process.on("SIGUSR1", () => arbiter.reopenLogs());
 }

@@ -33,7 +33,9 @@ export class WorkerHandle {
   #bootTimer: NodeJS.Timeout | null = null;
   #killTimer: NodeJS.Timeout | null = null;
   #killAt = Infinity;
-  #wasReady = false;
+  #readyAt: number | null = null;
+  #leftInOrder = false;
+  #isCondemned = false;
 
   constructor(age: number, generation: number) {
     this.age = age;
@@ -46,13 +48,33 @@ export class WorkerHandle {
 
   /** It has taken requests at some time. */
   get wasReady(): boolean {
-    return this.#wasReady;
+    return this.#readyAt !== null;
+  }
+
+  /** It was asked, or asked itself, to leave before it ended. */
+  get leftInOrder(): boolean {
+    return this.#leftInOrder;
+  }
+
+  /** We have killed it: its end tells nothing about the machine. */
+  get isCondemned(): boolean {
+    return this.#isCondemned;
+  }
+
+  condemn(): void {
+    this.#isCondemned = true;
+  }
+
+  /** How long it has taken requests. */
+  readyForMs(now: number): number {
+    return this.#readyAt === null ? 0 : now - this.#readyAt;
   }
 
   /** Events that make no sense in the present state are ignored: they crossed one another on the way. */
   enter(event: WorkerEvent): void {
     this.#state = nextWorkerState(this.#state, event) ?? this.#state;
-    if (event === "ready") this.#wasReady = true;
+    if (event === "ready") this.#readyAt ??= performance.now();
+    if (event === "leave") this.#leftInOrder = true;
     if (event === "ready" || event === "exit") this.#clearBootTimer();
     if (event === "exit") this.#clearKillTimer();
   }

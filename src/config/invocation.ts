@@ -74,9 +74,23 @@ export function mergeSettings(invocation: Invocation, file: ConfigFileReport | n
   if (invocation.application !== null) {
     layers.push({ source: "the command line", values: new Map([["wsgi_app", invocation.application]]) });
   }
-  const settings = resolveSettings(layers);
+  const settings = resolveSettings(
+    layers.map((layer) => withAbsoluteFolders(layer, invocation.workingFolder)),
+  );
   checkWorkerClass(settings);
   return { settings, warnings };
+}
+
+/** Folders are meant relative to where tunicorn was called, whatever the working folder is by now. */
+const folderNames: readonly SettingName[] = ["chdir", "worker_tmp_dir"];
+
+function withAbsoluteFolders(layer: Layer, workingFolder: string): Layer {
+  const values = new Map(layer.values);
+  for (const name of folderNames) {
+    const value = values.get(name);
+    if (typeof value === "string" && value !== "") values.set(name, resolve(workingFolder, value));
+  }
+  return { ...layer, values };
 }
 
 function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {

@@ -18,6 +18,9 @@ const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
 /** Bytes of pipelined requests that are kept while a response is under way; beyond it reading stops. */
 const PIPELINE_LIMIT_BYTES = 64 * 1024;
 
+/** Unsent bytes of earlier responses above which a further request of the connection waits. */
+const UNSENT_LIMIT_BYTES = 256 * 1024;
+
 /** The rate of a body counts once it has taken this long. */
 const BODY_RATE_GRACE_SECONDS = 10;
 
@@ -52,7 +55,9 @@ export class Connection implements ExchangeTransport, Waiting {
   #isPumping = false;
   #isReadingPaused = false;
   #lingerBytes = 0;
-  #lastUnsentBytes = 0;
+  #lastTakenBytes = 0;
+  /** Too much is unsent for a further request. */
+  #isHeldBack = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -71,8 +76,8 @@ export class Connection implements ExchangeTransport, Waiting {
   }
 
   /** Also when the answer comes before the end of its request: what follows is body, not a request. */
-  get isDraining(): boolean {
-    return this.#isDraining || !this.#isRequestComplete;
+  get closesAfterResponse(): boolean {
+    return this.#isDraining || !this.#isRequestComplete || this.#options.timeouts.keepAliveMs === 0;
   }
 
   get unsentBytes(): number {
@@ -97,7 +102,7 @@ export class Connection implements ExchangeTransport, Waiting {
 
   /** No request is under way, not even a part of one. */
   get #isIdle(): boolean {
-    return this.#state === "reading" && this.#exchange === null && this.#parser.isIdle;
+    return this.#state === "reading" && this.#exchange === null && this.#parser.isIdle && !this.#isHeldBack;
   }
 
   write(bytes: Buffer): void {
@@ -118,14 +123,26 @@ export class Connection implements ExchangeTransport, Waiting {
     }
     this.#state = "reading";
     this.#isFresh = false;
-    if (this.unsentBytes > 0) this.#watchWriting(performance.now());
-    else this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
+    if (this.unsentBytes > UNSENT_LIMIT_BYTES) {
+      // A client that asks on without reading would fill the memory; its next request waits for onDrain.
+      this.#isHeldBack = true;
+      this.#socket.pause();
+    }
+    if (this.unsentBytes === 0) this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
+    else if (this.deadlineAt === Infinity) this.#watchWriting(performance.now());
+    if (this.#isHeldBack) return;
     // Within the pump, which goes on by itself; it also sees to a client that is done.
     if (this.#isPumping) return;
     if (this.#parser.bufferedBytes > 0) this.#pump();
     if (this.#state !== "reading") return;
     if (this.#isClientDone) this.#onClientDone();
     else this.#socket.resume();
+  }
+
+  cutOff(exchange: Exchange): void {
+    this.#exchange = null;
+    this.#options.handler.onCutOff(exchange);
+    this.destroy();
   }
 
   destroy(): void {
@@ -151,7 +168,7 @@ export class Connection implements ExchangeTransport, Waiting {
   onDeadline(now: number): void {
     switch (this.#state) {
       case "reading":
-        if (this.#isReadingPaused) this.#judgeWriting(now);
+        if (this.#isReadingPaused || this.#isHeldBack) this.#judgeWriting(now);
         else this.#onReadDeadline(now);
         break;
       case "answering":
@@ -224,7 +241,7 @@ export class Connection implements ExchangeTransport, Waiting {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      while (this.#state === "reading") {
+      while (this.#state === "reading" && !this.#isHeldBack) {
         const event = this.#parser.next();
         if (event === null) break;
         switch (event.type) {
@@ -293,16 +310,28 @@ export class Connection implements ExchangeTransport, Waiting {
   #judgeWriting(now: number): void {
     // Less than the socket's high-water mark was left: its end is told by no "drain" event.
     if (this.unsentBytes === 0 && this.#state !== "flushing") this.deadlineAt = Infinity;
-    else if (this.unsentBytes < this.#lastUnsentBytes) this.#watchWriting(now);
+    else if (this.#takenBytes > this.#lastTakenBytes) this.#watchWriting(now);
     else this.destroy();
   }
 
+  /** Bytes that have left for the client, which more writing does not change. */
+  get #takenBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
   #watchWriting(now: number): void {
-    this.#lastUnsentBytes = this.unsentBytes;
+    this.#lastTakenBytes = this.#takenBytes;
     this.deadlineAt = now + this.#options.timeouts.writeStallMs;
   }
 
   #onDrain(): void {
+    if (this.#isHeldBack) {
+      this.#isHeldBack = false;
+      this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
+      this.#socket.resume();
+      this.#pump();
+      return;
+    }
     if (this.#state === "answering") this.deadlineAt = Infinity;
     if (this.#isIdle) this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
     if (this.#exchange !== null) this.#options.handler.onDrain(this.#exchange);

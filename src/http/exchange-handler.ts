@@ -17,6 +17,8 @@ export interface ExchangeHandler {
   onDrain(exchange: Exchange): void;
   /** The response was written completely. */
   onFinish(exchange: Exchange): void;
+  /** The response cannot be completed: the connection is cut, so that the client can tell. */
+  onCutOff(exchange: Exchange): void;
   /** The connection is gone before the response was complete. */
   onClose(exchange: Exchange): void;
   /** A request was refused by the engine; `exchange` is null when it had no valid head. */

@@ -16,12 +16,12 @@ export interface ExchangeTransport {
   /** The response is complete; the connection goes on or closes gracefully. */
   finish(exchange: Exchange, keepAlive: boolean): void;
   /** Cuts the connection, so that the client sees that the response is not complete. */
-  destroy(): void;
+  cutOff(exchange: Exchange): void;
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
-  /** The server is draining: no further request on this connection. */
-  readonly isDraining: boolean;
+  /** No further request is taken on this connection. */
+  readonly closesAfterResponse: boolean;
 }
 
 type State = "waiting" | "streaming" | "done";
@@ -61,8 +61,14 @@ export class Exchange {
     return this.status !== 0;
   }
 
+  /** The response is over, completely sent or not. */
   get isDone(): boolean {
     return this.#state === "done";
+  }
+
+  /** The client gets the body; not so for HEAD, 204 and 304. Known once the head is sent. */
+  get wantsBody(): boolean {
+    return this.#framing.type !== "no-body";
   }
 
   /** Bytes written that the client has not taken yet: what to watch before giving more. */
@@ -105,7 +111,8 @@ export class Exchange {
       contentLength: head.contentLength,
       wholeBytes: isEnd ? body.length : null,
     });
-    this.#keepAlive = this.head.keepAlive && this.#framing.type !== "close" && !this.#transport.isDraining;
+    this.#keepAlive =
+      this.head.keepAlive && this.#framing.type !== "close" && !this.#transport.closesAfterResponse;
     const headText = serverHeadText(head, this.#framing, this.#persistence(version));
     this.#state = "streaming";
     this.#sendFirst(headText, head.fieldLines, this.#limitToLength(body), isEnd);
@@ -131,7 +138,7 @@ export class Exchange {
   abort(): void {
     if (this.#state === "done") return;
     this.#state = "done";
-    this.#transport.destroy();
+    this.#transport.cutOff(this);
   }
 
   /** The client is gone; nothing more is sent. */

@@ -12,7 +12,7 @@ export class AccessLog {
 
   constructor(path: string, format: string) {
     this.path = path;
-    this.#file = openLogFile(path, 1, true);
+    this.#file = openLogFile(path, 1);
     this.#format = compileAccessFormat(format);
   }
 

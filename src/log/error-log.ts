@@ -1,5 +1,5 @@
 import type { SonicBoom } from "sonic-boom";
-import { openLogFile } from "./log-file.ts";
+import { closeLogFile, openLogFile } from "./log-file.ts";
 import { errorLogTime } from "./time.ts";
 
 export type LogLevel = "debug" | "info" | "warning" | "error" | "critical";
@@ -19,7 +19,7 @@ export class ErrorLog {
 
   constructor(path: string, level: LogLevel) {
     this.#path = path;
-    this.#file = openLogFile(path, 2, false);
+    this.#file = openLogFile(path, 2);
     this.#threshold = logLevels.indexOf(level);
   }
 
@@ -27,14 +27,19 @@ export class ErrorLog {
   configure(path: string, level: LogLevel): void {
     this.#threshold = logLevels.indexOf(level);
     if (path === this.#path) return;
-    const file = openLogFile(path, 2, false);
-    this.#file.end();
+    const file = openLogFile(path, 2);
+    void closeLogFile(this.#file);
     this.#file = file;
     this.#path = path;
   }
 
   reopen(): void {
     if (this.#path !== "-") this.#file.reopen();
+  }
+
+  /** Writes what is left, before the process ends. */
+  async close(): Promise<void> {
+    await closeLogFile(this.#file);
   }
 
   debug(message: string): void {

@@ -11,11 +11,11 @@ const CLOSE_MS = 1000;
 /**
  * A log target opened for appending: a path, or `-` for the standard stream `standardFd`.
  *
- * `isBuffered`: lines are gathered while a write is under way; else each line is written at once.
+ * Lines are gathered while a write is under way, so that a reader who is stuck stops nobody but itself.
  * Throws ERR_LOG_FILE when the file cannot be opened.
  */
-export function openLogFile(path: string, standardFd: 1 | 2, isBuffered: boolean): SonicBoom {
-  const options = { append: true, sync: !isBuffered, maxLength: WAITING_LIMIT_BYTES };
+export function openLogFile(path: string, standardFd: 1 | 2): SonicBoom {
+  const options = { append: true, sync: false, maxLength: WAITING_LIMIT_BYTES };
   // The writer opens a file later, where a failure could only be overheard: it is tried first.
   if (path !== "-") tryToAppend(path);
   const file = new sonicBoom.SonicBoom({
@@ -35,7 +35,12 @@ export function closeLogFile(file: SonicBoom): Promise<void> {
       clearTimeout(timer);
       resolve();
     });
-    file.end();
+    try {
+      file.end();
+    } catch {
+      // It is closed already.
+      resolve();
+    }
   });
 }
 

@@ -5,6 +5,9 @@ import type { BufferBudget } from "./buffer-budget.ts";
 /** Read from the file and written to the client in one step. */
 const STEP_BYTES = 256 * 1024;
 
+/** Bytes that may wait for the disk before the worker is held back. */
+const PENDING_LIMIT_BYTES = 2 * 1024 * 1024;
+
 export interface BufferedResponseOptions {
   readonly exchange: Exchange;
   readonly budget: BufferBudget;
@@ -33,6 +36,8 @@ export class BufferedResponse {
   /** File operations run one after another. */
   #work: Promise<void> = Promise.resolve();
   #writtenBytes = 0;
+  /** Given to be stored, and still in memory. */
+  #pendingBytes = 0;
   #readBytes = 0;
   #isReading = false;
   #isEnded = false;
@@ -46,8 +51,8 @@ export class BufferedResponse {
   /** The worker must wait: neither memory nor disk has room. */
   get isFull(): boolean {
     const { exchange, budget } = this.#options;
-    if (this.#state === "direct") return false;
-    return budget.isDiskFull && exchange.unsentBytes > 0;
+    if (this.#state !== "filing") return false;
+    return this.#pendingBytes > PENDING_LIMIT_BYTES || (budget.isDiskFull && exchange.unsentBytes > 0);
   }
 
   write(bytes: Buffer): void {
@@ -64,6 +69,11 @@ export class BufferedResponse {
   /** The rest of the body is part of a file. False when bytes of the worker are stored and come first. */
   feedFrom(file: BodyFile, start: number, bytes: number): boolean {
     if (this.#state !== "direct") return false;
+    if (!this.#options.exchange.wantsBody) {
+      void file.dispose().catch(() => undefined);
+      this.end();
+      return true;
+    }
     this.#state = "filing";
     this.#file = file;
     this.#isForeignFile = true;
@@ -109,20 +119,23 @@ export class BufferedResponse {
   }
 
   #store(bytes: Buffer): void {
-    const { directory, budget } = this.#options;
+    const { directory, budget, onRoom } = this.#options;
     const position = this.#writtenBytes;
     this.#writtenBytes += bytes.length;
+    this.#pendingBytes += bytes.length;
     budget.takeDisk(bytes.length);
     this.#enqueue(async () => {
       this.#file ??= await makeBodyFile(directory);
       await writeFully(this.#file, bytes, position);
+      this.#pendingBytes -= bytes.length;
+      if (!this.isFull) onRoom();
       if (this.#options.exchange.unsentBytes === 0) this.onDrain();
     });
   }
 
   /** Gives the client the next stored bytes. */
   async #feed(): Promise<void> {
-    const { exchange, budget, onRoom } = this.#options;
+    const { exchange, onRoom } = this.#options;
     const size = Math.min(STEP_BYTES, this.#writtenBytes - this.#readBytes);
     const buffer = Buffer.allocUnsafe(size);
     const { bytesRead } = (await this.#file?.handle.read(buffer, 0, size, this.#readBytes)) ?? {
@@ -134,7 +147,7 @@ export class BufferedResponse {
     this.#readBytes += bytesRead;
     this.#releaseDisk(bytesRead);
     exchange.write(buffer.subarray(0, bytesRead));
-    if (!budget.isDiskFull) onRoom();
+    if (!this.isFull) onRoom();
     if (exchange.unsentBytes === 0) this.onDrain();
   }
 

@@ -56,6 +56,10 @@ export class ClientHandler implements ExchangeHandler {
     this.#request = null;
   }
 
+  onCutOff(): void {
+    this.onFinish();
+  }
+
   onClose(): void {
     this.#request?.cancel();
     this.#request = null;
@@ -65,6 +69,7 @@ export class ClientHandler implements ExchangeHandler {
     const { errorLog, accessLog } = this.#context();
     errorLog.warning(`Invalid request from ip=${this.#client.address || "unix"}: ${fault.message}`);
     if (exchange === null) accessLog?.write(faultRecord(this.#client, fault.status));
+    else this.#request?.finish(fault.status);
     this.onClose();
   }
 }

@@ -53,6 +53,4 @@ export interface Dispatcher {
   submit(request: WorkerRequest): void;
   /** The client of a request that no worker has yet is gone. */
   cancel(request: WorkerRequest): void;
-  /** Requests that wait for a worker. */
-  readonly waiting: number;
 }

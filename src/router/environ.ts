@@ -87,7 +87,8 @@ function readFields(input: EnvironInput): FieldsText {
   let joined: Map<string, string> | null = null;
   for (let index = 0; index < names.length; index += 1) {
     const lower = names[index]?.lower ?? "";
-    const value = values[index] ?? "";
+    // An absolute target names the host, whatever the field says (RFC 9112 section 3.2.2).
+    const value = lower === "host" ? input.head.host : (values[index] ?? "");
     if (!isPassedOn(lower, value, input, fields)) continue;
     const name = environName(lower);
     if (joined === null && used.includes(name)) joined = toMap(fields.text);

@@ -21,7 +21,8 @@ process.on("disconnect", () => {
 });
 
 function tell(message: RouterToArbiter): void {
-  if (process.connected) process.send?.(message);
+  // An arbiter that has just died is told by "disconnect", not by a failure to send.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
 async function handle(message: ArbiterToRouter): Promise<void> {
@@ -37,6 +38,9 @@ async function handle(message: ArbiterToRouter): Promise<void> {
       break;
     case "retire-worker":
       router?.retireWorker(message.worker);
+      break;
+    case "retire-workers":
+      router?.retireWorkers();
       break;
     case "drain":
       await router?.drain();
@@ -69,6 +73,7 @@ async function leaveAlone(): Promise<void> {
   if (started === null) process.exit(1);
   setTimeout(() => void leave(), started.settings.gracefulTimeoutMs).unref();
   await router?.drain();
+  router?.retireWorkers();
   await leave();
 }
 

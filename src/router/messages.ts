@@ -92,8 +92,10 @@ export type ArbiterToRouter =
   /** Requests go to this generation from now on; older workers finish and leave. */
   | { readonly type: "activate"; readonly generation: number }
   | { readonly type: "retire-worker"; readonly worker: number }
-  /** Take what waits in the backlog, close the listeners, finish, exit. */
+  /** Take what waits in the backlog, close the listeners, and say when everything is answered. */
   | { readonly type: "drain" }
+  /** No request will come any more: the workers are to leave. */
+  | { readonly type: "retire-workers" }
   /** Exit now. */
   | { readonly type: "stop" }
   | { readonly type: "reopen-logs" };

@@ -4,6 +4,9 @@ import { makeBodyFile, writeFully, type BodyFile } from "./body-file.ts";
 /** Bytes that may wait for the disk before the client is held back. */
 const PENDING_LIMIT_BYTES = 1024 * 1024;
 
+/** What is written to the file at a time. */
+const BLOCK_BYTES = 64 * 1024;
+
 /** Pieces that are joined into one at a time. */
 const PIECES_TO_JOIN = 256;
 
@@ -25,6 +28,8 @@ export class RequestBodyCollector {
   /** So many pieces at the front were joined already. */
   #joinedPieces = 0;
   #bytes = 0;
+  /** In `pieces`, not on its way to the file yet. */
+  #gatheredBytes = 0;
   #pendingBytes = 0;
   #storedBytes = 0;
   #file: Promise<BodyFile | null> | null = null;
@@ -42,7 +47,7 @@ export class RequestBodyCollector {
 
   /** Bytes that are in memory at the moment. */
   get memoryBytes(): number {
-    return this.#file === null ? this.#bytes : this.#pendingBytes;
+    return this.#gatheredBytes + this.#pendingBytes;
   }
 
   add(piece: Buffer): void {
@@ -50,15 +55,14 @@ export class RequestBodyCollector {
     this.#bytes += piece.length;
     this.#pieces.push(piece);
     if (this.#pieces.length - this.#joinedPieces >= PIECES_TO_JOIN) this.#join();
-    if (this.#file === null && this.#bytes <= this.#options.memoryBytes) return;
-    const pieces = this.#pieces;
-    this.#pieces = [];
-    this.#joinedPieces = 0;
-    this.#write(pieces);
+    this.#gatheredBytes += piece.length;
+    const enough = this.#file === null ? this.#options.memoryBytes : BLOCK_BYTES;
+    if (this.#gatheredBytes > enough) this.#store();
   }
 
   /** The complete body; null when it could not be stored, which was told through `onError`. */
   async complete(): Promise<RequestBody | null> {
+    if (this.#file !== null) this.#store();
     const file = await this.#file;
     if (file === null) return this.inMemory();
     return { type: "file", path: file.path };
@@ -75,6 +79,15 @@ export class RequestBodyCollector {
     this.#isDiscarded = true;
     this.#pieces = [];
     void this.#file?.then((file) => file?.dispose()).catch(() => undefined);
+  }
+
+  /** Sends what was gathered to the file. */
+  #store(): void {
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#joinedPieces = 0;
+    this.#gatheredBytes = 0;
+    if (pieces.length > 0) this.#write(pieces);
   }
 
   /** A body that comes octet by octet must not cost a buffer object for each. */

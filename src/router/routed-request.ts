@@ -183,11 +183,10 @@ export class RoutedRequest implements WorkerRequest {
   #cutOff(): void {
     this.#response?.close();
     this.#exchange.abort();
-    this.finish();
   }
 
-  /** Everything is sent, or given up: the access line is written. */
-  finish(): void {
+  /** Everything is sent, or given up: the access line is written. `status`: what was answered instead. */
+  finish(status = this.#exchange.status): void {
     const { lengthMismatch } = this.#exchange;
     if (lengthMismatch !== null) {
       const what = lengthMismatch === "short" ? "fewer bytes than" : "more bytes than";
@@ -195,7 +194,7 @@ export class RoutedRequest implements WorkerRequest {
         `${this.method} ${this.target}: the application sent ${what} its Content-Length`,
       );
     }
-    this.#context.accessLog?.write(this.#accessRecord());
+    this.#context.accessLog?.write(this.#accessRecord(status));
   }
 
   #makeCollector(): RequestBodyCollector {
@@ -242,6 +241,7 @@ export class RoutedRequest implements WorkerRequest {
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
       this.#context.errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
+      this.#discardBody();
       this.#answerError(error.code);
       return;
     }
@@ -276,8 +276,8 @@ export class RoutedRequest implements WorkerRequest {
     if (!this.#isWithWorker) this.#collector?.discard();
   }
 
-  #accessRecord(): AccessRecord {
-    const { head, status, bodyBytes, startedAt } = this.#exchange;
+  #accessRecord(status: number): AccessRecord {
+    const { head, bodyBytes, startedAt } = this.#exchange;
     return {
       remoteAddress: this.#client.address,
       method: head.method,

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { errorKinds, type TunicornError } from "../errors.ts";
@@ -46,6 +47,7 @@ export class Router implements WorkerPoolListener {
   #context: RouterContext;
   #state: State = "serving";
   #accepted = 0;
+  #drained: Promise<void> | null = null;
 
   constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
     const { settings } = start;
@@ -69,6 +71,8 @@ export class Router implements WorkerPoolListener {
   /** Listens for workers first, then for clients. */
   async listen(listeners: readonly InheritedListener[]): Promise<void> {
     this.#channelServer = createServer((socket) => this.#acceptWorker(socket));
+    // A router that was killed has left its socket behind.
+    rmSync(this.#channelPath, { force: true });
     await listening(this.#channelServer, (server) => server.listen(this.#channelPath));
     for (const listener of listeners) {
       const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
@@ -92,23 +96,31 @@ export class Router implements WorkerPoolListener {
     this.#pool.retireWorker(worker);
   }
 
+  /** Lets all workers go. */
+  retireWorkers(): void {
+    this.#pool.retireAll();
+  }
+
   reopenLogs(): void {
     this.#errorLog.reopen();
     this.#context.accessLog?.reopen();
   }
 
   /**
-   * Takes in what waits in the backlogs, closes the listeners, lets every connection finish, and lets the
-   * workers go. Resolves when all is answered.
+   * Takes in what waits in the backlogs, closes the listeners, and lets every connection finish. Resolves
+   * when all is answered.
    */
-  async drain(): Promise<void> {
-    if (this.#state !== "serving") return;
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
     this.#state = "draining";
     await this.#emptyBacklogs();
     for (const server of this.#servers) server.close();
     for (const connection of this.#connections.keys()) connection.drain();
     await this.#allConnectionsClosed();
-    this.#pool.retireAll();
   }
 
   /** Ends everything now; resolves when the access log is written. */
@@ -119,7 +131,11 @@ export class Router implements WorkerPoolListener {
     this.#pool.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
-    await this.#context.accessLog?.close();
+    await Promise.all([this.#context.accessLog?.close(), this.#errorLog.close()]);
+  }
+
+  onWorkerDialled(worker: number, pid: number): void {
+    this.#errorLog.debug(`Worker ${worker} (pid:${pid}) dialled`);
   }
 
   onWorkerReady(worker: number): void {
@@ -165,6 +181,11 @@ export class Router implements WorkerPoolListener {
       this.#turnAway(socket, 503);
       return;
     }
+    // A peer that has reset its connection already has no address, and nobody to answer to.
+    if (socket.remoteAddress === undefined && !isOnUnixSocket(listener)) {
+      socket.destroy();
+      return;
+    }
     const client = describeClient(socket, listener, trustedPeers);
     if (!isOnUnixSocket(listener) && frontPeers?.includes(client.address) === false) {
       this.#errorLog.warning(
@@ -191,7 +212,8 @@ export class Router implements WorkerPoolListener {
   /** A connection that is not wanted: it is told so, and not kept. */
   #turnAway(socket: Socket, status: number): void {
     socket.on("error", () => socket.destroy());
-    socket.setTimeout(TURN_AWAY_MS, () => socket.destroy());
+    const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS);
+    socket.on("close", () => clearTimeout(timer));
     socket.resume();
     socket.end(errorAnswer(status, status === 503 ? retryAfter(TURN_AWAY_MS) : ""));
   }

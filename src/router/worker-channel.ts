@@ -19,6 +19,7 @@ import { nextState, type WorkerChannelEvent, type WorkerChannelState } from "./w
 
 /** What a worker channel tells its pool. */
 export interface WorkerChannelListener {
+  /** The worker has said who it is. */
   onHello(channel: WorkerChannel): void;
   /** The worker may be given a request, or told to leave. */
   onIdle(channel: WorkerChannel): void;
@@ -89,11 +90,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   get generation(): number {
     return this.#hello?.generation ?? 0;
-  }
-
-  /** It is to leave as soon as it is idle. */
-  get isRetiring(): boolean {
-    return this.#isRetiring;
   }
 
   /** Gives the worker a request. It must be idle. */

@@ -20,6 +20,7 @@ export interface WorkerPoolOptions {
 
 /** What a pool tells its router. */
 export interface WorkerPoolListener {
+  onWorkerDialled(worker: number, pid: number): void;
   onWorkerReady(worker: number): void;
   onWorkerLeaving(worker: number): void;
   onWorkerLost(worker: number, request: RequestSummary | null): void;
@@ -51,6 +52,7 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     options.deadlines.add(this);
   }
 
+  /** Requests that wait for a worker. */
   get waiting(): number {
     return this.#queue.size;
   }
@@ -121,7 +123,9 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     for (const channel of this.#channels) channel.destroy();
   }
 
-  onHello(_channel: WorkerChannel): void {}
+  onHello(channel: WorkerChannel): void {
+    this.#listener.onWorkerDialled(channel.worker, channel.pid);
+  }
 
   onIdle(channel: WorkerChannel): void {
     if (!this.#announced.has(channel)) {

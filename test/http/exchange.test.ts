@@ -15,7 +15,7 @@ class MemoryTransport implements ExchangeTransport {
   readonly ends: ("kept" | "closed" | "destroyed")[] = [];
   readonly readings: ("paused" | "resumed")[] = [];
   unsentBytes = 0;
-  isDraining = false;
+  closesAfterResponse = false;
 
   write(bytes: Buffer): void {
     assert.equal(this.ends.length, 0, "Bytes were written after the end");
@@ -27,7 +27,7 @@ class MemoryTransport implements ExchangeTransport {
     this.ends.push(keepAlive ? "kept" : "closed");
   }
 
-  destroy(): void {
+  cutOff(_: Exchange): void {
     this.ends.push("destroyed");
   }
 
@@ -206,7 +206,7 @@ test("Exchange ends a body of unknown length by closing on HTTP/1.0, which knows
 const persistence: readonly {
   readonly when: string;
   readonly request: readonly [string, ...string[]];
-  readonly isDraining?: boolean;
+  readonly closesAfterResponse?: boolean;
   readonly line: readonly string[];
   readonly end: "kept" | "closed";
 }[] = [
@@ -227,15 +227,15 @@ const persistence: readonly {
   {
     when: "close while draining",
     request: ["GET / HTTP/1.1"],
-    isDraining: true,
+    closesAfterResponse: true,
     line: ["close"],
     end: "closed",
   },
 ];
-for (const { when, request, isDraining, line, end } of persistence) {
+for (const { when, request, closesAfterResponse, line, end } of persistence) {
   test(`Exchange says of the connection ${when}`, () => {
     const { transport, exchange } = start(...request);
-    transport.isDraining = isDraining ?? false;
+    transport.closesAfterResponse = closesAfterResponse ?? false;
     exchange.respond(responseHead(), Buffer.from("hello"), true);
     assert.deepEqual(transport.field("Connection"), line);
     assert.deepEqual(transport.ends, [end]);
@@ -245,7 +245,7 @@ for (const { when, request, isDraining, line, end } of persistence) {
 test("Exchange keeps its word to go on when draining begins after the head went out", () => {
   const { transport, exchange } = start();
   exchange.respond(responseHead(), Buffer.from("a"), false);
-  transport.isDraining = true;
+  transport.closesAfterResponse = true;
   exchange.end();
   assert.deepEqual(transport.field("Connection"), []);
   assert.equal(transport.ends.length, 1);

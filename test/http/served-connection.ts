@@ -27,10 +27,10 @@ const PATIENT: ConnectionTimeouts = {
 export const SHORT_MS = 60;
 export const SWEEP_MS = 10;
 
-type CallName = "head" | "body" | "end" | "drain" | "finish" | "close" | "client-done" | "fault";
+type CallName = "head" | "body" | "end" | "drain" | "finish" | "cut" | "close" | "client-done" | "fault";
 
 /** Left out of the story: they come as often as they like. */
-const QUIET: ReadonlySet<CallName> = new Set(["body", "drain", "client-done"]);
+const QUIET: ReadonlySet<CallName> = new Set(["body", "drain", "client-done", "cut"]);
 
 interface Call {
   readonly name: CallName;
@@ -80,6 +80,10 @@ export class ScriptedHandler implements ExchangeHandler {
 
   onFinish(exchange: Exchange): void {
     this.#note({ name: "finish", exchange });
+  }
+
+  onCutOff(exchange: Exchange): void {
+    this.#note({ name: "cut", exchange });
   }
 
   onClose(exchange: Exchange): void {

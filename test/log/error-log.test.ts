@@ -25,29 +25,36 @@ function messagesOf(path: string): string[] {
   return linesOf(path).map((line) => line.replace(PREFIX, "$2 "));
 }
 
+/** Lines are written in the background; the file must come to hold exactly these. */
+async function holds(path: string, messages: readonly string[]): Promise<void> {
+  const isThere = (): boolean => existsSync(path) && messagesOf(path).length >= messages.length;
+  await untilTrue(isThere, { deadlineMs: LOG_DEADLINE_MS, what: () => `${messages.length} lines in ${path}` });
+  assert.deepEqual(messagesOf(path), messages);
+}
+
 function writeAll(log: ErrorLog): void {
   for (const level of logLevels) {
     log[level](`at ${level}`);
   }
 }
 
-test("ErrorLog writes lines in Gunicorn's format, each at once", async (t) => {
+test("ErrorLog writes lines in Gunicorn's format", async (t) => {
   const path = await logPath(t);
   const log = new ErrorLog(path, "info");
   log.info("Listening at: http://127.0.0.1:8000");
+  await holds(path, ["INFO Listening at: http://127.0.0.1:8000"]);
   const [line = ""] = linesOf(path);
   assert.equal(PREFIX.exec(line)?.[1], String(process.pid));
-  assert.deepEqual(messagesOf(path), ["INFO Listening at: http://127.0.0.1:8000"]);
   log.critical("second");
-  assert.deepEqual(messagesOf(path).at(-1), "CRITICAL second");
+  await holds(path, ["INFO Listening at: http://127.0.0.1:8000", "CRITICAL second"]);
 });
 
 for (const [index, level] of logLevels.entries()) {
   test(`ErrorLog of the level ${level} leaves out what weighs less`, async (t) => {
     const path = await logPath(t);
     writeAll(new ErrorLog(path, level));
-    assert.deepEqual(
-      messagesOf(path),
+    await holds(
+      path,
       logLevels.slice(index).map((each) => `${each.toUpperCase()} at ${each}`),
     );
   });
@@ -56,7 +63,7 @@ for (const [index, level] of logLevels.entries()) {
 test("ErrorLog keeps the lines of a message together", async (t) => {
   const path = await logPath(t);
   new ErrorLog(path, "info").error("Traceback:\n  line 1\n  line 2");
-  assert.deepEqual(messagesOf(path), ["ERROR Traceback:", "  line 1", "  line 2"]);
+  await holds(path, ["ERROR Traceback:", "  line 1", "  line 2"]);
 });
 
 test("ErrorLog.configure() takes over a level", async (t) => {
@@ -65,7 +72,7 @@ test("ErrorLog.configure() takes over a level", async (t) => {
   log.info("no");
   log.configure(path, "debug");
   log.debug("yes");
-  assert.deepEqual(messagesOf(path), ["DEBUG yes"]);
+  await holds(path, ["DEBUG yes"]);
 });
 
 test("ErrorLog.configure() goes on in another file, and lets go of the one before", async (t) => {
@@ -74,8 +81,8 @@ test("ErrorLog.configure() goes on in another file, and lets go of the one befor
   log.info("first");
   log.configure(`${path}.2`, "info");
   log.info("second");
-  assert.deepEqual(messagesOf(path), ["INFO first"]);
-  assert.deepEqual(messagesOf(`${path}.2`), ["INFO second"]);
+  await holds(path, ["INFO first"]);
+  await holds(`${path}.2`, ["INFO second"]);
   await untilTrue(() => openFilesBelow(path).join() === `${path}.2`, {
     deadlineMs: LOG_DEADLINE_MS,
     what: () => `release of the first of ${openFilesBelow(path).join()}`,
@@ -89,19 +96,21 @@ test("ErrorLog.configure() keeps the file of before when the other one cannot be
     code: "ERR_LOG_FILE",
   });
   log.info("still here");
-  assert.deepEqual(messagesOf(path), ["INFO still here"]);
+  await holds(path, ["INFO still here"]);
 });
 
 test("ErrorLog.reopen() goes on in a new file when the old one was moved away", async (t) => {
   const path = await logPath(t);
   const log = new ErrorLog(path, "info");
   log.info("first");
+  await holds(path, ["INFO first"]);
   renameSync(path, `${path}.1`);
   log.info("second");
+  await holds(`${path}.1`, ["INFO first", "INFO second"]);
   log.reopen();
   log.info("third");
-  assert.deepEqual(messagesOf(`${path}.1`), ["INFO first", "INFO second"]);
-  assert.deepEqual(messagesOf(path), ["INFO third"]);
+  await holds(`${path}.1`, ["INFO first", "INFO second"]);
+  await holds(path, ["INFO third"]);
 });
 
 for (const { what, name } of [
@@ -126,6 +135,7 @@ const log = new ErrorLog("-", "info");
 log.info("first");
 log.reopen();
 log.error("second");
+await log.close();
 process.exit(0);
 `;
 

@@ -221,7 +221,6 @@ test("WorkerChannel.retire() tells an idle worker to leave", async (t) => {
   channel.retire();
   channel.retire();
   assert.equal(channel.state, "draining");
-  assert.equal(channel.isRetiring, true);
   assert.equal((await worker.receive()).type, FrameType.drain);
   worker.end();
   await told.waitFor("closed with nothing");

@@ -42,6 +42,7 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
     deadlines,
     limits: () => ({ queuedRequests: UNLIMITED, queueMs: UNLIMITED, ...limits }),
     listener: {
+      onWorkerDialled: () => undefined,
       onWorkerReady: (worker) => told.add(`ready ${worker}`),
       onWorkerLeaving: (worker) => told.add(`leaving ${worker}`),
       onWorkerLost: (worker, request) => told.add(`lost ${worker} with ${request?.target ?? "nothing"}`),

@@ -1,7 +1,11 @@
 import { Generation } from "../../arbiter/generation.ts";
 import type { Invocation } from "../../config/invocation.ts";
 import { settingsText } from "../../config/settings-text.ts";
+import type { Leftovers } from "../../router/messages.ts";
 import { ErrorLog } from "../../log/error-log.ts";
+
+/** Nothing is made that would have to be removed. */
+const NO_LEFTOVERS: Leftovers = { arbiterPid: 0, runtimeDirectory: "", pidfile: null, sockets: [] };
 
 /** `--check-config` and `--print-config`: the settings are read, printed if wished, and the application is loaded. */
 export async function check(invocation: Invocation, interpreter: string): Promise<void> {
@@ -17,7 +21,8 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     if (settings.print_config) process.stdout.write(settingsText(settings));
     const log = new ErrorLog("-", settings.loglevel);
     for (const warning of generation.warnings) log.warning(warning);
-    await generation.configure({ log, channelPath: "", runtimeDirectory: "", errorLog: "-" });
+    await log.close();
+    await generation.configure({ log, channelPath: "", leftovers: NO_LEFTOVERS, errorLog: "-" });
     await generation.load();
   } finally {
     await generation.stopMold();

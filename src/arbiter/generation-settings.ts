@@ -1,0 +1,48 @@
+import {
+  configurableNames,
+  findConfigFile,
+  mergeSettings,
+  type ConfigFileReport,
+  type Invocation,
+} from "../config/invocation.ts";
+import type { Settings } from "../config/settings/all.ts";
+import { hookNames } from "../config/settings/hooks.ts";
+import { TunicornError } from "../errors.ts";
+import type { MoldHandle } from "./mold-handle.ts";
+
+/** The configuration file is the user's code, and may take its time. */
+const CONFIG_FILE_MS = 600_000;
+
+/** What holds for a generation. */
+export interface GenerationSettings {
+  readonly settings: Settings;
+  /** What the configuration file says in vain. */
+  readonly warnings: readonly string[];
+  /** Names of the hooks that the configuration file has. */
+  readonly hooks: ReadonlySet<string>;
+}
+
+/** Reads the configuration file through the mold, and merges and validates all sources. */
+export async function readSettings(mold: MoldHandle, invocation: Invocation): Promise<GenerationSettings> {
+  const location = findConfigFile(invocation);
+  const file = location === null ? null : await readConfigFile(mold, location);
+  const { settings, warnings } = mergeSettings(invocation, file);
+  if (settings.wsgi_app === null) {
+    throw new TunicornError("ERR_NO_APPLICATION", "No application is named", {
+      hint: "Name one: tunicorn wsgi:app (the object app of wsgi.py). See tunicorn --help",
+    });
+  }
+  return { settings, warnings, hooks: new Set(file?.hooks) };
+}
+
+type ConfigFile = ConfigFileReport & { readonly hooks: readonly string[] };
+
+async function readConfigFile(mold: MoldHandle, location: string): Promise<ConfigFile> {
+  const answer = await mold.ask(
+    { type: "read-config", location, settingNames: configurableNames, hookNames },
+    CONFIG_FILE_MS,
+  );
+  if (answer.type === "config-failed") throw new TunicornError("ERR_CONFIG_FILE", answer.message);
+  if (answer.type !== "config") throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
+  return { location, values: answer.values, slips: answer.slips, hooks: answer.hooks };
+}

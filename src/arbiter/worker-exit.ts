@@ -1,0 +1,22 @@
+import { EXIT_APPLICATION_LOAD, TunicornError } from "../errors.ts";
+import type { MoldToArbiter } from "./mold-messages.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
+
+type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
+
+/** The error for a worker, or a mold, that could not load the application. */
+export function bootError(exitStatus: number, report: string): TunicornError {
+  const code = exitStatus === EXIT_APPLICATION_LOAD ? "ERR_APPLICATION_LOAD" : "ERR_WORKER_BOOT";
+  return new TunicornError(code, report);
+}
+
+/** A line about an exit that somebody should look at, or null for the ordinary ones. */
+export function describeExit(message: WorkerExited, worker: WorkerHandle, isLeaving: boolean): string | null {
+  const { pid, signal, status } = message;
+  if (worker.isCondemned) return `Worker (pid:${pid}) was killed: it did not end in time`;
+  if (signal === "SIGKILL") return `Worker (pid:${pid}) was sent SIGKILL! Perhaps out of memory?`;
+  if (signal !== null) return `Worker (pid:${pid}) was ended by ${signal}`;
+  // What kept it from booting is told by its report.
+  if (status === 0 || (!worker.wasReady && !isLeaving)) return null;
+  return `Worker (pid:${pid}) exited with status ${status}`;
+}
