@@ -71,7 +71,7 @@ export const errorKinds = register({
   ERR_PROXY_PEER: { audience: "client", httpStatus: 403 },
   ERR_UWSGI_PACKET: { audience: "client", httpStatus: 400 },
   ERR_HTTP_HEADER_MAP: { audience: "client", httpStatus: 400 },
-  ERR_SCRIPT_NAME: { audience: "operator", httpStatus: 500 },
+  ERR_SCRIPT_NAME: { audience: "client", httpStatus: 400 },
 });
 
 export type ErrorCode = keyof typeof errorKinds;

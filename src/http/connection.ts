@@ -5,6 +5,17 @@ import { Exchange, type ExchangeTransport } from "./exchange.ts";
 import { HttpFault } from "./http-fault.ts";
 import type { ProxyPreambleReader } from "./proxy-protocol.ts";
 import type { RequestSource } from "./request-source.ts";
+import {
+  CONTINUE,
+  PIPELINE_LIMIT_BYTES,
+  UNSENT_LIMIT_BYTES,
+  BODY_RATE_GRACE_SECONDS,
+  PROBE_AFTER_MS,
+  TIMER_LIMIT_MS,
+  FIRST_REQUEST_MS,
+  LINGER_MS,
+  LINGER_LIMIT_BYTES,
+} from "./connection-limits.ts";
 import { errorAnswer } from "./error-page.ts";
 
 /**
@@ -12,24 +23,6 @@ import { errorAnswer } from "./error-page.ts";
  * flushing: the last answer is written, not yet taken. lingering: our side is closed. closed: all is over.
  */
 type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
-
-const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
-
-/** Bytes of pipelined requests that are kept while a response is under way; beyond it reading stops. */
-const PIPELINE_LIMIT_BYTES = 64 * 1024;
-
-/** Unsent bytes of earlier responses above which a further request of the connection waits. */
-const UNSENT_LIMIT_BYTES = 256 * 1024;
-
-/** The rate of a body counts once it has taken this long. */
-const BODY_RATE_GRACE_SECONDS = 10;
-
-/** While draining: from accepting to the first byte of a request. */
-const FIRST_REQUEST_MS = 1000;
-
-/** After the last answer, unread input is thrown away for this long, so that no reset destroys the answer. */
-const LINGER_MS = 2000;
-const LINGER_LIMIT_BYTES = 8 * 1024 * 1024;
 
 /**
  * A client connection from accept to close: requests one after another, each answered before the next is
@@ -55,7 +48,8 @@ export class Connection implements ExchangeTransport, Waiting {
   #isPumping = false;
   #isReadingPaused = false;
   #lingerBytes = 0;
-  #lastTakenBytes = 0;
+  #isWritingWatched = false;
+  #probes = 0;
   /** Too much is unsent for a further request. */
   #isHeldBack = false;
 
@@ -69,6 +63,7 @@ export class Connection implements ExchangeTransport, Waiting {
     socket.on("data", (bytes: Buffer) => this.#onData(bytes));
     socket.on("end", () => this.#onClientDone());
     socket.on("drain", () => this.#onDrain());
+    socket.on("timeout", () => this.#onWriteStall());
     // A reset or a broken pipe is the client's business; "close" follows.
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#onClose());
@@ -108,9 +103,7 @@ export class Connection implements ExchangeTransport, Waiting {
   write(bytes: Buffer): void {
     if (this.#state === "closed") return;
     this.#socket.write(bytes);
-    if (this.deadlineAt === Infinity && this.unsentBytes > 0) {
-      this.#watchWriting(performance.now());
-    }
+    if (this.unsentBytes > 0) this.#watchWriting();
   }
 
   finish(exchange: Exchange, keepAlive: boolean): void {
@@ -128,8 +121,7 @@ export class Connection implements ExchangeTransport, Waiting {
       this.#isHeldBack = true;
       this.#socket.pause();
     }
-    if (this.unsentBytes === 0) this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
-    else if (this.deadlineAt === Infinity) this.#watchWriting(performance.now());
+    this.deadlineAt = this.#isHeldBack ? Infinity : performance.now() + this.#options.timeouts.keepAliveMs;
     if (this.#isHeldBack) return;
     // Within the pump, which goes on by itself; it also sees to a client that is done.
     if (this.#isPumping) return;
@@ -153,7 +145,6 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#socket.pause();
     this.#isReadingPaused = true;
     this.deadlineAt = Infinity;
-    if (this.unsentBytes > 0) this.#watchWriting(performance.now());
   }
 
   resumeReading(): void {
@@ -165,19 +156,18 @@ export class Connection implements ExchangeTransport, Waiting {
     if (this.#state === "reading") this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
   }
 
-  onDeadline(now: number): void {
+  onDeadline(): void {
     switch (this.#state) {
       case "reading":
-        if (this.#isReadingPaused || this.#isHeldBack) this.#judgeWriting(now);
-        else this.#onReadDeadline(now);
+        this.#onReadDeadline();
         break;
       case "answering":
-      case "flushing":
-        this.#judgeWriting(now);
+        this.#probeClient();
         break;
       case "lingering":
         this.destroy();
         break;
+      case "flushing":
       case "closed":
         break;
       default:
@@ -185,15 +175,17 @@ export class Connection implements ExchangeTransport, Waiting {
     }
   }
 
-  #onReadDeadline(now: number): void {
-    if (this.#isIdle) {
-      if (this.unsentBytes === 0) this.#close();
-      else this.#judgeWriting(now);
-      return;
+  #onReadDeadline(): void {
+    if (!this.#isIdle) {
+      this.#refuse(
+        new HttpFault("ERR_HTTP_REQUEST_TIMEOUT", "The client did not complete its request in time"),
+      );
+    } else if (this.unsentBytes === 0) {
+      this.#close();
+    } else {
+      // The last response is still being taken, which the write stall watches over.
+      this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
     }
-    this.#refuse(
-      new HttpFault("ERR_HTTP_REQUEST_TIMEOUT", "The client did not complete its request in time"),
-    );
   }
 
   #onData(bytes: Buffer): void {
@@ -306,25 +298,27 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#options.handler.onEnd(this.#exchange);
   }
 
-  /** The client is judged by what it takes: any progress earns it another interval. */
-  #judgeWriting(now: number): void {
-    // Less than the socket's high-water mark was left: its end is told by no "drain" event.
-    if (this.unsentBytes === 0 && this.#state !== "flushing") this.deadlineAt = Infinity;
-    else if (this.#takenBytes > this.#lastTakenBytes) this.#watchWriting(now);
-    else this.destroy();
+  /** The socket's own timer sees every byte that leaves, and starts anew with each. */
+  #watchWriting(): void {
+    if (this.#isWritingWatched) return;
+    this.#isWritingWatched = true;
+    const { writeStallMs } = this.#options.timeouts;
+    this.#socket.setTimeout(writeStallMs > TIMER_LIMIT_MS ? 0 : writeStallMs);
   }
 
-  /** Bytes that have left for the client, which more writing does not change. */
-  get #takenBytes(): number {
-    return this.#socket.bytesWritten - this.#socket.writableLength;
+  #unwatchWriting(): void {
+    if (!this.#isWritingWatched) return;
+    this.#isWritingWatched = false;
+    this.#socket.setTimeout(0);
   }
 
-  #watchWriting(now: number): void {
-    this.#lastTakenBytes = this.#takenBytes;
-    this.deadlineAt = now + this.#options.timeouts.writeStallMs;
+  #onWriteStall(): void {
+    if (this.unsentBytes > 0) this.destroy();
+    else this.#unwatchWriting();
   }
 
   #onDrain(): void {
+    this.#unwatchWriting();
     if (this.#isHeldBack) {
       this.#isHeldBack = false;
       this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
@@ -332,7 +326,6 @@ export class Connection implements ExchangeTransport, Waiting {
       this.#pump();
       return;
     }
-    if (this.#state === "answering") this.deadlineAt = Infinity;
     if (this.#isIdle) this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
     if (this.#exchange !== null) this.#options.handler.onDrain(this.#exchange);
   }
@@ -340,14 +333,25 @@ export class Connection implements ExchangeTransport, Waiting {
   /** The client will send no more. What it has asked for completely is still answered. */
   #onClientDone(): void {
     this.#isClientDone = true;
-    if (this.#state === "answering" && this.#exchange !== null)
-      this.#options.handler.onClientDone(this.#exchange);
+    if (this.#state === "answering") this.#probeClient();
     if (this.#state !== "reading") return;
     if (this.#isIdle) this.#close();
     else
       this.#refuse(
         new HttpFault("ERR_HTTP_EARLY_CLOSE", "The client closed before its request was complete"),
       );
+  }
+
+  /**
+   * Is a client that has closed its side still there to read? Only writing shows it, and only the write after
+   * the one that it has answered by a reset; so it is asked a few times, until its response begins.
+   */
+  #probeClient(): void {
+    this.deadlineAt = Infinity;
+    if (!this.#isClientDone || this.#exchange === null || this.#exchange.isAnswered) return;
+    this.#options.handler.onClientDone(this.#exchange);
+    this.deadlineAt = performance.now() + (PROBE_AFTER_MS[this.#probes] ?? Infinity);
+    this.#probes += 1;
   }
 
   /** Answers with an error page and closes: what follows a refused request cannot be trusted. */
@@ -368,7 +372,8 @@ export class Connection implements ExchangeTransport, Waiting {
   #close(): void {
     if (this.#state !== "reading" && this.#state !== "answering") return;
     this.#state = "flushing";
-    this.#watchWriting(performance.now());
+    this.deadlineAt = Infinity;
+    if (this.unsentBytes > 0) this.#watchWriting();
     this.#socket.resume();
     this.#socket.end(() => {
       if (this.#state !== "flushing") return;

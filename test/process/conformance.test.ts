@@ -36,7 +36,17 @@ test("the conformance cases pass, however they are cut", { skip }, async (t) => 
   for (const segment of [0, 1, 3, 7]) {
     const how = segment === 0 ? "as a whole" : `in pieces of ${segment}`;
     await t.test(`sent ${how}`, async (t) => {
-      const settings = ["--timeout", "3", "--jobs", String(JOBS), "--segment", String(segment), "--app-log", log, "--json"];
+      const settings = [
+        "--timeout",
+        "3",
+        "--jobs",
+        String(JOBS),
+        "--segment",
+        String(segment),
+        "--app-log",
+        log,
+        "--json",
+      ];
       const { stdout, stderr } = await runProgram(t, python, [
         program,
         "127.0.0.1",

@@ -212,7 +212,7 @@ test("limits on time", { concurrency: true }, async (t) => {
       });
       repeat(t, () => {
         steps -= 1;
-        if (steps % 4 === 0 || steps < 0) socket.resume();
+        socket.resume();
       });
       await withDeadline(ended, {
         deadlineMs: 2 * ANSWER_DEADLINE_MS,
@@ -423,6 +423,13 @@ test("a client that closes while its request waits costs no call of the applicat
   }
 });
 
+/** The answer behind interim ones, by which the server may ask whether the client is still there. */
+async function finalAnswer(connection: ClientConnection): Promise<Answer> {
+  let answer = await connection.readAnswer();
+  while (answer.status < 200) answer = await connection.readAnswer();
+  return answer;
+}
+
 test("a client that has closed its side only still gets its answer", async (t) => {
   const server = await startGatedServer(t, []);
   const sendAndEnd = (t: TestContext, text: string): ClientConnection => {
@@ -434,7 +441,7 @@ test("a client that has closed its side only still gets its answer", async (t) =
 
   await t.test("at once", async (t) => {
     const connection = sendAndEnd(t, `POST /at-once HTTP/1.1\r\n${HEAD}Content-Length: 5\r\n\r\nhello`);
-    assert.equal((await connection.readAnswer()).text, "5 bytes to /at-once");
+    assert.equal((await finalAnswer(connection)).text, "5 bytes to /at-once");
     await connection.readEnd();
   });
 
@@ -442,7 +449,7 @@ test("a client that has closed its side only still gets its answer", async (t) =
     const requests = ["/one", "/two", "/three"].map((path) => `GET ${path} HTTP/1.1\r\n${HEAD}\r\n`);
     const connection = sendAndEnd(t, requests.join(""));
     for (const path of ["/one", "/two", "/three"]) {
-      assert.equal((await connection.readAnswer()).text, `0 bytes to ${path}`);
+      assert.equal((await finalAnswer(connection)).text, `0 bytes to ${path}`);
     }
     await connection.readEnd();
   });

@@ -1,0 +1,25 @@
+/** Bounds of a connection that no setting changes. */
+
+export const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
+
+/** Bytes of pipelined requests that are kept while a response is under way; beyond it reading stops. */
+export const PIPELINE_LIMIT_BYTES = 64 * 1024;
+
+/** Unsent bytes of earlier responses above which a further request of the connection waits. */
+export const UNSENT_LIMIT_BYTES = 256 * 1024;
+
+/** The rate of a body counts once it has taken this long. */
+export const BODY_RATE_GRACE_SECONDS = 10;
+
+/** When a client that has closed its side is asked again whether it is there. */
+export const PROBE_AFTER_MS = [100, 1000, 5000];
+
+/** What a timer of Node can hold; longer times mean for ever. */
+export const TIMER_LIMIT_MS = 2 ** 31 - 1;
+
+/** While draining: from accepting to the first byte of a request. */
+export const FIRST_REQUEST_MS = 1000;
+
+/** After the last answer, unread input is thrown away for this long, so that no reset destroys the answer. */
+export const LINGER_MS = 2000;
+export const LINGER_LIMIT_BYTES = 8 * 1024 * 1024;
