@@ -23,6 +23,10 @@ export interface WorkerChannelListener {
   onHello(channel: WorkerChannel): void;
   /** The worker may be given a request, or told to leave. */
   onIdle(channel: WorkerChannel): void;
+  /** The response is complete, the worker is not free yet. */
+  onFinishing(channel: WorkerChannel): void;
+  /** The worker died before it began a request that was sent ahead: another may have it. */
+  onUnstarted(request: WorkerRequest): void;
   onLeaving(channel: WorkerChannel): void;
   onTimeout(channel: WorkerChannel, request: RequestSummary): void;
   /** `request` is what the worker was busy with when its channel broke. */
@@ -37,6 +41,9 @@ export interface WorkerChannelOptions {
   /** Time for one request, in milliseconds; 0: no limit. Read when a request starts. */
   readonly timeoutMs: () => number;
 }
+
+/** A worker that is ready this soon after its response may be sent the next request ahead. */
+const QUICK_FINISH_MS = 2;
 
 /** Time between dialling and HELLO. */
 const GREETING_MS = 10_000;
@@ -56,6 +63,12 @@ export class WorkerChannel implements RequestWorker, Waiting {
   #startedAt = 0;
   #pausedAt: number | null = null;
   #isRetiring = false;
+  /** Sent ahead of READY; the worker has not begun it. */
+  #next: WorkerRequest | null = null;
+  #isNextCancelled = false;
+  #endedAt = 0;
+  /** From the end of the last response to READY, in milliseconds; unknown at first. */
+  #finishMs = Infinity;
 
   constructor(options: WorkerChannelOptions) {
     this.#options = options;
@@ -94,6 +107,35 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   /** Gives the worker a request. It must be idle. */
   dispatch(request: WorkerRequest): void {
+    this.#socket.write(encodeRequest(this.#stream + 1, request.environ, request.body));
+    this.#start(request);
+  }
+
+  /**
+   * Whether a waiting request may be sent while the worker still closes the iterable before it: only where that
+   * was quick of late, since a request that was sent can go to no other worker.
+   */
+  get takesAhead(): boolean {
+    return (
+      this.#state === "finishing" &&
+      this.#next === null &&
+      !this.#isRetiring &&
+      this.#finishMs < QUICK_FINISH_MS
+    );
+  }
+
+  /** Sends a request that starts when the worker is ready. `takesAhead` must hold. */
+  sendAhead(request: WorkerRequest): void {
+    this.#next = request;
+    this.#socket.write(encodeRequest(this.#stream + 1, request.environ, request.body));
+  }
+
+  /** The client of a request that was sent ahead is gone. */
+  cancelAhead(request: WorkerRequest): void {
+    if (this.#next === request) this.#isNextCancelled = true;
+  }
+
+  #start(request: WorkerRequest): void {
     this.#enter("dispatch");
     this.#request = request;
     this.#isAbandoned = false;
@@ -102,7 +144,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
     this.#pausedAt = null;
     const timeoutMs = this.#options.timeoutMs();
     this.deadlineAt = timeoutMs > 0 ? this.#startedAt + timeoutMs : Infinity;
-    this.#socket.write(encodeRequest(this.#stream, request.environ, request.body));
     request.onStart(this);
   }
 
@@ -228,15 +269,34 @@ export class WorkerChannel implements RequestWorker, Waiting {
     this.#isAbandoned = true;
     this.#enter("end");
     if (after.isLast) this.#isRetiring = true;
-    if (after.isReady) this.#becomeIdle();
+    if (after.isReady) {
+      this.#becomeIdle();
+      return;
+    }
+    this.#endedAt = performance.now();
+    this.#options.listener.onFinishing(this);
   }
 
   #becomeIdle(): void {
+    if (this.#state === "finishing") this.#finishMs = performance.now() - this.#endedAt;
     this.#enter("ready");
     this.#letGo();
     this.deadlineAt = Infinity;
+    if (this.#next !== null) {
+      this.#startNext(this.#next);
+      return;
+    }
     if (this.#isRetiring) this.#drain();
     else this.#options.listener.onIdle(this);
+  }
+
+  /** The worker reads the request that was sent ahead. */
+  #startNext(request: WorkerRequest): void {
+    const isCancelled = this.#isNextCancelled;
+    this.#next = null;
+    this.#isNextCancelled = false;
+    this.#start(request);
+    if (isCancelled) this.cancel();
   }
 
   #drain(): void {
@@ -272,6 +332,9 @@ export class WorkerChannel implements RequestWorker, Waiting {
     this.#options.deadlines.delete(this);
     this.#deliver((request) => request.onFailure("worker-died"));
     this.#letGo();
+    const next = this.#next;
+    this.#next = null;
+    if (next !== null && !this.#isNextCancelled) this.#options.listener.onUnstarted(next);
     this.#options.listener.onClosed(this, summary);
   }
 }

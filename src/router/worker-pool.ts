@@ -77,6 +77,7 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
 
   cancel(request: WorkerRequest): void {
     this.#queue.delete(request);
+    for (const channel of this.#channels) channel.cancelAhead(request);
   }
 
   /** Requests that have waited too long are given up; the deadline moves on to the next in line. */
@@ -141,6 +142,18 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     const request = this.#queue.shift();
     if (request === undefined) this.#idle.push(channel);
     else channel.dispatch(request);
+  }
+
+  /** While requests wait, no worker is idle: the next one may as well be in this worker's hands already. */
+  onFinishing(channel: WorkerChannel): void {
+    if (this.#queue.size === 0 || channel.generation !== this.#activeGeneration || !channel.takesAhead)
+      return;
+    const request = this.#queue.shift();
+    if (request !== undefined) channel.sendAhead(request);
+  }
+
+  onUnstarted(request: WorkerRequest): void {
+    this.submit(request);
   }
 
   onLeaving(channel: WorkerChannel): void {

@@ -373,3 +373,55 @@ test("WorkerPool.destroy() ends every channel at once", async (t) => {
   await told.waitFor("lost 1 with /a");
   await told.waitFor("lost 2 with nothing");
 });
+
+/** A worker that holds `/1` after it was ready at once behind `/0`, while `/2` waits. */
+async function openWithOneWaiting(t: TestContext) {
+  const opened = await openPool(t);
+  const worker = await opened.boot(1);
+  submit(opened.pool, "/0");
+  const held = submit(opened.pool, "/1");
+  const waiting = submit(opened.pool, "/2");
+  assert.equal(await receiveTarget(worker), "/0");
+  worker.send(response(1, "zero", END), ready);
+  assert.equal(await receiveTarget(worker), "/1");
+  await held.events.waitFor("started by 4001");
+  return { ...opened, worker, held, waiting };
+}
+
+test("WorkerPool sends the next request ahead to a worker that is ready soon, and starts it at READY", async (t) => {
+  const { worker, held, waiting } = await openWithOneWaiting(t);
+  worker.send(response(2, "one", END));
+  assert.equal(await receiveTarget(worker), "/2");
+  await held.events.waitFor("response 200 one (end)");
+  assert.deepEqual(waiting.lines, []);
+  worker.send(ready, response(3, "two", END | READY));
+  await waiting.events.waitFor("response 200 two (end)");
+  assert.equal(waiting.lines[0], "started by 4001");
+});
+
+test("WorkerPool gives a request that was sent ahead to another worker when the first one dies before READY", async (t) => {
+  const { boot, worker, waiting } = await openWithOneWaiting(t);
+  worker.send(response(2, "one", END));
+  assert.equal(await receiveTarget(worker), "/2");
+  worker.end();
+  const other = await boot(2);
+  assert.equal(await receiveTarget(other), "/2");
+  assert.deepEqual(waiting.lines, ["started by 4002"]);
+});
+
+test("WorkerPool tells a worker of a request that was sent ahead and whose client has gone meanwhile", async (t) => {
+  const { pool, worker, waiting } = await openWithOneWaiting(t);
+  worker.send(response(2, "one", END));
+  assert.equal(await receiveTarget(worker), "/2");
+  pool.cancel(waiting);
+  worker.send(ready);
+  assert.equal((await worker.receive()).type, FrameType.cancel);
+});
+
+test("WorkerPool sends nothing ahead to a worker that is to leave", async (t) => {
+  const { pool, boot, worker } = await openWithOneWaiting(t);
+  pool.retireWorker(1);
+  worker.send(response(2, "one", END), ready);
+  assert.equal((await worker.receive()).type, FrameType.drain);
+  assert.equal(await receiveTarget(await boot(2)), "/2");
+});
