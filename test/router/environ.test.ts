@@ -449,7 +449,7 @@ for (const { scriptName, path, pathInfo } of mounts) {
     const outcome = pathInfo === null ? "refuses" : `makes it the PATH_INFO "${pathInfo}"`;
     test(`cookEnviron() under the SCRIPT_NAME ${scriptName} of ${source} meets ${path} and ${outcome}`, () => {
       if (pathInfo === null) {
-        assert.throws(() => cook({ ...request, head: { path } }), { code: "ERR_SCRIPT_NAME", status: 500 });
+        assert.throws(() => cook({ ...request, head: { path } }), { code: "ERR_SCRIPT_NAME", status: 400 });
         return;
       }
       const environ = cook({ ...request, head: { path } });
