@@ -27,7 +27,7 @@ class MemoryTransport implements ExchangeTransport {
     this.ends.push(keepAlive ? "kept" : "closed");
   }
 
-  cutOff(_: Exchange): void {
+  cutOff(): void {
     this.ends.push("destroyed");
   }
 

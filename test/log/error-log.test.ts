@@ -28,7 +28,10 @@ function messagesOf(path: string): string[] {
 /** Lines are written in the background; the file must come to hold exactly these. */
 async function holds(path: string, messages: readonly string[]): Promise<void> {
   const isThere = (): boolean => existsSync(path) && messagesOf(path).length >= messages.length;
-  await untilTrue(isThere, { deadlineMs: LOG_DEADLINE_MS, what: () => `${messages.length} lines in ${path}` });
+  await untilTrue(isThere, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `${messages.length} lines in ${path}`,
+  });
   assert.deepEqual(messagesOf(path), messages);
 }
 
