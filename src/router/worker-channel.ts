@@ -25,8 +25,6 @@ export interface WorkerChannelListener {
   onIdle(channel: WorkerChannel): void;
   /** The response is complete, the worker is not free yet. */
   onFinishing(channel: WorkerChannel): void;
-  /** The worker died before it began a request that was sent ahead: another may have it. */
-  onUnstarted(request: WorkerRequest): void;
   onLeaving(channel: WorkerChannel): void;
   onTimeout(channel: WorkerChannel, request: RequestSummary): void;
   /** `request` is what the worker was busy with when its channel broke. */
@@ -127,12 +125,20 @@ export class WorkerChannel implements RequestWorker, Waiting {
   /** Sends a request that starts when the worker is ready. `takesAhead` must hold. */
   sendAhead(request: WorkerRequest): void {
     this.#next = request;
+    // The worker may begin it without a word, so its time runs from here.
+    this.#startedAt = performance.now();
+    this.#limitTime();
     this.#socket.write(encodeRequest(this.#stream + 1, request.environ, request.body));
   }
 
   /** The client of a request that was sent ahead is gone. */
   cancelAhead(request: WorkerRequest): void {
     if (this.#next === request) this.#isNextCancelled = true;
+  }
+
+  #limitTime(): void {
+    const timeoutMs = this.#options.timeoutMs();
+    this.deadlineAt = timeoutMs > 0 ? this.#startedAt + timeoutMs : Infinity;
   }
 
   #start(request: WorkerRequest): void {
@@ -142,8 +148,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
     this.#stream += 1;
     this.#startedAt = performance.now();
     this.#pausedAt = null;
-    const timeoutMs = this.#options.timeoutMs();
-    this.deadlineAt = timeoutMs > 0 ? this.#startedAt + timeoutMs : Infinity;
+    this.#limitTime();
     request.onStart(this);
   }
 
@@ -188,6 +193,9 @@ export class WorkerChannel implements RequestWorker, Waiting {
       this.destroy();
       return;
     }
+    // The one that was sent ahead may be what takes so long.
+    if (this.#next !== null) this.#becomeIdle();
+    this.deadlineAt = Infinity;
     this.#isRetiring = true;
     this.resume();
     this.#deliver((request) => request.onFailure("worker-timeout"));
@@ -295,7 +303,10 @@ export class WorkerChannel implements RequestWorker, Waiting {
     const isCancelled = this.#isNextCancelled;
     this.#next = null;
     this.#isNextCancelled = false;
+    const startedAt = this.#startedAt;
     this.#start(request);
+    this.#startedAt = startedAt;
+    this.#limitTime();
     if (isCancelled) this.cancel();
   }
 
@@ -305,6 +316,8 @@ export class WorkerChannel implements RequestWorker, Waiting {
   }
 
   #checkStream(stream: number): void {
+    // A worker that finds a request at hand answers it without a READY before.
+    if (this.#next !== null && this.#state === "finishing" && stream === this.#stream + 1) this.#becomeIdle();
     if (this.#state !== "busy" || stream !== this.#stream) {
       throw new TunicornError("ERR_PROTOCOL", `A worker answered stream ${stream}, want ${this.#stream}`);
     }
@@ -326,15 +339,14 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   #onClose(): void {
     if (this.#state === "closed") return;
+    // Whether it had begun the request that was sent ahead cannot be known: no other worker may have it.
+    if (this.#next !== null) this.#becomeIdle();
     const summary = this.#summary();
     this.#state = "closed";
     this.deadlineAt = Infinity;
     this.#options.deadlines.delete(this);
     this.#deliver((request) => request.onFailure("worker-died"));
     this.#letGo();
-    const next = this.#next;
-    this.#next = null;
-    if (next !== null && !this.#isNextCancelled) this.#options.listener.onUnstarted(next);
     this.#options.listener.onClosed(this, summary);
   }
 }

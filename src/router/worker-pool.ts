@@ -152,10 +152,6 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     if (request !== undefined) channel.sendAhead(request);
   }
 
-  onUnstarted(request: WorkerRequest): void {
-    this.submit(request);
-  }
-
   onLeaving(channel: WorkerChannel): void {
     this.#listener.onWorkerLeaving(channel.worker);
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 
 import { ANSWER_DEADLINE_MS, untilTrue } from "./deadlines.ts";
-import { LOOPBACK, startServer, type Server, type StartOptions } from "./server.ts";
+import { LOOPBACK, startServer, type Server } from "./server.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Tells the error log of each call; /hold does not return until the gate is opened. */
@@ -27,28 +27,24 @@ def application(environ, start_response):
 
 /** A server whose application tells of each call, and can be held in one. */
 export interface GatedServer extends Server {
-  /** Lets the request to /hold that is under way return. */
+  /** Lets the call that waits at the gate go on: by default those of /hold wait. */
   openGate(): Promise<void>;
   /** The paths that the application was called with, as far as the log has come. */
   calledPaths(): readonly string[];
 }
 
+/** `application`: another one, which reads the FIFO $GATE where it is to be held. */
 export async function startGatedServer(
   t: TestContext,
   args: readonly string[],
-  options: Partial<StartOptions> = {},
+  { application = APPLICATION }: { readonly application?: string } = {},
 ): Promise<GatedServer> {
-  const cwd = await temporaryFolder(t, { "gated.py": APPLICATION });
+  const cwd = await temporaryFolder(t, { "gated.py": application });
   const gate = join(cwd, "gate");
   if (spawnSync("mkfifo", [gate]).status !== 0) {
     throw new Error(`Cannot make the FIFO ${gate}`);
   }
-  const server = await startServer(t, {
-    cwd,
-    env: { GATE: gate },
-    ...options,
-    args: [...LOOPBACK, ...args, "gated"],
-  });
+  const server = await startServer(t, { cwd, env: { GATE: gate }, args: [...LOOPBACK, ...args, "gated"] });
   return Object.assign(server, {
     openGate: () =>
       untilTrue(() => isOpened(gate), { deadlineMs: ANSWER_DEADLINE_MS, what: "a call held at the gate" }),

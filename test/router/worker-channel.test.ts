@@ -39,7 +39,6 @@ async function openChannel(t: TestContext, { timeoutMs = 0 } = {}): Promise<Open
   const listener: WorkerChannelListener = {
     onHello: () => told.add("hello"),
     onFinishing: () => undefined,
-    onUnstarted: () => told.add("unstarted"),
     onIdle: () => told.add("idle"),
     onLeaving: () => told.add("leaving"),
     onTimeout: (_, { method, target }) => told.add(`timeout of ${method} ${target}`),

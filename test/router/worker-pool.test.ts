@@ -399,14 +399,24 @@ test("WorkerPool sends the next request ahead to a worker that is ready soon, an
   assert.equal(waiting.lines[0], "started by 4001");
 });
 
-test("WorkerPool gives a request that was sent ahead to another worker when the first one dies before READY", async (t) => {
-  const { boot, worker, waiting } = await openWithOneWaiting(t);
+test("WorkerPool takes the response to a request that was sent ahead for READY", async (t) => {
+  const { worker, waiting } = await openWithOneWaiting(t);
+  worker.send(response(2, "one", END));
+  assert.equal(await receiveTarget(worker), "/2");
+  worker.send(response(3, "two", END | READY));
+  await waiting.events.waitFor("response 200 two (end)");
+  assert.equal(waiting.lines[0], "started by 4001");
+});
+
+test("WorkerPool gives a request that was sent ahead to nobody else when the worker dies: it may have begun", async (t) => {
+  const { boot, told, worker, waiting } = await openWithOneWaiting(t);
   worker.send(response(2, "one", END));
   assert.equal(await receiveTarget(worker), "/2");
   worker.end();
-  const other = await boot(2);
-  assert.equal(await receiveTarget(other), "/2");
-  assert.deepEqual(waiting.lines, ["started by 4002"]);
+  await waiting.events.waitFor("failure worker-died");
+  await told.waitFor("lost 1 with /2");
+  await boot(2);
+  assert.equal(waiting.lines.at(-1), "failure worker-died");
 });
 
 test("WorkerPool tells a worker of a request that was sent ahead and whose client has gone meanwhile", async (t) => {

@@ -10,7 +10,7 @@ from tunicorn.workers.base import Worker
 from tunicorn.wsgi import WsgiGateway
 
 if TYPE_CHECKING:
-    from tunicorn.channel import Channel
+    from tunicorn.channel import Channel, Frame
 
 
 class SyncWorker(Worker):
@@ -27,12 +27,13 @@ class SyncWorker(Worker):
         self._has_asked_to_leave = False
         gateway = WsgiGateway(self.wsgi, self.cfg, self.log, channel)
         channel.send(frame.encode(frame.READY))
+        received = None
         while True:
             # Before the check: a signal between the two would find nobody who asks.
             self._is_waiting = True
             if not self.alive:
                 self._ask_to_leave()
-            received = channel.receive()
+            received = received or channel.receive()
             self._is_waiting = False
             if received is None:
                 return
@@ -40,17 +41,17 @@ class SyncWorker(Worker):
                 self.alive = False
                 return
             if received.kind == frame.CANCEL:
+                received = None
                 continue
             if received.kind != frame.REQUEST:
                 raise frame.ProtocolError(f"the router sent a frame of type {received.kind}")
-            self._handle(gateway, channel, received.stream, received.flags, received.payload)
+            received = self._handle(gateway, channel, received)
             if channel.is_drained:
                 self.alive = False
                 return
 
-    def _handle(
-        self, gateway: WsgiGateway, channel: Channel, stream: int, flags: int, payload: bytes
-    ) -> None:
+    def _handle(self, gateway: WsgiGateway, channel: Channel, request: Frame) -> Frame | None:
+        """Answers a request. The next frame, if one was at hand already."""
         self.nr += 1
         is_last = self.nr == self.max_requests
         if is_last:
@@ -59,12 +60,17 @@ class SyncWorker(Worker):
             self._has_asked_to_leave = True
         after = frame.TAKES_MORE | (frame.LAST if is_last else 0)
         try:
-            is_ready_told = gateway.handle(stream, flags, payload, after)
-            if not is_ready_told:
+            if gateway.handle(request.stream, request.flags, request.payload, after):
+                return None
+            # A request that the router sent ahead needs no READY: its response will tell.
+            following = None if is_last else channel.poll()
+            if following is None or following.kind != frame.REQUEST:
                 channel.send(frame.encode(frame.READY, flags=frame.LAST if is_last else 0))
+            return following
         except ConnectionError:
             # The router is gone, and its clients with it; what the application did is done.
             self.log.debug("The router went away during a request")
+            return None
 
     def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
         super().handle_term(number, signal_frame)
