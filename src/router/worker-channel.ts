@@ -267,8 +267,9 @@ export class WorkerChannel implements RequestWorker, Waiting {
   async #onFile(stream: number, file: FilePart): Promise<void> {
     const isTaken = this.#request === null || this.#isAbandoned || (await this.#request.onFile(file));
     if (this.#state !== "busy" || this.#stream !== stream) return;
-    if (isTaken) this.#after({ isEnd: true, isReady: false, isLast: false });
+    // The answer goes first: what follows the end may be a next request, for which the worker does not look yet.
     this.#socket.write(encodeFileAnswer(stream, isTaken));
+    if (isTaken) this.#after({ isEnd: true, isReady: false, isLast: false });
   }
 
   #after(after: AfterFrame): void {
