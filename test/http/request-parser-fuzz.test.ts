@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 
-import {
-  decodeWireText,
-  encodeWireText,
-  readRequestCases,
-  type RequestCase,
-} from "../helpers/request-case.ts";
+import { encodeWireText, readRequestCases } from "../helpers/request-case.ts";
+import { mutate, Random } from "./mutation.ts";
 import {
   parsePieces,
   parseWhole,
@@ -26,14 +22,6 @@ const DEFAULT_SEED = 0x74756e69;
 const SMALL_LIMITS = { requestLineBytes: 40, fieldCount: 4, fieldBytes: 60, headBytes: 160 };
 /** Large cases are about limits, and would take all the time. */
 const SEED_INPUT_LIMIT_BYTES = 600;
-
-/** What is put into an input: what parsers stumble over. */
-const FRAGMENTS = [
-  String.raw`\r\n|\r\n\r\n|\r|\n|\t| |:|,|;|\0|\xa0|\x85|\x7f|\\|"|%00|#|*|0|5|g|+|-|http://b|HTTP/1.0|chunked`,
-  String.raw`Host: a\r\n|Host: b\r\n|Content-Length: 5\r\n|content-length:0\r\n|Connection: close\r\n| folded\r\n`,
-  String.raw`Transfer-Encoding: chunked\r\n|Transfer-Encoding: gzip\r\n|Expect: 100-continue\r\n`,
-  String.raw`0\r\n\r\n|5\r\nhello\r\n|;a="b"|GET / HTTP/1.1\r\nHost: a\r\n\r\n`,
-].flatMap((fragments) => fragments.split("|").map(decodeWireText));
 
 test("RequestParser gives one lawful meaning to every mutated request, however it is cut", () => {
   const asked = process.env["TUNICORN_FUZZ_ROUNDS"];
@@ -120,43 +108,6 @@ function brokenLaw(request: ParsedRequest, isComplete: boolean): string | undefi
   return Object.keys(laws).find((law) => laws[law] === false);
 }
 
-function mutate(random: Random, cases: readonly RequestCase[]): Buffer {
-  let input = random.pick(cases).input;
-  for (let count = 1 + random.below(4); count > 0; count -= 1) {
-    const start = random.below(input.length + 1);
-    const end = Math.min(input.length, start + 1 + random.below(random.below(4) === 0 ? 64 : 4));
-    const before = input.subarray(0, start);
-    const after = input.subarray(end);
-    switch (random.below(7)) {
-      case 0: // Another octet.
-        input = Buffer.concat([before, Buffer.from([random.below(256)]), input.subarray(start + 1)]);
-        break;
-      case 1: // A part is gone.
-        input = Buffer.concat([before, after]);
-        break;
-      case 2: // A part comes twice.
-        input = Buffer.concat([input.subarray(0, end), input.subarray(start)]);
-        break;
-      case 3: // A fragment in place of a part.
-        input = Buffer.concat([before, random.pick(FRAGMENTS), after]);
-        break;
-      case 4: // A fragment more.
-        input = Buffer.concat([before, random.pick(FRAGMENTS), input.subarray(start)]);
-        break;
-      case 5: // The end of another input.
-        input = Buffer.concat([before, tailOf(random, random.pick(cases).input)]);
-        break;
-      default: // Another input after this one.
-        input = Buffer.concat([input, random.pick(cases).input]);
-    }
-  }
-  return input;
-}
-
-function tailOf(random: Random, input: Buffer): Buffer {
-  return input.subarray(random.below(input.length));
-}
-
 function* randomPieces(random: Random, input: Buffer): Generator<Buffer> {
   const largest = 1 + random.below(random.below(2) === 0 ? 8 : 80);
   for (let start = 0; start < input.length;) {
@@ -164,27 +115,5 @@ function* randomPieces(random: Random, input: Buffer): Generator<Buffer> {
     // Each piece in memory of its own, as from a socket: reading beyond its end finds nothing.
     yield Buffer.from(input.subarray(start, end));
     start = end;
-  }
-}
-
-/** mulberry32: 32 bits of state, the same numbers on every machine. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** An integer from 0 to `limit` - 1. */
-  below(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
-  }
-
-  pick<Value>(values: readonly Value[]): Value {
-    return values[this.below(values.length)] as Value;
   }
 }
