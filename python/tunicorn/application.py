@@ -47,8 +47,9 @@ def load_application(spec: str) -> Application:
     expression = expression.strip() or DEFAULT_NAME
     call = _parse(spec, expression)
     module = _import(spec, module_name)
-    name = call.func.id if isinstance(call, ast.Call) else call.id  # type: ignore[attr-defined]
-    found = _find(spec, module, name)
+    target = call.func if isinstance(call, ast.Call) else call
+    assert isinstance(target, ast.Name)  # _parse lets nothing else through
+    found = _find(spec, module, target.id)
     if isinstance(call, ast.Call):
         found = _call_factory(spec, found, call)
     return _check(spec, expression, found)
@@ -172,7 +173,8 @@ def _call_factory(spec: str, factory: Any, call: ast.Call) -> Any:
 
 def _check(spec: str, expression: str, found: Any) -> Application:
     if callable(found):
-        return found  # type: ignore[no-any-return]
+        application: Application = found
+        return application
     hint = None
     if found is None and expression.endswith(")"):
         hint = "The factory returned nothing: is its return statement missing?"

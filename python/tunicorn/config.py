@@ -147,7 +147,8 @@ class Config:
     @property
     def env(self) -> dict[str, str]:
         """raw_env as a mapping."""
-        pairs = (str(entry).partition("=") for entry in self.settings.get("raw_env") or [])  # type: ignore[attr-defined]
+        raw_env = self.settings.get("raw_env")
+        pairs = (str(entry).partition("=") for entry in (raw_env if isinstance(raw_env, list) else []))
         return {name: value for name, _, value in pairs}
 
     @property
