@@ -3,14 +3,15 @@ import type { Invocation } from "../config/invocation.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
-import type { RequestSummary, RouterToArbiter } from "../router/messages.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
 import { Belongings } from "./belongings.ts";
-import { Generation } from "./generation.ts";
+import type { Generation } from "./generation.ts";
+import { Generations } from "./generations.ts";
 import { makeRouterSettings } from "./router-settings.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
-import { describeRequest, plural } from "./wording.ts";
+import { plural } from "./wording.ts";
+import { WorkerReports } from "./worker-reports.ts";
 
 /**
  * starting: until all workers of the first generation are ready. running. reloading: a next generation
@@ -26,22 +27,19 @@ const RESTART_PAUSE_LIMIT_MS = 30_000;
 
 /** The arbiter: it owns the listeners, the router and the generations, and never reads a byte of a request. */
 export class Arbiter {
-  readonly #invocation: Invocation;
-  readonly #interpreter: string;
+  readonly #generations: Generations;
   #state: State = "starting";
   #log: ErrorLog | null = null;
   #belongings: Belongings | null = null;
   #router: RouterSupervisor | null = null;
-  #active: Generation | null = null;
-  /** Generations that are leaving. */
-  readonly #retiring = new Set<Generation>();
-  #lastAge = 0;
-  #lastGeneration = 0;
   #isReloadWanted = false;
 
   constructor(invocation: Invocation, interpreter: string) {
-    this.#invocation = invocation;
-    this.#interpreter = interpreter;
+    this.#generations = new Generations({
+      invocation,
+      interpreter,
+      onMoldLost: (generation) => void this.#onMoldLost(generation),
+    });
   }
 
   /**
@@ -55,7 +53,7 @@ export class Arbiter {
       // A signal has ended the start; the stop that it began goes on.
       if (this.#state !== "starting") return;
       // Standard error hears of it too, but who looks into a log file must not find it silent.
-      if (this.#active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
+      if (this.#generations.active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
       await this.#abandon();
       throw error;
     }
@@ -102,7 +100,7 @@ export class Arbiter {
 
   /** The mold may be busy with the user's code for long; nothing was served yet. */
   async #giveUpStart(): Promise<void> {
-    for (const generation of this.#generations) {
+    for (const generation of this.#generations.all) {
       generation.signalAll("SIGKILL");
       generation.kill();
       await generation.stopMold();
@@ -111,8 +109,8 @@ export class Arbiter {
 
   /** Waits until all is answered and the workers have left, the graceful timeout is over, or it is to be quick. */
   async #finishRequests(): Promise<void> {
-    const generations = this.#generations;
-    const gracefulMs = (this.#active?.settings.graceful_timeout ?? 0) * 1000;
+    const generations = this.#generations.all;
+    const gracefulMs = (this.#generations.active?.settings.graceful_timeout ?? 0) * 1000;
     const finished = (async () => {
       await this.#router?.drain();
       // From here on no worker is replaced, and then they are let go.
@@ -128,9 +126,10 @@ export class Arbiter {
   /** TTIN and TTOU: one worker more or fewer, until the next reload. */
   changeWorkers(difference: 1 | -1): void {
     this.#log?.info(`Handling signal: ${difference > 0 ? "ttin" : "ttou"}`);
-    if (!this.#isServing || this.#active === null) return;
-    const wanted = this.#active.changeWorkers(difference);
-    for (const worker of this.#active.takeSurplus()) this.#router?.send({ type: "retire-worker", worker });
+    if (!this.#isServing || this.#generations.active === null) return;
+    const wanted = this.#generations.active.changeWorkers(difference);
+    for (const worker of this.#generations.active.takeSurplus())
+      this.#router?.send({ type: "retire-worker", worker });
     this.#log?.info(`${plural(wanted, "worker")} wanted`);
   }
 
@@ -139,7 +138,7 @@ export class Arbiter {
     this.#log?.info("Handling signal: usr1");
     this.#log?.reopen();
     this.#router?.send({ type: "reopen-logs" });
-    for (const generation of this.#generations) generation.reopenLogs();
+    for (const generation of this.#generations.all) generation.reopenLogs();
   }
 
   /** USR2: a new arbiter cannot take over yet. */
@@ -157,13 +156,9 @@ export class Arbiter {
     return this.#state === "running" || this.#state === "reloading" || this.#state === "starting";
   }
 
-  get #generations(): Generation[] {
-    return [...(this.#active === null ? [] : [this.#active]), ...this.#retiring];
-  }
-
   async #start(): Promise<void> {
-    const generation = await this.#prepareGeneration();
-    this.#active = generation;
+    const generation = await this.#generations.prepare();
+    this.#generations.activate(generation);
     this.#requireStarting();
     const { settings } = generation;
     process.chdir(settings.chdir);
@@ -198,20 +193,6 @@ export class Arbiter {
     if (this.#state !== "starting") throw new TunicornError("ERR_MOLD_LOST", "The start was interrupted");
   }
 
-  async #prepareGeneration(): Promise<Generation> {
-    this.#lastGeneration += 1;
-    return await Generation.prepare({
-      number: this.#lastGeneration,
-      invocation: this.#invocation,
-      interpreter: this.#interpreter,
-      nextAge: () => {
-        this.#lastAge += 1;
-        return this.#lastAge;
-      },
-      listener: { onMoldLost: (generation) => void this.#onMoldLost(generation) },
-    });
-  }
-
   /** Makes the mold ready; the application is imported at once if it is to be preloaded. */
   async #configure(generation: Generation): Promise<void> {
     const belongings = this.#belongings;
@@ -223,9 +204,9 @@ export class Arbiter {
   }
 
   async #startRouter(belongings: Belongings, log: ErrorLog): Promise<void> {
-    this.#router = new RouterSupervisor({
+    const router = new RouterSupervisor({
       describe: () => {
-        const { settings, number } = this.#requireActive();
+        const { settings, number } = this.#generations.requireActive();
         return {
           settings: makeRouterSettings(settings, process.env),
           listeners: belongings.listeners,
@@ -236,18 +217,26 @@ export class Arbiter {
         };
       },
       log,
-      onMessage: (message) => this.#onRouterMessage(message),
+      onMessage: (message) => reports.handle(message),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
     });
-    await this.#router.start();
+    const reports = new WorkerReports({
+      generations: this.#generations,
+      log,
+      sendToRouter: (message) => router.send(message),
+      isServing: () => this.#isServing,
+      isQuick: () => this.#isQuick,
+    });
+    this.#router = router;
+    await router.start();
   }
 
   /** Boots a next generation and lets it take over; when it fails, the present one goes on. */
   async #renew(): Promise<void> {
     let next: Generation | null = null;
     try {
-      next = await this.#prepareGeneration();
-      this.#retiring.add(next);
+      next = await this.#generations.prepare();
+      this.#generations.add(next);
       for (const warning of next.warnings) this.#log?.warning(warning);
       await this.#configure(next);
       await next.bootWorkers();
@@ -256,18 +245,17 @@ export class Arbiter {
       this.#log?.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
       if (next !== null) {
         next.signalAll("SIGKILL");
-        await this.#dispose(next, 0);
+        await this.#generations.dispose(next, 0);
       }
     }
   }
 
   #activate(next: Generation): void {
-    const previous = this.#requireActive();
+    const previous = this.#generations.requireActive();
     const { settings } = next;
     // First what may fail, while the previous generation is still the active one.
     this.#log?.configure(settings.errorlog, settings.loglevel);
-    this.#retiring.delete(next);
-    this.#active = next;
+    this.#generations.activate(next);
     if (settings.bind.join() !== previous.settings.bind.join()) {
       this.#log?.warning("A changed bind takes effect when the server is started anew");
     }
@@ -276,77 +264,14 @@ export class Arbiter {
     this.#log?.info(
       `Reloaded: ${plural(settings.workers, "worker")} for ${settings.wsgi_app}, ${next.python}`,
     );
-    this.#retiring.add(previous);
-    void this.#dispose(previous, previous.settings.graceful_timeout * 1000);
-  }
-
-  /** Waits for a generation's workers to leave, and ends its mold. */
-  async #dispose(generation: Generation, gracefulMs: number): Promise<void> {
-    await generation.leave(gracefulMs);
-    await generation.stopMold();
-    this.#retiring.delete(generation);
-  }
-
-  #onRouterMessage(message: RouterToArbiter): void {
-    switch (message.type) {
-      case "worker-ready":
-        for (const generation of this.#generations) generation.onWorkerReady(message.worker);
-        this.#retireReplaced();
-        break;
-      case "worker-leaving":
-        if (this.#isServing) this.#active?.replaceWorker(message.worker);
-        break;
-      case "worker-lost":
-        this.#onWorkerLost(message.worker, message.request);
-        break;
-      case "worker-timeout":
-        this.#onWorkerTimeout(message.worker, message.request);
-        break;
-      case "drained":
-      case "listening":
-      case "failed":
-        break;
-      default:
-        message satisfies never;
-    }
-  }
-
-  #retireReplaced(): void {
-    for (const worker of this.#active?.takeReplaced() ?? [])
-      this.#router?.send({ type: "retire-worker", worker });
-  }
-
-  #onWorkerLost(worker: number, request: RequestSummary | null): void {
-    if (request !== null && !this.#isQuick) {
-      this.#log?.error(
-        `Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}`,
-      );
-    }
-    for (const generation of this.#generations) generation.onWorkerLost(worker);
-  }
-
-  #onWorkerTimeout(worker: number, request: RequestSummary): void {
-    const generation = this.#generations.find(({ workers }) => workers.some(({ age }) => age === worker));
-    const limit = generation?.settings.timeout ?? 0;
-    this.#log?.critical(
-      `WORKER TIMEOUT (pid:${this.#pidOf(worker)}): ${describeRequest(request)}, the limit is ${limit} s; its stack follows`,
-    );
-    generation?.abortWorker(worker);
-  }
-
-  #pidOf(age: number): number {
-    for (const generation of this.#generations) {
-      const worker = generation.workers.find((candidate) => candidate.age === age);
-      if (worker !== undefined) return worker.pid;
-    }
-    return 0;
+    void this.#generations.dispose(previous, previous.settings.graceful_timeout * 1000);
   }
 
   /** The workers of a dead mold serve on until a new generation takes over, which is tried until it can. */
   async #onMoldLost(lost: Generation): Promise<void> {
-    if (lost !== this.#active || !this.#isServing || this.#state === "starting") return;
+    if (lost !== this.#generations.active || !this.#isServing || this.#state === "starting") return;
     this.#log?.critical("The mold process died; its workers serve until a new generation is ready");
-    for (let pauseMs = RESTART_PAUSE_MS; this.#active === lost && this.#isServing;) {
+    for (let pauseMs = RESTART_PAUSE_MS; this.#generations.active === lost && this.#isServing;) {
       await delay(pauseMs);
       if (this.#isServing) await this.reload("Starting a new generation in its place");
       pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_LIMIT_MS);
@@ -355,7 +280,7 @@ export class Arbiter {
 
   /** Ends what is left of the workers: at first by `signal`, after a while by KILL. */
   async #endWorkers(signal: NodeJS.Signals): Promise<void> {
-    const generations = this.#generations;
+    const generations = this.#generations.all;
     this.#router?.cutOff();
     for (const generation of generations) generation.signalAll(signal);
     await Promise.all(generations.map((generation) => generation.leave(QUICK_STOP_MS)));
@@ -364,7 +289,7 @@ export class Arbiter {
   /** The last steps of every stop: hook, mold, router, files. */
   async #finish(): Promise<void> {
     try {
-      await this.#active?.runHook("on_exit");
+      await this.#generations.active?.runHook("on_exit");
     } catch (error) {
       this.#log?.error(describeError(error));
     }
@@ -374,17 +299,9 @@ export class Arbiter {
 
   async #abandon(): Promise<void> {
     this.#state = "stopped";
-    const generations = this.#generations;
-    for (const generation of generations) generation.signalAll("SIGKILL");
-    await Promise.all(generations.map((generation) => generation.leave(0)));
-    await Promise.all(generations.map((generation) => generation.stopMold()));
+    await this.#generations.end();
     await this.#router?.stop();
     this.#belongings?.remove();
     await this.#log?.close();
-  }
-
-  #requireActive(): Generation {
-    if (this.#active === null) throw new TunicornError("ERR_MOLD_LOST", "There is no active generation");
-    return this.#active;
   }
 }

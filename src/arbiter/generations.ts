@@ -1,0 +1,90 @@
+import type { Invocation } from "../config/invocation.ts";
+import { TunicornError } from "../errors.ts";
+import { Generation } from "./generation.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
+
+export interface GenerationsOptions {
+  readonly invocation: Invocation;
+  readonly interpreter: string;
+  readonly onMoldLost: (generation: Generation) => void;
+}
+
+/** All generations of a running server: the active one, the one that boots beside it, and those that leave. */
+export class Generations {
+  readonly #options: GenerationsOptions;
+  #active: Generation | null = null;
+  /** Those that boot or leave. */
+  readonly #others = new Set<Generation>();
+  #lastAge = 0;
+  #lastNumber = 0;
+
+  constructor(options: GenerationsOptions) {
+    this.#options = options;
+  }
+
+  get active(): Generation | null {
+    return this.#active;
+  }
+
+  /** The active first. */
+  get all(): Generation[] {
+    return [...(this.#active === null ? [] : [this.#active]), ...this.#others];
+  }
+
+  requireActive(): Generation {
+    if (this.#active === null) throw new TunicornError("ERR_MOLD_LOST", "There is no active generation");
+    return this.#active;
+  }
+
+  /** Starts the mold of a next generation, which reads the settings as they are now. */
+  async prepare(): Promise<Generation> {
+    const { invocation, interpreter, onMoldLost } = this.#options;
+    this.#lastNumber += 1;
+    return await Generation.prepare({
+      number: this.#lastNumber,
+      invocation,
+      interpreter,
+      nextAge: () => {
+        this.#lastAge += 1;
+        return this.#lastAge;
+      },
+      listener: { onMoldLost },
+    });
+  }
+
+  /** A generation that boots beside the active one. */
+  add(generation: Generation): void {
+    this.#others.add(generation);
+  }
+
+  /** Makes a generation the active one. The one before is among the others from now on. */
+  activate(next: Generation): void {
+    this.#others.delete(next);
+    if (this.#active !== null) this.#others.add(this.#active);
+    this.#active = next;
+  }
+
+  /** Waits for a generation's workers to leave, and ends its mold. */
+  async dispose(generation: Generation, gracefulMs: number): Promise<void> {
+    await generation.leave(gracefulMs);
+    await generation.stopMold();
+    this.#others.delete(generation);
+  }
+
+  /** The worker with this number, and its generation. */
+  find(age: number): { readonly worker: WorkerHandle; readonly generation: Generation } | null {
+    for (const generation of this.all) {
+      const worker = generation.workers.find((candidate) => candidate.age === age);
+      if (worker !== undefined) return { worker, generation };
+    }
+    return null;
+  }
+
+  /** Ends all workers now, and then the molds. */
+  async end(): Promise<void> {
+    const generations = this.all;
+    for (const generation of generations) generation.signalAll("SIGKILL");
+    await Promise.all(generations.map((generation) => generation.leave(0)));
+    await Promise.all(generations.map((generation) => generation.stopMold()));
+  }
+}

@@ -1,0 +1,76 @@
+import type { ErrorLog } from "../log/error-log.ts";
+import type { ArbiterToRouter, RequestSummary, RouterToArbiter } from "../router/messages.ts";
+import type { Generations } from "./generations.ts";
+import { describeRequest } from "./wording.ts";
+
+export interface WorkerReportsOptions {
+  readonly generations: Generations;
+  readonly log: ErrorLog;
+  readonly sendToRouter: (message: ArbiterToRouter) => void;
+  /** Workers that leave are replaced. */
+  readonly isServing: () => boolean;
+  /** Requests are being cut off on purpose: their ends are no news. */
+  readonly isQuick: () => boolean;
+}
+
+/** What the router tells about the workers, and what follows from it. */
+export class WorkerReports {
+  readonly #options: WorkerReportsOptions;
+
+  constructor(options: WorkerReportsOptions) {
+    this.#options = options;
+  }
+
+  handle(message: RouterToArbiter): void {
+    const { generations } = this.#options;
+    switch (message.type) {
+      case "worker-ready":
+        for (const generation of generations.all) generation.onWorkerReady(message.worker);
+        this.#retireReplaced();
+        break;
+      case "worker-leaving":
+        if (this.#options.isServing()) generations.active?.replaceWorker(message.worker);
+        break;
+      case "worker-lost":
+        this.#onLost(message.worker, message.request);
+        break;
+      case "worker-timeout":
+        this.#onTimeout(message.worker, message.request);
+        break;
+      case "drained":
+      case "listening":
+      case "failed":
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #retireReplaced(): void {
+    const { generations, sendToRouter } = this.#options;
+    for (const worker of generations.active?.takeReplaced() ?? [])
+      sendToRouter({ type: "retire-worker", worker });
+  }
+
+  #onLost(worker: number, request: RequestSummary | null): void {
+    const { generations, log, isQuick } = this.#options;
+    if (request !== null && !isQuick()) {
+      log.error(`Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}`);
+    }
+    for (const generation of generations.all) generation.onWorkerLost(worker);
+  }
+
+  #onTimeout(worker: number, request: RequestSummary): void {
+    const { generations, log } = this.#options;
+    const generation = generations.find(worker)?.generation;
+    const limit = generation?.settings.timeout ?? 0;
+    log.critical(
+      `WORKER TIMEOUT (pid:${this.#pidOf(worker)}): ${describeRequest(request)}, the limit is ${limit} s; its stack follows`,
+    );
+    generation?.abortWorker(worker);
+  }
+
+  #pidOf(age: number): number {
+    return this.#options.generations.find(age)?.worker.pid ?? 0;
+  }
+}
