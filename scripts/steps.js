@@ -22,7 +22,8 @@ export function run(command, args, options = {}) {
   return status ?? 1;
 }
 
-function runOrFail(command, args, what) {
+/** Runs a program as run() does; when it fails, the script ends with one line that says what did. */
+export function runOrFail(command, args, what) {
   if (run(command, args) !== 0) fail(`${what} failed: ${command} ${args.join(" ")}`);
 }
 

@@ -6,6 +6,8 @@ import { TunicornError } from "../errors.ts";
 export interface InterpreterSources {
   /** `--python`. */
   readonly named: string | null;
+  /** The one whose installation the command belongs to, if it was installed by pip. */
+  readonly launcher: string | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Folder in which the command was called. */
   readonly workingFolder: string;
@@ -14,11 +16,12 @@ export interface InterpreterSources {
 }
 
 /**
- * The Python that runs the application: the one named, else that of `$VIRTUAL_ENV`, else that of `.venv`
- * beside the application, else `python3` on the PATH. Throws ERR_INTERPRETER when there is none.
+ * The Python that runs the application: the one named, else the one that tunicorn was installed in, else that
+ * of `$VIRTUAL_ENV`, else that of `.venv` beside the application, else `python3` on the PATH. Throws
+ * ERR_INTERPRETER when there is none.
  */
 export function findInterpreter(sources: InterpreterSources): string {
-  const { named, environment, workingFolder, applicationFolder } = sources;
+  const { named, launcher, environment, workingFolder, applicationFolder } = sources;
   if (named !== null) {
     const path = named.includes("/") ? resolve(workingFolder, named) : findOnPath(named, environment);
     if (path === null || !isExecutable(path)) {
@@ -28,6 +31,7 @@ export function findInterpreter(sources: InterpreterSources): string {
     }
     return path;
   }
+  if (launcher !== null) return launcher;
   const virtualEnvironment = environment["VIRTUAL_ENV"];
   const candidates = [
     ...(virtualEnvironment ? [join(virtualEnvironment, "bin", "python")] : []),

@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
+import { pythonPackage } from "../system/python-package.ts";
 import { parseMoldMessage, type ArbiterToMold, type MoldToArbiter } from "./mold-messages.ts";
 
 type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
@@ -24,10 +25,10 @@ export interface MoldOptions {
 /** Time for the interpreter to start and say hello. */
 const HELLO_MS = 30_000;
 
-/** Status of a mold whose interpreter is too old; python/tunicorn/__main__.py has it too. */
+/** Status of a mold whose interpreter is too old; python/tunicorn/start_mold.py has it too. */
 const EXIT_PYTHON_TOO_OLD = 78;
 
-const MOLD_PROGRAM = fileURLToPath(new URL("../../python/tunicorn/__main__.py", import.meta.url));
+const MOLD_PROGRAM = join(pythonPackage, "start_mold.py");
 
 /** The arbiter's view of a mold: it asks one thing at a time and hears of the workers in between. */
 export class MoldHandle {

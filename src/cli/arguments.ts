@@ -11,6 +11,8 @@ export interface ParsedArguments {
   readonly application: string | null;
   readonly wantsVersion: boolean;
   readonly wantsHelp: boolean;
+  /** The interpreter whose `tunicorn` command called us, or null. Only that command says it. */
+  readonly launcher: string | null;
 }
 
 type SettingRecord = (typeof allSettings)[number];
@@ -54,6 +56,7 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
     application: application ?? null,
     wantsVersion: options["version"] === true,
     wantsHelp: options["help"] === true,
+    launcher: typeof options["launcher"] === "string" ? options["launcher"] : null,
   };
 }
 
@@ -97,6 +100,7 @@ function makeCommand(): Command {
     .helpCommand(false)
     .addOption(new Option("-h, --help", "show this help"))
     .addOption(new Option("-v, --version", "show the version"))
+    .addOption(new Option("--launcher <INTERPRETER>").hideHelp())
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
 }

@@ -42,6 +42,7 @@ async function execute(argv: readonly string[], environment: NodeJS.ProcessEnv):
   };
   const interpreter = findInterpreter({
     named: earlyValue(invocation, "python"),
+    launcher: parsed.launcher,
     environment,
     workingFolder: invocation.workingFolder,
     applicationFolder: earlyValue(invocation, "chdir"),

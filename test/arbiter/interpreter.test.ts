@@ -21,6 +21,7 @@ interface SearchCase {
   readonly what: string;
   readonly programs: readonly string[];
   readonly named?: string;
+  readonly launcher?: string;
   /** Relative to the folder; the folders of PATH too. */
   readonly virtualEnvironment?: string;
   readonly path?: readonly string[];
@@ -44,6 +45,21 @@ const found: readonly SearchCase[] = [
     named: "python3.11",
     path: ["a", "b"],
     expected: "b/python3.11",
+  },
+  {
+    what: "the one named before the one that tunicorn was installed in",
+    programs: ["opt/python", "venv/bin/python"],
+    named: "opt/python",
+    launcher: "venv/bin/python",
+    expected: "opt/python",
+  },
+  {
+    what: "the one that tunicorn was installed in before any that is only around",
+    programs: ["venv/bin/python", "env/bin/python", ".venv/bin/python", "bin/python3"],
+    launcher: "venv/bin/python",
+    virtualEnvironment: "env",
+    path: ["bin"],
+    expected: "venv/bin/python",
   },
   {
     what: "that of $VIRTUAL_ENV before that of .venv",
@@ -93,6 +109,7 @@ function sourcesOf(
     },
     workingFolder: folder,
     applicationFolder: search.applicationFolder ?? null,
+    launcher: search.launcher === undefined ? null : join(folder, search.launcher),
   };
 }
 

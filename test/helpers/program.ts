@@ -10,13 +10,20 @@ export interface ProgramEnd {
   readonly stderr: string;
 }
 
+export interface ProgramOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly deadlineMs?: number;
+}
+
 /** Runs a program to its end; its exit status is for the caller to judge. */
 export async function runProgram(
   t: TestContext,
   command: string,
   args: readonly string[],
+  { deadlineMs = PROGRAM_DEADLINE_MS, ...options }: ProgramOptions = {},
 ): Promise<ProgramEnd> {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   onTeardown(t, () => void child.kill("SIGKILL"));
   const pieces = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text: string) => (pieces.stdout += text));
@@ -26,7 +33,7 @@ export async function runProgram(
     child.once("close", resolve);
   });
   const status = await withDeadline(ended, {
-    deadlineMs: PROGRAM_DEADLINE_MS,
+    deadlineMs,
     what: () => `end of ${command} ${args.join(" ")}\n${pieces.stdout}${pieces.stderr}`,
   });
   return { status, ...pieces };

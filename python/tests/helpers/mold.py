@@ -17,7 +17,7 @@ from tests.helpers.deadlines import DEADLINE_SECONDS
 
 Message = dict[str, Any]
 
-MOLD_PROGRAM: Final = Path(__file__).parents[2] / "tunicorn" / "__main__.py"
+MOLD_PROGRAM: Final = Path(__file__).parents[2] / "tunicorn" / "start_mold.py"
 
 #: The arbiter hands the control channel down as descriptor 3, which Popen alone cannot do.
 START_WITH_CONTROL: Final = 'exec "$@" 3<&0 </dev/null'

@@ -179,7 +179,7 @@ The flag alone means auto. A connection without a preamble is refused.`,
     isOwn: true,
     doc: `The Python that runs the application and the configuration file; 3.10 or newer.
 
-Without it: the one of $VIRTUAL_ENV, else of .venv in the working folder, else python3 on the PATH. Has no
-effect in the configuration file, which this interpreter reads.`,
+Without it: the one that tunicorn was installed in by pip, else that of $VIRTUAL_ENV, else of .venv in the
+working folder, else python3 on the PATH. Has no effect in the configuration file, which it reads.`,
   }),
 ] as const;

