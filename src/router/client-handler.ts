@@ -4,6 +4,7 @@ import type { HttpFault } from "../http/http-fault.ts";
 import type { AccessRecord } from "../log/access-format.ts";
 import type { ProxyPreamble } from "../http/proxy-protocol.ts";
 import { frontedClient, relayedClient, type Client } from "./client.ts";
+import type { ClientRequest } from "./client-request.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import type { RouterContext } from "./router-context.ts";
 
@@ -11,7 +12,7 @@ import type { RouterContext } from "./router-context.ts";
 export class ClientHandler implements ExchangeHandler {
   readonly #context: () => RouterContext;
   #client: Client;
-  #request: RoutedRequest | null = null;
+  #request: ClientRequest | null = null;
 
   /** `context` is asked for each request, so that a reload reaches connections that are kept alive. */
   constructor(context: () => RouterContext, client: Client) {

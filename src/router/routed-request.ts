@@ -1,30 +1,17 @@
 import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
-import { errorKinds, type ErrorCode } from "../errors.ts";
-import { errorPage, retryAfter } from "../http/error-page.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
-import type { AccessRecord } from "../log/access-format.ts";
-import { openBodyFile, type BodyFile } from "./body-file.ts";
-import { BufferedResponse } from "./buffered-response.ts";
+import type { ClientRequest } from "./client-request.ts";
 import type { Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
-import { cookEnviron } from "./environ.ts";
+import { cookEnviron, environValue } from "./environ.ts";
 import { RequestBodyCollector } from "./request-body.ts";
+import { ResponseRelay, type RelayedRequest } from "./response-relay.ts";
 import type { RouterContext } from "./router-context.ts";
 
-/** When a client that found the queue full may come again. */
-const RETRY_AFTER_MS = 5000;
-
-const failureCodes: Readonly<Record<RequestFailure, ErrorCode>> = {
-  raised: "ERR_APPLICATION_RAISED",
-  "worker-died": "ERR_WORKER_DIED",
-  "worker-timeout": "ERR_WORKER_TIMEOUT",
-  overloaded: "ERR_OVERLOADED",
-};
-
-/** One request on its way: from its client, to a worker, and the response back. */
-export class RoutedRequest implements WorkerRequest {
+/** One request on its way: from its client, complete, to a worker, and the response back. */
+export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedRequest {
   environ = "";
   body: RequestBody = { type: "memory", pieces: [], bytes: 0 };
   isCancelled = false;
@@ -32,25 +19,23 @@ export class RoutedRequest implements WorkerRequest {
   readonly #context: RouterContext;
   readonly #client: Client;
   readonly #exchange: Exchange;
+  readonly #relay: ResponseRelay;
   #collector: RequestBodyCollector | null = null;
   #worker: RequestWorker | null = null;
-  /** Made when a response does not come whole. */
-  #response: BufferedResponse | null = null;
-  #fieldLines: Buffer | null = null;
-  #workerPid = process.pid;
   #isWithWorker = false;
 
   constructor(context: RouterContext, client: Client, exchange: Exchange) {
     this.#context = context;
     this.#client = client;
     this.#exchange = exchange;
+    this.#relay = new ResponseRelay({ context, client, exchange, request: this });
   }
 
   /** Gets ready for the body, or refuses the request by what its head announces. */
   begin(): void {
     const { framing } = this.#exchange.head;
     if (this.#context.budget.isExhausted) {
-      this.#answerError("ERR_OVERLOADED");
+      this.#relay.answerError("ERR_OVERLOADED");
       return;
     }
     if (framing.type === "none") return;
@@ -69,7 +54,6 @@ export class RoutedRequest implements WorkerRequest {
     return this.#exchange.head.target;
   }
 
-  /** A piece of the body has come. */
   addBody(bytes: Buffer): void {
     const collector = this.#collector;
     if (collector === null || this.isCancelled) return;
@@ -80,10 +64,10 @@ export class RoutedRequest implements WorkerRequest {
   /** The body is larger than allowed: the answer comes at once, and the connection closes after it. */
   #refuseBody(): void {
     this.cancel();
-    this.#answerError("ERR_HTTP_BODY_TOO_LARGE");
+    this.#relay.answerError("ERR_HTTP_BODY_TOO_LARGE");
   }
 
-  /** The request is complete: the application may be called. */
+  /** The application may be called. */
   complete(): void {
     if (this.#exchange.isAnswered) return;
     const collector = this.#collector;
@@ -101,53 +85,44 @@ export class RoutedRequest implements WorkerRequest {
     if (body !== null && !this.isCancelled) this.#submit(body);
   }
 
-  /** Bytes of the request body that are in memory. */
   get memoryBytes(): number {
     return this.#collector?.memoryBytes ?? 0;
   }
 
-  /** The client is gone. */
   cancel(): void {
     this.isCancelled = true;
-    this.#response?.close();
+    this.#relay.close();
     if (this.#worker === null) this.#context.dispatcher.cancel(this);
     else this.#worker.cancel();
     this.#discardBody();
   }
 
-  /** The client has sent everything and closed its side; is it still there to read? */
   onClientDone(): void {
     if (this.#worker === null && !this.isCancelled) this.#exchange.probe();
   }
 
-  /** The client has taken everything that was written. */
   onDrain(): void {
-    if (this.#response === null) this.#worker?.resume();
-    else this.#response.onDrain();
+    if (this.#relay.isStreaming) this.#relay.onDrain();
+    else this.#worker?.resume();
   }
 
   onStart(worker: RequestWorker): void {
     this.#isWithWorker = true;
     this.#worker = worker;
-    this.#workerPid = worker.pid;
+    this.#relay.workerPid = worker.pid;
   }
 
   onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
-    if (this.#context.needsResponseFields) this.#fieldLines = message.fieldLines;
-    const { isEnd } = message.after;
-    this.#exchange.respond(message, message.body, isEnd);
-    if (isEnd) this.#release();
-    else this.#response = this.#makeResponse();
+    this.#relay.respond(message);
+    if (message.after.isEnd) this.#release();
   }
 
   onBody(bytes: Buffer, isEnd: boolean): void {
-    const response = this.#response;
-    if (response === null) return;
-    response.write(bytes);
+    this.#relay.write(bytes);
     if (isEnd) {
       this.#release();
-      response.end();
-    } else if (response.isFull) {
+      this.#relay.end();
+    } else if (this.#relay.isFull) {
       this.#worker?.pause();
     }
   }
@@ -157,44 +132,31 @@ export class RoutedRequest implements WorkerRequest {
   }
 
   async onFile(part: FilePart): Promise<boolean> {
-    const response = this.#response;
-    if (response === null) return false;
-    let file: BodyFile;
-    try {
-      file = await openBodyFile(part.path);
-    } catch {
-      return false;
-    }
-    if (this.isCancelled || !response.feedFrom(file, part.start, part.bytes)) {
-      await file.dispose();
-      return this.isCancelled;
-    }
-    this.#release();
-    return true;
+    const isTaken = await this.#relay.takeFile(part);
+    if (isTaken) this.#release();
+    // Nobody wants the file of a client that is gone.
+    return isTaken || this.isCancelled;
   }
 
   onFailure(failure: RequestFailure): void {
     this.#release();
-    if (this.#exchange.isAnswered) this.#cutOff();
-    else this.#answerError(failureCodes[failure]);
+    this.#relay.fail(failure);
   }
 
-  /** The response cannot be completed, and the client must be able to tell. */
-  #cutOff(): void {
-    this.#response?.close();
-    this.#exchange.abort();
+  finish(status?: number): void {
+    this.#relay.finish(status);
   }
 
-  /** Everything is sent, or given up: the access line is written. `status`: what was answered instead. */
-  finish(status = this.#exchange.status): void {
-    const { lengthMismatch } = this.#exchange;
-    if (lengthMismatch !== null) {
-      const what = lengthMismatch === "short" ? "fewer bytes than" : "more bytes than";
-      this.#context.errorLog.warning(
-        `${this.method} ${this.target}: the application sent ${what} its Content-Length`,
-      );
-    }
-    this.#context.accessLog?.write(this.#accessRecord(status));
+  onRoom(): void {
+    this.#worker?.resume();
+  }
+
+  onGivenUp(): void {
+    this.#worker?.cancel();
+  }
+
+  environValue(name: string): string | undefined {
+    return environValue(this.environ, name);
   }
 
   #makeCollector(): RequestBodyCollector {
@@ -208,23 +170,7 @@ export class RoutedRequest implements WorkerRequest {
           `Cannot store the body of ${this.method} ${this.target}: ${error.message}`,
         );
         this.isCancelled = true;
-        this.#answerError("ERR_BODY_STORAGE");
-      },
-    });
-  }
-
-  #makeResponse(): BufferedResponse {
-    return new BufferedResponse({
-      exchange: this.#exchange,
-      budget: this.#context.budget,
-      directory: this.#context.bodyDirectory,
-      onRoom: () => this.#worker?.resume(),
-      onError: (error) => {
-        this.#context.errorLog.error(
-          `Cannot store the response to ${this.method} ${this.target}: ${error.message}`,
-        );
-        this.#worker?.cancel();
-        this.#cutOff();
+        this.#relay.answerError("ERR_BODY_STORAGE");
       },
     });
   }
@@ -242,7 +188,7 @@ export class RoutedRequest implements WorkerRequest {
       if (!(error instanceof HttpFault)) throw error;
       this.#context.errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
       this.#discardBody();
-      this.#answerError(error.code);
+      this.#relay.answerError(error.code);
       return;
     }
     this.submittedAt = performance.now();
@@ -252,12 +198,6 @@ export class RoutedRequest implements WorkerRequest {
   /** `Content-Length: 0` is told to the application, a missing length is not. */
   #announcedBytes(): number | null {
     return fieldValue(this.#exchange.head, "content-length") === undefined ? null : 0;
-  }
-
-  #answerError(code: ErrorCode): void {
-    const status = errorKinds[code].httpStatus ?? 500;
-    const { head, body } = errorPage(status, status === 503 ? retryAfter(RETRY_AFTER_MS) : "");
-    this.#exchange.respond(head, body, true);
   }
 
   /** The worker has given its response, or failed to. */
@@ -275,38 +215,4 @@ export class RoutedRequest implements WorkerRequest {
   #discardBody(): void {
     if (!this.#isWithWorker) this.#collector?.discard();
   }
-
-  #accessRecord(status: number): AccessRecord {
-    const { head, bodyBytes, startedAt } = this.#exchange;
-    return {
-      remoteAddress: this.#client.address,
-      method: head.method,
-      target: head.target,
-      path: head.path,
-      query: head.query,
-      protocol: head.protocol,
-      status,
-      bodyBytes,
-      durationMs: performance.now() - startedAt,
-      pid: this.#workerPid,
-      requestField: (lowerName) => fieldValue(head, lowerName),
-      responseField: (lowerName) => responseField(this.#fieldLines, lowerName),
-      environ: (name) => environValue(this.environ, name),
-    };
-  }
-}
-
-/** Last value of a response field, or undefined. */
-function responseField(fieldLines: Buffer | null, lowerName: string): string | undefined {
-  const lines = (fieldLines?.toString("latin1") ?? "").split("\r\n");
-  const line = lines.findLast((text) => text.slice(0, text.indexOf(":")).toLowerCase() === lowerName);
-  return line?.slice(lowerName.length + 1).trim();
-}
-
-function environValue(environ: string, name: string): string | undefined {
-  const parts = environ.split("\0");
-  for (let index = 0; index + 1 < parts.length; index += 2) {
-    if (parts[index] === name) return parts[index + 1];
-  }
-  return undefined;
 }

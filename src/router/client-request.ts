@@ -1,0 +1,19 @@
+/** What the client's side of a connection tells the request that it serves. */
+export interface ClientRequest {
+  /** Bytes of the request body that are in memory. */
+  readonly memoryBytes: number;
+  /** The head is there: gets ready for the body, or refuses it. */
+  begin(): void;
+  /** A piece of the body has come. */
+  addBody(bytes: Buffer): void;
+  /** The request is complete. */
+  complete(): void;
+  /** The client has sent everything and closed its side; is it still there to read? */
+  onClientDone(): void;
+  /** The client has taken everything that was written. */
+  onDrain(): void;
+  /** The client is gone. */
+  cancel(): void;
+  /** All is over: the access line is written. `status`: what was answered instead of a response. */
+  finish(status?: number): void;
+}

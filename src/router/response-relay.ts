@@ -1,0 +1,179 @@
+import type { FilePart, WorkerMessage } from "../channel/messages.ts";
+import { errorKinds, type ErrorCode } from "../errors.ts";
+import { errorPage, retryAfter } from "../http/error-page.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { fieldValue } from "../http/request-head.ts";
+import type { AccessRecord } from "../log/access-format.ts";
+import { openBodyFile, type BodyFile } from "./body-file.ts";
+import { BufferedResponse } from "./buffered-response.ts";
+import type { Client } from "./client.ts";
+import type { RequestFailure } from "./dispatcher.ts";
+import type { RouterContext } from "./router-context.ts";
+
+type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
+
+/** When a client that found the queue full may come again. */
+const RETRY_AFTER_MS = 5000;
+
+const failureCodes: Readonly<Record<RequestFailure, ErrorCode>> = {
+  raised: "ERR_APPLICATION_RAISED",
+  "worker-died": "ERR_WORKER_DIED",
+  "worker-timeout": "ERR_WORKER_TIMEOUT",
+  overloaded: "ERR_OVERLOADED",
+};
+
+/** The request whose response is relayed. */
+export interface RelayedRequest {
+  /** The worker may go on after `isFull`. */
+  onRoom(): void;
+  /** The response was given up because it could not be stored. */
+  onGivenUp(): void;
+  /** An entry of the environ, for the access line. */
+  environValue(name: string): string | undefined;
+}
+
+export interface ResponseRelayOptions {
+  readonly context: RouterContext;
+  readonly client: Client;
+  readonly exchange: Exchange;
+  readonly request: RelayedRequest;
+}
+
+/** The way back of a request: from what its worker says to its client, and to the access log. */
+export class ResponseRelay {
+  /** Pid of the worker that answers, or of the router. */
+  workerPid = process.pid;
+  readonly #options: ResponseRelayOptions;
+  /** Made when a response does not come whole. */
+  #response: BufferedResponse | null = null;
+  #fieldLines: Buffer | null = null;
+
+  constructor(options: ResponseRelayOptions) {
+    this.#options = options;
+  }
+
+  /** The worker must wait: neither memory nor disk has room. */
+  get isFull(): boolean {
+    return this.#response?.isFull === true;
+  }
+
+  /** More of the response than its head has begun to come. */
+  get isStreaming(): boolean {
+    return this.#response !== null;
+  }
+
+  respond(message: ResponseMessage): void {
+    const { context, exchange } = this.#options;
+    if (context.needsResponseFields) this.#fieldLines = message.fieldLines;
+    const { isEnd } = message.after;
+    exchange.respond(message, message.body, isEnd);
+    if (!isEnd) this.#response = this.#makeResponse();
+  }
+
+  write(bytes: Buffer): void {
+    this.#response?.write(bytes);
+  }
+
+  end(): void {
+    this.#response?.end();
+  }
+
+  /** The rest of the body is in a file. False: it cannot be taken from there, and the worker has to send it. */
+  async takeFile(part: FilePart): Promise<boolean> {
+    const response = this.#response;
+    if (response === null) return false;
+    let file: BodyFile;
+    try {
+      file = await openBodyFile(part.path);
+    } catch {
+      return false;
+    }
+    if (response.feedFrom(file, part.start, part.bytes)) return true;
+    await file.dispose();
+    return false;
+  }
+
+  /** The client has taken everything that was written. */
+  onDrain(): void {
+    this.#response?.onDrain();
+  }
+
+  /** There is no response, or no end of it. */
+  fail(failure: RequestFailure): void {
+    if (this.#options.exchange.isAnswered) this.#cutOff();
+    else this.answerError(failureCodes[failure]);
+  }
+
+  answerError(code: ErrorCode): void {
+    const status = errorKinds[code].httpStatus ?? 500;
+    const { head, body } = errorPage(status, status === 503 ? retryAfter(RETRY_AFTER_MS) : "");
+    this.#options.exchange.respond(head, body, true);
+  }
+
+  /** The client is gone: what is stored is thrown away. */
+  close(): void {
+    this.#response?.close();
+  }
+
+  /** Everything is sent, or given up: the access line is written. `status`: what was answered instead. */
+  finish(status = this.#options.exchange.status): void {
+    const { context, exchange } = this.#options;
+    const { lengthMismatch, head } = exchange;
+    if (lengthMismatch !== null) {
+      const what = lengthMismatch === "short" ? "fewer bytes than" : "more bytes than";
+      context.errorLog.warning(
+        `${head.method} ${head.target}: the application sent ${what} its Content-Length`,
+      );
+    }
+    context.accessLog?.write(this.#accessRecord(status));
+  }
+
+  /** The response cannot be completed, and the client must be able to tell. */
+  #cutOff(): void {
+    this.#response?.close();
+    this.#options.exchange.abort();
+  }
+
+  #makeResponse(): BufferedResponse {
+    const { context, exchange, request } = this.#options;
+    return new BufferedResponse({
+      exchange,
+      budget: context.budget,
+      directory: context.bodyDirectory,
+      onRoom: () => request.onRoom(),
+      onError: (error) => {
+        const { method, target } = exchange.head;
+        context.errorLog.error(`Cannot store the response to ${method} ${target}: ${error.message}`);
+        request.onGivenUp();
+        this.#cutOff();
+      },
+    });
+  }
+
+  #accessRecord(status: number): AccessRecord {
+    const { client, exchange, request } = this.#options;
+    const { head, bodyBytes, startedAt } = exchange;
+    return {
+      remoteAddress: client.address,
+      method: head.method,
+      target: head.target,
+      path: head.path,
+      query: head.query,
+      protocol: head.protocol,
+      status,
+      bodyBytes,
+      durationMs: performance.now() - startedAt,
+      pid: this.workerPid,
+      requestField: (lowerName) => fieldValue(head, lowerName),
+      responseField: (lowerName) => responseField(this.#fieldLines, lowerName),
+      environ: (name) => request.environValue(name),
+    };
+  }
+}
+
+/** Last value of a response field, or undefined. */
+function responseField(fieldLines: Buffer | null, lowerName: string): string | undefined {
+  const lines = (fieldLines?.toString("latin1") ?? "").split("\r\n");
+  const line = lines.findLast((text) => text.slice(0, text.indexOf(":")).toLowerCase() === lowerName);
+  return line?.slice(lowerName.length + 1).trim();
+}
