@@ -1,10 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { auditAccessLog } from "./access-log.ts";
 import type { ExitGuard } from "./exit-guard.ts";
+import { freePort } from "./free-port.ts";
 import { memoryMebibytes } from "./memory.ts";
 import type { Generator, LoadResult } from "./load.ts";
 import type { Sample } from "./sample.ts";
@@ -91,15 +90,6 @@ export async function measure(options: MeasureOptions): Promise<Sample> {
     release();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function sum(values: readonly number[]): number {

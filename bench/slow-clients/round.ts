@@ -1,0 +1,166 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { runChild } from "../http/child.ts";
+import type { ExitGuard } from "../http/exit-guard.ts";
+import { freePort } from "../http/free-port.ts";
+import { ServerProcess } from "../http/server-process.ts";
+import { percentile } from "../http/statistics.ts";
+import { Crowd } from "./crowd.ts";
+import type { NormalClientOptions } from "./normal-client.ts";
+import { RouterProcess, type OpenDescriptors } from "./router-process.ts";
+import type { SlowKind } from "./slow-client.ts";
+
+export interface RoundOptions {
+  readonly root: string;
+  readonly counts: Readonly<Record<SlowKind, number>>;
+  /** Of each of the measurements: alone, beside the crowd twice, alone again. */
+  readonly seconds: number;
+  readonly pauseMs: number;
+  readonly guard: ExitGuard;
+}
+
+/** `kept`: a normal client on one connection; `new`: one that connects for each request. */
+export type Mode = "kept" | "new";
+
+export interface Latencies {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export interface ModeSample {
+  /** Before the crowd came and after it had gone, together. */
+  readonly alone: Latencies;
+  readonly beside: Latencies;
+}
+
+export interface RoundSample {
+  readonly modes: Readonly<Record<Mode, ModeSample>>;
+  /** The longest wait while the crowd came: its readers' answers were in the same queue. */
+  readonly arrivingMaxMs: number;
+  readonly underWayAfterMs: number;
+  readonly memoryBeforeMebibytes: number;
+  readonly memoryPeakMebibytes: number;
+  readonly openBefore: OpenDescriptors;
+  readonly openBeside: OpenDescriptors;
+  readonly openAfter: OpenDescriptors;
+  readonly ends: Readonly<Record<SlowKind, number>>;
+}
+
+export const MODES: readonly Mode[] = ["kept", "new"];
+const WARM_UP_SECONDS = 3;
+const LEAVE_DEADLINE_MS = 15_000;
+const GRACE_MS = 15_000;
+const POLL_MS = 50;
+
+/** One server: a normal client alone, beside the crowd, and alone again. */
+export async function measureRound(options: RoundOptions): Promise<RoundSample> {
+  const { counts, seconds, guard } = options;
+  const folder = mkdtempSync(join(tmpdir(), "tunicorn-bench-"));
+  const release = guard.add(() => rmSync(folder, { recursive: true, force: true }));
+  try {
+    const port = await freePort();
+    const server = await startServer(options, port, folder);
+    const run = (mode: Mode, runSeconds: number): Promise<number[]> =>
+      runNormalClient(options, {
+        port,
+        seconds: runSeconds,
+        pauseMs: options.pauseMs,
+        isKept: mode === "kept",
+      });
+    const runAll = async (): Promise<Record<Mode, number[]>> => ({
+      kept: await run("kept", seconds),
+      new: await run("new", seconds),
+    });
+
+    await run("kept", WARM_UP_SECONDS);
+    await run("new", WARM_UP_SECONDS);
+    const router = new RouterProcess(server.pid);
+    const openBefore = router.open;
+    const memoryBeforeMebibytes = router.memoryMebibytes;
+    const aloneBefore = await runAll();
+    const crowd = new Crowd({ port, counts }, guard);
+    const [underWay, arriving] = await Promise.all([crowd.underWay(), run("kept", seconds)]);
+    const besideFirst = await runAll();
+    const besideSecond = await runAll();
+    const openBeside = router.open;
+    const left = await crowd.leave();
+    const openAfter = await untilOnly(openBefore, router);
+    const aloneAfter = await runAll();
+    const memoryPeakMebibytes = router.peakMemoryMebibytes;
+    server.throwIfEnded();
+    const leftovers = await server.stop();
+    if (leftovers > 0) throw new Error(`${leftovers} processes of the server had to be killed`);
+
+    const modes = MODES.map((mode) => [
+      mode,
+      {
+        alone: latenciesOf([...aloneBefore[mode], ...aloneAfter[mode]]),
+        beside: latenciesOf([...besideFirst[mode], ...besideSecond[mode]]),
+      },
+    ]);
+    return {
+      modes: Object.fromEntries(modes) as Record<Mode, ModeSample>,
+      arrivingMaxMs: Math.max(...arriving),
+      underWayAfterMs: underWay.afterMs,
+      memoryBeforeMebibytes,
+      memoryPeakMebibytes,
+      openBefore,
+      openBeside,
+      openAfter,
+      ends: left.ends,
+    };
+  } finally {
+    release();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function startServer({ root, guard }: RoundOptions, port: number, folder: string): Promise<ServerProcess> {
+  return ServerProcess.start({
+    command: [
+      process.execPath,
+      join(root, "bin/tunicorn.js"),
+      ...["-w", "1", "-b", `127.0.0.1:${port}`, "--access-logfile", join(folder, "access.log")],
+      "slow_clients:app",
+    ],
+    cwd: join(root, "bench/apps"),
+    logFile: join(folder, "error.log"),
+    port,
+    work: {
+      name: "slow-clients",
+      title: "",
+      apps: {},
+      path: "/",
+      answer: { contentType: "text/plain", body: "Hello, World!" },
+    },
+    guard,
+  });
+}
+
+async function runNormalClient({ guard }: RoundOptions, options: NormalClientOptions): Promise<number[]> {
+  const program = join(import.meta.dirname, "normal-client.ts");
+  const command = [process.execPath, "--import", "tsx", program, JSON.stringify(options)];
+  const deadlineMs = options.seconds * 1000 + GRACE_MS;
+  return JSON.parse(await runChild({ command, deadlineMs, guard, cwd: import.meta.dirname })) as number[];
+}
+
+/** What is open once it is what it was, or at the end of the time for it. */
+async function untilOnly(before: OpenDescriptors, router: RouterProcess): Promise<OpenDescriptors> {
+  const end = performance.now() + LEAVE_DEADLINE_MS;
+  for (;;) {
+    const now = router.open;
+    if (isSame(now, before) || performance.now() > end) return now;
+    await sleep(POLL_MS);
+  }
+}
+
+export function isSame(left: OpenDescriptors, right: OpenDescriptors): boolean {
+  return left.sockets === right.sockets && left.files === right.files && left.others === right.others;
+}
+
+function latenciesOf(values: readonly number[]): Latencies {
+  return { p50Ms: percentile(values, 0.5), p99Ms: percentile(values, 0.99), maxMs: Math.max(...values) };
+}
