@@ -15,7 +15,8 @@ export function settingsPage(): string {
 # Settings
 
 Every setting may stand in the configuration file under its name. Sources, the weakest first: defaults and environment variables,
-the configuration file, \`GUNICORN_CMD_ARGS\`, the command line. Settings that Gunicorn does not have are marked **own**.
+the configuration file, \`GUNICORN_CMD_ARGS\`, the command line. Long flags may be abbreviated as long as it is clear which is meant.
+An unknown name in the configuration file that looks like a slip gives a warning with the name that was probably meant. Settings that Gunicorn does not have are marked **own**.
 
 ${parts.join("\n")}
 ## Hooks
@@ -25,7 +26,8 @@ their name speaks of it, and get Gunicorn's \`server\` and \`worker\` objects.
 
 ## Not yet
 
-Known by name; using one gives a warning: ${settingsNotYet.map((name) => `\`${name}\``).join(", ")}.
+Known by name and flag. Using one gives a warning; one that asks for TLS (\`certfile\`, \`keyfile\`, \`ca_certs\`, \`ssl_context\`) ends the
+start, since plain HTTP in its place would be worse: ${settingsNotYet.map((name) => `\`${name}\``).join(", ")}.
 `;
 }
 

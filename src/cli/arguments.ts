@@ -3,6 +3,9 @@ import { TunicornError } from "../errors.ts";
 import type { Layer } from "../config/layers.ts";
 import { allSettings, type SettingName } from "../config/settings/all.ts";
 import { sections } from "../config/setting.ts";
+import { settingsNotYet } from "../config/settings/not-yet.ts";
+import { flagsNotYet, type SettingNotYet } from "../config/settings/not-yet-flags.ts";
+import { expandAbbreviations, type Flag } from "./abbreviations.ts";
 
 /** What a command line says. */
 export interface ParsedArguments {
@@ -29,18 +32,24 @@ Settings come from, the weakest first: defaults and environment, gunicorn.conf.p
 GUNICORN_CMD_ARGS, this command line. --print-config shows their names for the file, and what holds.
 `;
 
-/** Parses arguments by the settings records. Of two flags for one setting the later counts. Throws ERR_USAGE. */
+/**
+ * Parses arguments by the settings records. Long flags may be abbreviated. Of two flags for one setting the later
+ * counts. Throws ERR_USAGE.
+ */
 export function parseArguments(argv: readonly string[], source: string): ParsedArguments {
   const values = new Map<SettingName, unknown>();
+  const notYet = new Map<string, unknown>();
   const command = makeCommand();
   for (const record of allSettings) {
-    for (const option of makeOptions(record)) {
-      command.addOption(option);
-      command.on(`option:${option.name()}`, (value: string | null) => note(values, record, value));
-    }
+    const isRepeatable = "isRepeatable" in record && record.isRepeatable;
+    addOptions(command, makeOptions(record), (value) => note(values, record.name, value, isRepeatable));
+  }
+  for (const [name, record] of recordsNotYet) {
+    const isRepeatable = Array.isArray(record.defaultValue);
+    addOptions(command, makeOptionsNotYet(record), (value) => note(notYet, name, value, isRepeatable));
   }
   try {
-    command.parse([...argv], { from: "user" });
+    command.parse(expandAbbreviations(argv, knownFlags), { from: "user" });
   } catch (error) {
     throw usageError(error, source);
   }
@@ -52,7 +61,7 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   }
   const options: Record<string, unknown> = command.opts();
   return {
-    layer: { source, values },
+    layer: { source, values, notYet },
     application: application ?? null,
     wantsVersion: options["version"] === true,
     wantsHelp: options["help"] === true,
@@ -60,14 +69,49 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   };
 }
 
-/** A flag was given: a switch means true, a repeatable one adds up. */
-function note(values: Map<SettingName, unknown>, record: SettingRecord, value: string | null): void {
-  const before = values.get(record.name);
-  if ("isRepeatable" in record && record.isRepeatable) {
-    values.set(record.name, [...(Array.isArray(before) ? before : []), value]);
-  } else {
-    values.set(record.name, value ?? true);
+/** Settings without an effect so far, whose flags are known all the same. */
+const recordsNotYet: ReadonlyMap<string, SettingNotYet> = new Map(
+  Object.entries(flagsNotYet).filter(([name]) => settingsNotYet.includes(name)),
+);
+
+/** Every flag, for writing out abbreviations. */
+const knownFlags: ReadonlyMap<string, Flag> = new Map([
+  ...["--help", "-h", "--version", "-v"].map((flag) => flagOf(flag, flag.replace(/^-+(.).*/, "$1"), false)),
+  ...allSettings.flatMap((record) => {
+    const needsValue = record.metavar !== null && !record.metavar.startsWith("[");
+    const isOwn = "isOwn" in record && record.isOwn;
+    return record.flags.map((flag) => flagOf(flag, record.name, needsValue, isOwn));
+  }),
+  ...[...recordsNotYet].flatMap(([name, { flags, isSwitch }]) =>
+    flags.map((flag) => flagOf(flag, name, !isSwitch)),
+  ),
+]);
+
+function flagOf(flag: string, setting: string, needsValue: boolean, isOwn = false): [string, Flag] {
+  return [flag, { setting, needsValue, isOwn }];
+}
+
+function addOptions(
+  command: Command,
+  options: readonly Option[],
+  onGiven: (value: string | null) => void,
+): void {
+  for (const option of options) {
+    command.addOption(option);
+    command.on(`option:${option.name()}`, onGiven);
   }
+}
+
+/** A flag was given: a switch means true, a repeatable one adds up. */
+function note<Name>(
+  values: Map<Name, unknown>,
+  name: Name,
+  value: string | null,
+  isRepeatable: boolean,
+): void {
+  const before = values.get(name);
+  if (isRepeatable) values.set(name, [...(Array.isArray(before) ? before : []), value]);
+  else values.set(name, value ?? true);
 }
 
 /** The text of `--help`, grouped by the sections of the settings. */
@@ -117,6 +161,15 @@ function makeOptions(record: SettingRecord): Option[] {
   });
 }
 
+function makeOptionsNotYet({ flags, isSwitch }: SettingNotYet): Option[] {
+  const short = flags.find((flag) => !flag.startsWith("--"));
+  const long = flags.filter((flag) => flag.startsWith("--"));
+  return long.map((flag, index) => {
+    const names = index === 0 && short !== undefined ? `${short}, ${flag}` : flag;
+    return new Option(valued(names, isSwitch ? null : "VALUE")).hideHelp();
+  });
+}
+
 function valued(names: string, metavar: string | null): string {
   if (metavar === null) return names;
   return metavar.startsWith("[") ? `${names} ${metavar}` : `${names} <${metavar}>`;
@@ -136,7 +189,7 @@ function shownDefault(record: SettingRecord): string {
 }
 
 function usageError(error: unknown, source: string): unknown {
-  if (!(error instanceof CommanderError)) return error;
+  if (!(error instanceof CommanderError) && !(error instanceof TunicornError)) return error;
   const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
   const where = source === "the command line" ? "" : ` (in ${source})`;
   return new TunicornError("ERR_USAGE", `${message.charAt(0).toUpperCase()}${message.slice(1)}${where}`, {

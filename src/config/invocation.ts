@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { TunicornError } from "../errors.ts";
+import { warningNotYet } from "./not-there-yet.ts";
 import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
 import { allSettings, type SettingName, type Settings } from "./settings/all.ts";
 import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
@@ -44,10 +45,27 @@ export function findConfigFile(invocation: Invocation): string | null {
   return named.startsWith("python:") ? named : resolve(invocation.workingFolder, named.replace(/^file:/, ""));
 }
 
-/** Names that a configuration file may use: settings with an effect, and those that have none yet. */
+/** Shorter ones, such as env, are likely to be variables of the file's own. */
+const FLAG_NAME_LENGTH = 6;
+
+/** Names of flags that are not those of their settings, as a configuration file would write them: access_logfile. */
+const flagNames: ReadonlyMap<string, SettingName> = new Map(
+  allSettings.flatMap(({ name, flags }) => {
+    const written = flags.map((flag) => flag.replace(/^-+/, "").replaceAll("-", "_"));
+    return written
+      .filter((each) => each !== name && each.length >= FLAG_NAME_LENGTH)
+      .map((each) => [each, name]);
+  }),
+);
+
+/**
+ * Names in a configuration file that the arbiter wants to hear of: settings with an effect, those that have none yet,
+ * and flags, which are no names of settings but mean one.
+ */
 export const configurableNames: readonly string[] = [
   ...allSettings.map((record) => record.name),
   ...settingsNotYet,
+  ...flagNames.keys(),
 ];
 
 const settingNames: ReadonlySet<string> = new Set(allSettings.map((record) => record.name));
@@ -71,6 +89,7 @@ export function mergeSettings(invocation: Invocation, file: ConfigFileReport | n
   const warnings: string[] = [];
   if (file !== null) layers.push(fileLayer(file, warnings));
   layers.push(invocation.environmentArguments, invocation.commandLine);
+  warnings.push(...layers.flatMap((layer) => warningsNotYet(layer)));
   if (invocation.application !== null) {
     layers.push({ source: "the command line", values: new Map([["wsgi_app", invocation.application]]) });
   }
@@ -95,9 +114,13 @@ function withAbsoluteFolders(layer: Layer, workingFolder: string): Layer {
 
 function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
   const values = new Map<SettingName, unknown>();
+  const notYet = new Map<string, unknown>();
   for (const [name, value] of Object.entries(file.values)) {
-    if (!isSettingName(name)) {
-      warnings.push(`${file.location}: the setting ${name} has no effect yet`);
+    const meant = flagNames.get(name);
+    if (meant !== undefined) {
+      warnings.push(slipText(file.location, name, meant));
+    } else if (!isSettingName(name)) {
+      notYet.set(name, value);
     } else if (earlyNames.has(name)) {
       warnings.push(`${file.location}: ${name} has an effect only on the command line`);
     } else {
@@ -105,9 +128,18 @@ function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
     }
   }
   for (const [name, nearest] of Object.entries(file.slips)) {
-    warnings.push(`${file.location}: there is no setting ${name}. Did you mean ${nearest}?`);
+    warnings.push(slipText(file.location, name, flagNames.get(nearest) ?? nearest));
   }
-  return { source: file.location, values };
+  return { source: file.location, values, notYet };
+}
+
+function slipText(location: string, name: string, meant: string): string {
+  return `${location}: there is no setting ${name}. Did you mean ${meant}?`;
+}
+
+function warningsNotYet({ source, notYet = new Map() }: Layer): readonly string[] {
+  const lines = [...notYet].map(([name, value]) => warningNotYet(name, value, source));
+  return lines.filter((line) => line !== null);
 }
 
 const SYNC_NAMES: ReadonlySet<string> = new Set(["sync", "gunicorn.workers.sync.SyncWorker"]);

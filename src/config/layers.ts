@@ -7,6 +7,8 @@ export interface Layer {
   /** Who said it, for messages: "the command line", "gunicorn.conf.py". */
   readonly source: string;
   readonly values: ReadonlyMap<SettingName, unknown>;
+  /** Settings of Gunicorn that have no effect yet. */
+  readonly notYet?: ReadonlyMap<string, unknown>;
 }
 
 /** The environment variables that stand in for defaults, each as a source of its own. */

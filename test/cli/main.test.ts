@@ -67,6 +67,25 @@ const refused: readonly RefusedCase[] = [
     status: 2,
     says: [/^tunicorn: .*--workers/],
   },
+  {
+    what: "an abbreviation of more than one flag",
+    args: ["--worker", "4", "echo:app"],
+    status: 2,
+    says: [/^tunicorn: --worker .*--workers, --worker-class/],
+  },
+  {
+    what: "an abbreviation of more than one flag in GUNICORN_CMD_ARGS",
+    args: ["echo:app"],
+    env: { GUNICORN_CMD_ARGS: "--lo x" },
+    status: 2,
+    says: [/--lo .*--log-file.*GUNICORN_CMD_ARGS/],
+  },
+  {
+    what: "a certificate, as long as there is no TLS",
+    args: ["--certfile", "server.pem", "echo:application"],
+    status: 1,
+    says: [/^tunicorn: the command line: certfile asks for TLS/, /proxy/],
+  },
   { what: "two applications", args: ["echo:app", "slow:app"], status: 2, says: [/^tunicorn: /] },
   {
     what: "an unknown flag in GUNICORN_CMD_ARGS",
@@ -147,6 +166,34 @@ test("tunicorn takes flags and the application from GUNICORN_CMD_ARGS", async (t
   assert.match(stdout, /^proc_name +=\smy app$/m);
   assert.match(stdout, /^wsgi_app +=\secho:application$/m);
   assert.equal(status, 0);
+});
+
+test("tunicorn takes flags that are abbreviated, and a short one with =", async (t) => {
+  const { status, stdout } = await runCommand(t, {
+    args: ["--print", "-w=3", "--time", "7", "--access-logfi=-", "echo:application"],
+    cwd: fixtureApps,
+  });
+  assert.match(stdout, /^workers +=\s3$/m);
+  assert.match(stdout, /^timeout +=\s7$/m);
+  assert.match(stdout, /^accesslog +=\s-$/m);
+  assert.equal(status, 0);
+});
+
+test("tunicorn warns of flags that have no effect yet, and of names that only look like settings", async (t) => {
+  const folder = await temporaryFolder(t, {
+    "app.py": "def app(environ, start_response): pass\n",
+    "gunicorn.conf.py": 'access_logfile = "-"\nwrokers = 2\nkeyfile = None\ndirty_apps = ["a:B"]\n',
+  });
+  const args = ["--check-config", "--http-protocols", "h2,h1", "app:app"];
+  const { status, stderr } = await runCommand(t, { args, cwd: folder });
+  assert.equal(status, 0, stderr);
+  const warnings = stderr.split("\n").map((line) => line.replace(/^.*\[WARNING\] (\S*\/)?/, ""));
+  assert.deepEqual(warnings.toSorted(), [
+    "gunicorn.conf.py: the setting dirty_apps has no effect yet: dirty arbiters are not there yet",
+    "gunicorn.conf.py: there is no setting access_logfile. Did you mean accesslog?",
+    "gunicorn.conf.py: there is no setting wrokers. Did you mean workers?",
+    "the command line: the setting http_protocols has no effect yet: HTTP/2 is not there yet, clients get HTTP/1.1",
+  ]);
 });
 
 test("tunicorn --check-config is silent when all is well", async (t) => {

@@ -114,7 +114,7 @@ test("mergeSettings() has no warnings about a file that says what has an effect"
 
 test("mergeSettings() warns of what the file says in vain, and goes on", () => {
   const inFile = file(
-    { workers: 2, statsd_host: "localhost:8125", config: "other.py", python: "/usr/bin/python3" },
+    { workers: 2, dirty_workers: 2, config: "other.py", python: "/usr/bin/python3" },
     { worker: "workers" },
   );
   const { settings, warnings } = mergeSettings(called({ commandLine: { python: "/opt/python" } }), inFile);
@@ -122,7 +122,7 @@ test("mergeSettings() warns of what the file says in vain, and goes on", () => {
   assert.equal(settings.python, "/opt/python");
   assert.equal(warnings.length, 4);
   for (const said of [
-    /gunicorn\.conf\.py.*statsd_host has no effect yet/,
+    /gunicorn\.conf\.py.*dirty_workers has no effect yet/,
     /config has an effect only on the command line/,
     /python has an effect only on the command line/,
     /no setting worker\. Did you mean workers\?/,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 
 import { sections } from "../../src/config/setting.ts";
 import { allSettings } from "../../src/config/settings/all.ts";
@@ -7,13 +8,14 @@ import { hookNames } from "../../src/config/settings/hooks.ts";
 import { settingsNotYet } from "../../src/config/settings/not-yet.ts";
 import { settingsText } from "../../src/config/settings-text.ts";
 import { resolveSettings } from "../../src/config/layers.ts";
-import { gunicornHooks, gunicornSettings } from "./gunicorn-settings.ts";
-
-/** Flags that stand beside Gunicorn's own for one setting. */
-const FURTHER_FLAGS: Readonly<Record<string, readonly string[]>> = {
-  // Gunicorn's flag has an underscore where every other one has a hyphen.
-  limit_request_field_size: ["--limit-request-field-size"],
-};
+import { flagsNotYet } from "../../src/config/settings/not-yet-flags.ts";
+import { differences } from "./gunicorn-differences.ts";
+import {
+  gunicornHooks,
+  type GunicornSetting,
+  gunicornSettings,
+  gunicornVersion,
+} from "./gunicorn-settings.ts";
 
 const LONGEST_LINE = 115;
 
@@ -83,23 +85,53 @@ test("The settings stand in the order of the sections, as --help shows them", ()
   );
 });
 
-for (const { name, flags, defaultValue, isRepeatable: mayRepeat } of gunicornSettings) {
+/** Gunicorn's default, or ours where it deliberately is another; a list may be a text with commas there. */
+function expectedDefault({ name, defaultValue }: GunicornSetting, ours: unknown): unknown {
+  const difference = differences[name];
+  if (difference !== undefined && "defaultValue" in difference) return difference.defaultValue;
+  return Array.isArray(ours) && typeof defaultValue === "string" ? defaultValue.split(",") : defaultValue;
+}
+
+test("The settings are compared with those of a Gunicorn that is installed", () => {
+  assert.match(gunicornVersion, /^\d+\.\d+/);
+  assert.ok(gunicornSettings.length >= 99 && gunicornHooks.length >= 20);
+});
+
+for (const gunicorns of gunicornSettings) {
+  const { name, flags, isSwitch } = gunicorns;
+  const further = differences[name]?.furtherFlags ?? [];
   const record = allSettings.find((each) => each.name === name);
   if (record === undefined) {
-    test(`Gunicorn's setting ${name} is known by name and has no effect yet`, () => {
+    test(`Gunicorn's setting ${name} is known by its name, flags and default, and has no effect yet`, () => {
       assert.ok(settingsNotYet.includes(name));
+      const known = flagsNotYet[name];
+      assert.ok(known !== undefined);
+      assert.deepEqual(known.flags.toSorted(), flags.toSorted());
+      assert.deepEqual(known.defaultValue, expectedDefault(gunicorns, known.defaultValue));
+      assert.ok(flags.length === 0 || known.isSwitch === isSwitch);
     });
     continue;
   }
   test(`Gunicorn's setting ${name} has Gunicorn's flags and default`, () => {
-    const further = FURTHER_FLAGS[name] ?? [];
-    assert.deepEqual(record.flags.filter((flag) => !further.includes(flag)).toSorted(), flags.toSorted());
-    assert.deepEqual(record.defaultValue, defaultValue);
-    assert.equal(isRepeatable(record), mayRepeat);
+    assert.deepEqual(record.flags.toSorted(), [...flags, ...further].toSorted());
+    assert.deepEqual(record.defaultValue, expectedDefault(gunicorns, record.defaultValue));
+    assert.equal(isRepeatable(record), gunicorns.isRepeatable);
+    assert.ok(flags.length === 0 || (record.metavar === null) === isSwitch, "a switch takes no value");
     assert.equal(isOwn(record), false);
     assert.ok(!settingsNotYet.includes(name), "it has an effect");
   });
 }
+
+test("Every deliberate difference is one, and has its reason", () => {
+  for (const [name, { furtherFlags = [], reason, ...difference }] of Object.entries(differences)) {
+    const gunicorns = gunicornSettings.find((each) => each.name === name);
+    assert.ok(gunicorns !== undefined, `Gunicorn has no setting ${name}`);
+    const isDifferent =
+      "defaultValue" in difference && !isDeepStrictEqual(difference.defaultValue, gunicorns.defaultValue);
+    assert.ok(isDifferent || furtherFlags.length > 0, `${name} does not differ`);
+    assert.match(reason, /^[A-Z].{10,}/);
+  }
+});
 
 test("What Gunicorn does not have is marked as tunicorn's own, and uses none of Gunicorn's flags", () => {
   const names = new Set(gunicornSettings.map(({ name }) => name));

@@ -1,0 +1,38 @@
+import { TunicornError } from "../errors.ts";
+import { flagsNotYet } from "./settings/not-yet-flags.ts";
+
+/** Who says these wants TLS: a server that spoke plain HTTP in its place would give away what it was to protect. */
+const tlsNames: ReadonlySet<string> = new Set(["certfile", "keyfile", "ca_certs", "ssl_context"]);
+
+/** What is not there as a whole, by the beginning of the names. */
+const parts: readonly (readonly [RegExp, string])[] = [
+  [/^(cert_reqs|ciphers|ssl_version|suppress_ragged_eofs|do_handshake_on_connect)$/, "TLS is not there yet"],
+  [/^http_protocols$|^http2_/, "HTTP/2 is not there yet, clients get HTTP/1.1"],
+  [/dirty_/, "dirty arbiters are not there yet"],
+  [/^control_/, "there is no control socket yet"],
+];
+
+/**
+ * The line for the log about a setting of Gunicorn that has no effect yet, or null when nothing is lost by that.
+ * Throws ERR_NOT_YET where serving without it would be wrong.
+ */
+export function warningNotYet(name: string, value: unknown, source: string): string | null {
+  if (isWithoutMeaning(name, value)) return null;
+  if (tlsNames.has(name)) {
+    throw new TunicornError("ERR_NOT_YET", `${source}: ${name} asks for TLS, which is not there yet`, {
+      hint: "Let a proxy in front do TLS, and take the setting away",
+    });
+  }
+  const reason = parts.find(([pattern]) => pattern.test(name))?.[1];
+  return `${source}: the setting ${name} has no effect yet${reason === undefined ? "" : `: ${reason}`}`;
+}
+
+/** Configuration files often name settings only to say their defaults. */
+function isWithoutMeaning(name: string, value: unknown): boolean {
+  return value === null || value === undefined || textOf(value) === textOf(flagsNotYet[name]?.defaultValue);
+}
+
+/** A command line says its numbers as text. */
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,79 @@
+/** How Gunicorn's settings that have no effect yet are written; names that have one by now are not looked up here. */
+export interface SettingNotYet {
+  readonly flags: readonly string[];
+  /** The flag is a switch. */
+  readonly isSwitch: boolean;
+  /** Saying this changes nothing. */
+  readonly defaultValue: unknown;
+}
+
+function valued(flags: string, defaultValue: unknown): SettingNotYet {
+  return { flags: flags.split(" ").filter(Boolean), isSwitch: false, defaultValue };
+}
+
+function toggle(flags: string, defaultValue = false): SettingNotYet {
+  return { flags: flags.split(" "), isSwitch: true, defaultValue };
+}
+
+export const flagsNotYet: Readonly<Record<string, SettingNotYet>> = {
+  threads: valued("--threads", 1),
+  asgi_loop: valued("--asgi-loop", "auto"),
+  asgi_lifespan: valued("--asgi-lifespan", "auto"),
+  asgi_disconnect_grace_period: valued("--asgi-disconnect-grace-period", 3),
+  websocket_max_message_size: valued("--websocket-max-message-size", 16_777_216),
+  http_parser: valued("--http-parser", "auto"),
+  reload: toggle("--reload"),
+  reload_engine: valued("--reload-engine", "auto"),
+  reload_extra_files: valued("--reload-extra-file", []),
+  spew: toggle("--spew"),
+  sendfile: toggle("--no-sendfile"),
+  reuse_port: toggle("--reuse-port"),
+  daemon: toggle("--daemon -D"),
+  user: valued("--user -u", null),
+  group: valued("--group -g", null),
+  umask: valued("--umask -m", 0),
+  initgroups: toggle("--initgroups"),
+  tmp_upload_dir: valued("", null),
+  paste: valued("--paste --paster", null),
+  raw_paste_global_conf: valued("--paste-global", []),
+  root_path: valued("--root-path", ""),
+  disable_redirect_access_to_syslog: toggle("--disable-redirect-access-to-syslog"),
+  capture_output: toggle("--capture-output"),
+  logger_class: valued("--logger-class", "gunicorn.glogging.Logger"),
+  logconfig: valued("--log-config", null),
+  logconfig_dict: valued("", {}),
+  logconfig_json: valued("--log-config-json", null),
+  syslog_addr: valued("--log-syslog-to", "udp://localhost:514"),
+  syslog: toggle("--log-syslog"),
+  syslog_prefix: valued("--log-syslog-prefix", null),
+  syslog_facility: valued("--log-syslog-facility", "user"),
+  enable_stdio_inheritance: toggle("--enable-stdio-inheritance -R"),
+  statsd_host: valued("--statsd-host", null),
+  dogstatsd_tags: valued("--dogstatsd-tags", ""),
+  statsd_prefix: valued("--statsd-prefix", ""),
+  enable_backlog_metric: toggle("--enable-backlog-metric"),
+  default_proc_name: valued("", "gunicorn"),
+  keyfile: valued("--keyfile", null),
+  certfile: valued("--certfile", null),
+  ssl_version: valued("--ssl-version", null),
+  cert_reqs: valued("--cert-reqs", 0),
+  ca_certs: valued("--ca-certs", null),
+  suppress_ragged_eofs: toggle("--suppress-ragged-eofs", true),
+  do_handshake_on_connect: toggle("--do-handshake-on-connect"),
+  ciphers: valued("--ciphers", null),
+  http_protocols: valued("--http-protocols", "h1"),
+  http2_cleartext: valued("--http2-cleartext", "off"),
+  http2_max_concurrent_streams: valued("--http2-max-concurrent-streams", 100),
+  http2_initial_window_size: valued("--http2-initial-window-size", 65_535),
+  http2_max_frame_size: valued("--http2-max-frame-size", 16_384),
+  http2_max_header_list_size: valued("--http2-max-header-list-size", 65_536),
+  dirty_apps: valued("--dirty-app", []),
+  dirty_workers: valued("--dirty-workers", 0),
+  dirty_timeout: valued("--dirty-timeout", 300),
+  dirty_threads: valued("--dirty-threads", 1),
+  dirty_graceful_timeout: valued("--dirty-graceful-timeout", 30),
+  control_socket: valued("--control-socket", null),
+  control_socket_mode: valued("--control-socket-mode", 0o600),
+  // There is none, so that this holds already.
+  control_socket_disable: toggle("--no-control-socket", true),
+};
