@@ -1,7 +1,7 @@
 /** Writes docs/settings.md from the settings records: `npm run docs`. A test compares the page with what this makes. */
 import { writeFileSync } from "node:fs";
 import { allSettings } from "../src/config/settings/all.ts";
-import { hookNames } from "../src/config/settings/hooks.ts";
+import { hookNames, hooksNotYet } from "../src/config/settings/hooks.ts";
 import { settingsNotYet } from "../src/config/settings/not-yet.ts";
 import { sections } from "../src/config/setting.ts";
 
@@ -21,14 +21,18 @@ An unknown name in the configuration file that looks like a slip gives a warning
 ${parts.join("\n")}
 ## Hooks
 
-Functions of the configuration file: ${hookNames.map((name) => `\`${name}\``).join(", ")}. They run in the mold, or in a worker where
-their name speaks of it, and get Gunicorn's \`server\` and \`worker\` objects.
+Functions of the configuration file that the server calls: ${listed(hookNames)}. [hooks.md](hooks.md) says when each is called, in which
+process, and with what.
 
 ## Not yet
 
 Known by name and flag. Using one gives a warning; one that asks for TLS (\`certfile\`, \`keyfile\`, \`ca_certs\`, \`ssl_context\`) ends the
-start, since plain HTTP in its place would be worse: ${settingsNotYet.map((name) => `\`${name}\``).join(", ")}.
+start, since plain HTTP in its place would be worse: ${listed(settingsNotYet)}; hooks: ${listed(hooksNotYet)}.
 `;
+}
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(", ");
 }
 
 function sectionText(section: string): string {

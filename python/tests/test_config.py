@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file, to_plain
+from tunicorn.config import Address, Config, ConfigError, ConfigFile, read_config_file, to_plain
 
 from tests.helpers.modules import importing_from, write_modules
 
 SETTINGS = ["bind", "workers", "worker_class", "timeout", "graceful_timeout", "raw_env", "wsgi_app"]
-HOOKS = ["on_starting", "pre_fork", "post_fork"]
+HOOKS = {
+    "on_starting": ["server"],
+    "pre_fork": ["server", "worker"],
+    "post_fork": ["server", "worker"],
+    "post_request": ["worker", "req", "environ", "resp"],
+}
 
 
 @pytest.fixture
@@ -314,8 +319,15 @@ def test_settings_and_hooks_are_attributes(cfg: Config) -> None:
 
 @pytest.mark.parametrize("name", ["wokers", "_private", "__wrapped__"])
 def test_an_unknown_attribute_is_named(cfg: Config, name: str) -> None:
-    with pytest.raises(AttributeError, match=f"tunicorn has no setting '{name}'"):
+    with pytest.raises(AttributeError, match=f"tunicorn's cfg has no attribute '{name}'"):
         getattr(cfg, name)
+
+
+def test_a_slip_and_what_cannot_be_done_are_answered_with_what_can(cfg: Config) -> None:
+    with pytest.raises(AttributeError, match="did you mean 'workers'\\?"):
+        _ = cfg.worker
+    with pytest.raises(AttributeError, match="set them in the configuration file"):
+        cfg.set("workers", 4)
 
 
 def test_a_hook_is_found_by_its_name(cfg: Config) -> None:
@@ -332,8 +344,26 @@ def test_without_raw_env_the_environment_is_empty(settings: dict[str, Any]) -> N
     assert Config(settings, {}).env == {}
 
 
-def test_the_addresses_are_a_list(cfg: Config) -> None:
-    assert cfg.address == ["a:1", "b:2"]
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [
+        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("tcp://Example.org:80", ("example.org", 80)),
+        ("[::1]:8000", ("::1", 8000)),
+        ("[::1]", ("::1", 8000)),
+        ("localhost", ("localhost", 8000)),
+        ("8080", ("0.0.0.0", 8080)),
+        (":8080", ("0.0.0.0", 8080)),
+        ("unix:/run/a.sock", "/run/a.sock"),
+        ("unix:///run/a.sock", "/run/a.sock"),
+        ("fd://3", 3),
+    ],
+)
+def test_the_addresses_have_gunicorns_form(bind: str, address: Address) -> None:
+    assert Config({"bind": [bind]}, {}).address == [address]
+
+
+def test_without_bind_there_is_no_address() -> None:
     assert Config({}, {}).address == []
 
 

@@ -15,7 +15,7 @@ from tunicorn import __version__
 from tests.conftest import StartMold, StartWorker
 from tests.helpers.deadlines import AT_ONCE_SECONDS
 from tests.helpers.modules import write_modules
-from tests.helpers.mold import HOOK_NAMES, MoldProcess
+from tests.helpers.mold import HOOK_PARAMETERS, MoldProcess
 from tests.helpers.router import END, READY, TAKES_MORE, RouterListener, body_of, response_of
 
 HELLO_APPLICATION = """
@@ -224,7 +224,7 @@ class TestHooks:
         )
         mold.send("hook", hook="when_ready")
         assert mold.expect("hook-done") == {"type": "hook-done", "hook": "when_ready", "error": None}
-        assert f"{os.getpid()} 1 ['127.0.0.1:8000']" in mold.stderr
+        assert f"{os.getpid()} 1 [('127.0.0.1', 8000)]" in mold.stderr
 
     def test_a_hook_that_raises_is_reported_with_its_traceback(self, mold: MoldProcess) -> None:
         self.configure(mold, "def on_starting(server):\n    raise RuntimeError('no vault')\n")
@@ -232,11 +232,50 @@ class TestHooks:
         error = mold.expect("hook-done")["error"]
         assert f'  File "{mold.folder}/gunicorn.conf.py", line 2, in on_starting' in error.splitlines()
         assert error.endswith("RuntimeError: no vault")
-        assert "[ERROR] The hook on_starting raised\n" in mold.stderr
+        # The arbiter tells of it, once.
+        assert "no vault" not in mold.stderr
+
+    def test_a_hook_that_calls_exit_does_not_end_the_mold(self, mold: MoldProcess) -> None:
+        self.configure(mold, "import sys\ndef on_starting(server):\n    sys.exit('not today')\n")
+        mold.send("hook", hook="on_starting")
+        assert mold.expect("hook-done")["error"].endswith("SystemExit: not today")
+        mold.send("hook", hook="on_exit")
+        assert mold.expect("hook-done")["error"] is None
+
+    def test_a_changed_number_of_workers_is_told_to_the_hook_and_the_server(self, mold: MoldProcess) -> None:
+        self.configure(
+            mold,
+            "def nworkers_changed(server, new_value, old_value):\n"
+            "    server.log.info('%s %s %s', new_value, old_value, server.num_workers)\n",
+        )
+        for wanted, before in [(1, None), (4, 1)]:
+            mold.send("workers", wanted=wanted, before=before)
+            assert mold.expect("hook-done") == {
+                "type": "hook-done",
+                "hook": "nworkers_changed",
+                "error": None,
+            }
+            assert f"{wanted} {before} {wanted}" in mold.stderr
+
+    def test_child_exit_sees_the_worker_that_was_reaped(self, mold: MoldProcess) -> None:
+        self.configure(
+            mold,
+            "def child_exit(server, worker):\n"
+            "    server.log.info('reaped %s %s', worker.pid, list(server.WORKERS))\n"
+            "    raise RuntimeError('no vault')\n",
+        )
+        pid = mold.fork(1)
+        mold.send("signal", worker=1, signal="SIGKILL")
+        mold.expect("worker-exited")
+        # The next order waits for the hook, so its lines are there by then.
+        mold.send("hook", hook="on_exit")
+        mold.expect("hook-done")
+        assert f"reaped {pid} []" in mold.stderr
+        assert "[ERROR] The hook child_exit raised\nTraceback" in mold.stderr
 
     def test_a_hook_that_is_not_there_is_done_at_once(self, mold: MoldProcess) -> None:
         mold.configure()
-        for hook in HOOK_NAMES:
+        for hook in HOOK_PARAMETERS:
             mold.send("hook", hook=hook)
             assert mold.expect("hook-done") == {"type": "hook-done", "hook": hook, "error": None}
 
@@ -250,13 +289,13 @@ class TestHooks:
         assert "9 [booting]" in mold.stderr
         router.accept().receive_hello()
 
-    def test_a_pre_fork_that_raises_is_logged_and_the_worker_forked(
-        self, mold: MoldProcess, router: RouterListener
-    ) -> None:
+    def test_a_pre_fork_that_raises_keeps_the_worker_from_being_forked(self, mold: MoldProcess) -> None:
         self.configure(mold, "def pre_fork(server, worker):\n    raise RuntimeError('no vault')\n")
-        mold.fork()
-        router.accept().receive_hello()
-        assert "[ERROR] The hook pre_fork raised\n" in mold.stderr
+        mold.send("fork", worker=1)
+        exited = mold.expect("worker-exited")
+        assert (exited["worker"], exited["pid"], exited["status"]) == (1, 0, 3)
+        assert exited["report"].startswith("The hook pre_fork raised\nTraceback")
+        assert exited["report"].endswith("RuntimeError: no vault")
 
     def test_hooks_see_the_workers_that_live(self, mold: MoldProcess, router: RouterListener) -> None:
         self.configure(

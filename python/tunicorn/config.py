@@ -9,13 +9,23 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
-Hook = Callable[..., object]
+from tunicorn.hooks import Hook, HookError, make_hook
+from tunicorn.missing import MissingAttributeError
 
 CONFIG_MODULE: Final = "__config__"
+
+Address = str | int | tuple[str, int]
+
+DEFAULT_PORT: Final = 8000
+
+#: Attributes of Gunicorn's Config that have no counterpart here, and what to use.
+INSTEAD: Final = {
+    "set": "settings are fixed before hooks run; set them in the configuration file",
+}
 
 #: How alike an unknown name must be to a setting's name to be taken for a slip of the pen.
 NEAREST_CUTOFF: Final = 0.8
@@ -36,7 +46,9 @@ class ConfigError(Exception):
     """The configuration file cannot be used; the text is for the operator."""
 
 
-def read_config_file(location: str, setting_names: list[str], hook_names: list[str]) -> ConfigFile:
+def read_config_file(
+    location: str, setting_names: list[str], hook_parameters: Mapping[str, list[str]]
+) -> ConfigFile:
     """Runs a configuration file, given as PATH, file:PATH or python:MODULE."""
     try:
         namespace = _run(location)
@@ -45,7 +57,7 @@ def read_config_file(location: str, setting_names: list[str], hook_names: list[s
     # A configuration file may also end in SystemExit; whatever it raises is shown to the operator.
     except BaseException as error:
         raise ConfigError(f"Cannot run configuration file {location}:\n{_own_traceback(error)}") from error
-    return _sort(namespace, setting_names, hook_names)
+    return _sort(namespace, setting_names, hook_parameters)
 
 
 def _run(location: str) -> dict[str, object]:
@@ -78,16 +90,21 @@ def _own_traceback(error: BaseException) -> str:
     return "".join(summary.format()).rstrip()
 
 
-def _sort(namespace: Mapping[str, object], setting_names: list[str], hook_names: list[str]) -> ConfigFile:
+def _sort(
+    namespace: Mapping[str, object], setting_names: list[str], hook_parameters: Mapping[str, list[str]]
+) -> ConfigFile:
     values: dict[str, object] = {}
     hooks: dict[str, Hook] = {}
     slips: dict[str, str] = {}
-    known = [*setting_names, *hook_names]
+    known = [*setting_names, *hook_parameters]
     for name, value in namespace.items():
         if name.startswith("_"):
             continue
-        if name in hook_names:
-            hooks[name] = _check_hook(name, value)
+        if name in hook_parameters:
+            try:
+                hooks[name] = make_hook(name, value, hook_parameters[name])
+            except HookError as error:
+                raise ConfigError(str(error)) from error
         elif name in setting_names:
             values[name] = to_plain(value)
         elif not isinstance(value, ModuleType | type) and not callable(value):
@@ -95,18 +112,6 @@ def _sort(namespace: Mapping[str, object], setting_names: list[str], hook_names:
             if nearest:
                 slips[name] = nearest[0]
     return ConfigFile(values, hooks, slips)
-
-
-def _check_hook(name: str, value: object) -> Hook:
-    if isinstance(value, str):
-        module_name, _, attribute = value.rpartition(".")
-        try:
-            value = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:
-            raise ConfigError(f"Cannot import the hook {name} = {value!r}: {error}") from error
-    if not callable(value):
-        raise ConfigError(f"The hook {name} must be a function, not {value!r}")
-    return cast(Hook, value)
 
 
 def to_plain(value: object) -> object:
@@ -132,13 +137,15 @@ class Config:
         self._hooks = dict(hooks)
 
     def __getattr__(self, name: str) -> Any:
-        # Not reached for attributes that exist; dunder names are asked for by copy and pickle.
-        if not name.startswith("_"):
-            if name in self.settings:
-                return self.settings[name]
-            if name in self._hooks:
-                return self._hooks[name]
-        raise AttributeError(f"tunicorn has no setting {name!r}")
+        # Not reached for attributes that exist. A copy is asked for some before it has any.
+        if name in self.__dict__.get("settings", ()):
+            return self.settings[name]
+        if name in self.__dict__.get("_hooks", ()):
+            return self._hooks[name]
+        raise MissingAttributeError("cfg", name, INSTEAD, self)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.settings]
 
     def hook(self, name: str) -> Hook | None:
         """The hook of that name, if the configuration file has one."""
@@ -152,7 +159,25 @@ class Config:
         return {name: value for name, _, value in pairs}
 
     @property
-    def address(self) -> list[str]:
-        """The addresses that the server listens on."""
+    def address(self) -> list[Address]:
+        """The addresses to listen on, as Gunicorn gives them: (host, port), or the path of a unix socket."""
         bind = self.settings.get("bind")
-        return [str(entry) for entry in bind] if isinstance(bind, list) else []
+        return [parse_address(str(entry)) for entry in bind] if isinstance(bind, list) else []
+
+    @property
+    def worker_class_str(self) -> str:
+        """The name of the worker class."""
+        return str(self.worker_class)
+
+
+def parse_address(written: str) -> Address:
+    """A bind address, which the arbiter has checked."""
+    if written.startswith("unix:"):
+        return written.removeprefix("unix:").removeprefix("//")
+    if written.startswith("fd://"):
+        return int(written.removeprefix("fd://"))
+    rest = written.removeprefix("tcp://")
+    if rest.isdigit():
+        return "0.0.0.0", int(rest)
+    host, _, port = rest.rpartition(":") if ":" in rest and not rest.endswith("]") else (rest, "", "")
+    return host.strip("[]").lower() or "0.0.0.0", int(port or DEFAULT_PORT)

@@ -17,10 +17,11 @@ import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from tunicorn.application import Application, LoadError, add_to_path, load_application
-from tunicorn.config import Config, ConfigError, Hook, read_config_file
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, load_application
+from tunicorn.config import Config, ConfigError, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
+from tunicorn.hooks import Hook, describe_raised
 from tunicorn.log import Logger
 from tunicorn.process_title import set_process_title
 from tunicorn.server import Server
@@ -114,6 +115,8 @@ class Mold:
             self._load()
         elif kind == "hook":
             self._call_hook(message["hook"])
+        elif kind == "workers":
+            self._change_workers(message["wanted"], message["before"])
         elif kind == "signal":
             self._signal(message["worker"], message["signal"])
         elif kind == "reopen-logs":
@@ -127,7 +130,7 @@ class Mold:
     def _read_config(self, message: Message) -> None:
         add_to_path(os.getcwd())
         try:
-            config = read_config_file(message["location"], message["settingNames"], message["hookNames"])
+            config = read_config_file(message["location"], message["settingNames"], message["hookParameters"])
         except ConfigError as error:
             self._control.send("config-failed", message=str(error))
             return
@@ -173,15 +176,30 @@ class Mold:
             return
         self._control.send("loaded")
 
-    def _call_hook(self, name: str) -> None:
+    def _call_hook(self, name: str, *arguments: object) -> None:
+        """Runs a hook for the arbiter, which tells of what it raised."""
         server = self._require_server()
-        self._control.send("hook-done", hook=name, error=server.call_hook(name, server))
+        self._control.send("hook-done", hook=name, error=self._run_hook(name, server, *arguments))
+
+    def _run_hook(self, name: str, *arguments: object) -> str | None:
+        """What a hook in this process raised. sys.exit() in it would take the workers' parent away."""
+        try:
+            return self._require_server().run_hook(name, *arguments)
+        except SystemExit as error:
+            return describe_raised(error)
+
+    def _change_workers(self, wanted: int, before: int | None) -> None:
+        self._require_server().num_workers = wanted
+        self._call_hook("nworkers_changed", wanted, before)
 
     def _fork(self, age: int) -> Worker | None:
         """Forks a worker. Returns it in the child, None in the mold."""
         server = self._require_server()
         worker = SyncWorker(server, age, self._application)
-        server.call_hook("pre_fork", server, worker)
+        raised = self._run_hook("pre_fork", server, worker)
+        if raised is not None:
+            self._tell_unborn(age, EXIT_WORKER_BOOT, f"The hook pre_fork raised\n{raised}")
+            return None
         report_read, report_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -190,8 +208,7 @@ class Mold:
         except OSError as error:
             os.close(report_read)
             os.close(report_write)
-            report = f"Cannot fork a worker: {error}"
-            self._control.send("worker-exited", worker=age, pid=0, status=1, signal=None, report=report)
+            self._tell_unborn(age, 1, f"Cannot fork a worker: {error}")
             return None
         if pid == 0:
             os.close(report_read)
@@ -205,6 +222,10 @@ class Mold:
         server.WORKERS[pid] = worker
         self._control.send("forked", worker=age, pid=pid)
         return None
+
+    def _tell_unborn(self, age: int, status: int, report: str) -> None:
+        """A worker that could not be forked counts as one that could not boot."""
+        self._control.send("worker-exited", worker=age, pid=0, status=status, signal=None, report=report)
 
     def _become_worker(self, worker: Worker, report_fd: int) -> None:
         self._control.close()
@@ -256,6 +277,10 @@ class Mold:
                 signal=signal.Signals(-code).name if code < 0 else None,
                 report=_read_report(child.report_fd),
             )
+            # The arbiter's next order, such as a fork, waits until the hook is through.
+            raised = self._run_hook("child_exit", self._server, child.worker)
+            if raised is not None:
+                self._log.error("The hook child_exit raised\n%s", raised)
 
     def _leave_alone(self) -> None:
         """The arbiter is gone: let the workers finish, then end them, and remove what it left."""

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from tunicorn.config import Config
+from tunicorn.config import Address, Config
+from tunicorn.hooks import describe_raised
 from tunicorn.log import Logger
+from tunicorn.missing import MissingAttributeError
 
 if TYPE_CHECKING:
     from tunicorn.workers.base import Worker
+
+_BY_SIGNAL: Final = "signal the arbiter: os.kill(server.pid, signal.SIGTERM), or SIGHUP, SIGTTIN, SIGTTOU"
+_LISTENERS: Final = "the router process holds the listening sockets; server.address says where they are"
+
+#: Attributes of Gunicorn's arbiter that have no counterpart here, and what to use.
+INSTEAD: Final = {
+    "app": "the application is worker.wsgi in post_worker_init; preload_app imports it before the forks",
+    "LISTENERS": _LISTENERS,
+    "listeners": _LISTENERS,
+    "pidfile": "server.cfg.pidfile is its path",
+    "worker_age": "each worker has its own: worker.age",
+    "worker_class": "server.cfg.worker_class is its name",
+    "halt": _BY_SIGNAL,
+    "stop": _BY_SIGNAL,
+    "reload": _BY_SIGNAL,
+    "reexec": _BY_SIGNAL,
+    "wakeup": _BY_SIGNAL,
+    "spawn_worker": _BY_SIGNAL,
+    "spawn_workers": _BY_SIGNAL,
+    "manage_workers": _BY_SIGNAL,
+    "kill_worker": "os.kill(pid, signal.SIGTERM) replaces that worker",
+    "kill_workers": "os.kill(pid, signal.SIGTERM) for each pid of server.WORKERS replaces them",
+}
 
 
 class Server:
@@ -20,33 +44,42 @@ class Server:
         self.log = log
         #: Pid of the arbiter: the one that users see and signal.
         self.pid = arbiter_pid
+        #: How many workers are wanted, with what TTIN and TTOU made of it.
+        self.num_workers = int(cfg.workers)
         #: Workers that live, by pid. In a worker it is the state at its fork.
         self.WORKERS: dict[int, Worker] = {}
 
-    @property
-    def num_workers(self) -> int:
-        """How many workers are wanted."""
-        return int(self.cfg.workers)
+    def __getattr__(self, name: str) -> NoReturn:
+        raise MissingAttributeError("server", name, INSTEAD, self)
 
     @property
-    def address(self) -> list[str]:
+    def address(self) -> list[Address]:
         """The addresses that the server listens on."""
         return self.cfg.address
+
+    @property
+    def timeout(self) -> int:
+        """Seconds that a worker may take for a request."""
+        return int(self.cfg.timeout)
 
     @property
     def proc_name(self) -> str:
         """The name of the server in process titles."""
         return str(self.cfg.proc_name or "gunicorn")
 
-    def call_hook(self, name: str, *arguments: object) -> str | None:
-        """Calls a hook if there is one. A traceback when it raised, which is logged too."""
+    def run_hook(self, name: str, *arguments: object) -> str | None:
+        """Runs a hook if there is one. Its traceback when it raised, which is for the caller to tell."""
         hook = self.cfg.hook(name)
         if hook is None:
             return None
         try:
             hook(*arguments)
         except Exception as error:
-            report = "".join(traceback.format_exception(error)).rstrip()
-            self.log.error("The hook %s raised\n%s", name, report)
-            return report
+            return describe_raised(error)
         return None
+
+    def call_hook(self, name: str, *arguments: object) -> None:
+        """Runs a hook if there is one. What it raises is logged and changes nothing."""
+        report = self.run_hook(name, *arguments)
+        if report is not None:
+            self.log.error("The hook %s raised\n%s", name, report)

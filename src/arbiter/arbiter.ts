@@ -33,6 +33,8 @@ export class Arbiter {
   #belongings: Belongings | null = null;
   #router: RouterSupervisor | null = null;
   #isReloadWanted = false;
+  /** on_starting was called, so on_exit is to be called too, also when the start fails. */
+  #isOnExitDue = false;
 
   constructor(invocation: Invocation, interpreter: string) {
     this.#generations = new Generations({
@@ -95,7 +97,8 @@ export class Arbiter {
     if (isStarting) await this.#giveUpStart();
     else if (!this.#isQuick) await this.#finishRequests();
     await this.#endWorkers(this.#isQuick ? "SIGQUIT" : "SIGKILL");
-    await this.#finish();
+    this.#log?.info("Shutting down: tunicorn");
+    await this.#abandon();
   }
 
   /** The mold may be busy with the user's code for long; nothing was served yet. */
@@ -173,6 +176,7 @@ export class Arbiter {
     await this.#configure(generation);
     this.#requireStarting();
     await generation.runHook("on_starting");
+    this.#isOnExitDue = true;
     this.#requireStarting();
     await belongings.bind(settings.bind, log);
     this.#requireStarting();
@@ -200,6 +204,8 @@ export class Arbiter {
     if (belongings === null || log === null) throw new Error("a generation was configured before the start");
     const { channelPath, leftovers } = belongings;
     await generation.configure({ log, channelPath, leftovers });
+    const { active } = this.#generations;
+    await generation.announceWorkers(generation === active ? null : (active?.wanted ?? null));
     if (generation.settings.preload_app) await generation.load();
   }
 
@@ -239,6 +245,7 @@ export class Arbiter {
       this.#generations.add(next);
       for (const warning of next.warnings) this.#log?.warning(warning);
       await this.#configure(next);
+      await next.runHook("on_reload");
       await next.bootWorkers();
       if (this.#isServing) this.#activate(next);
     } catch (error) {
@@ -286,20 +293,16 @@ export class Arbiter {
     await Promise.all(generations.map((generation) => generation.leave(QUICK_STOP_MS)));
   }
 
-  /** The last steps of every stop: hook, mold, router, files. */
-  async #finish(): Promise<void> {
+  /** The last steps of every stop: workers, hook, molds, router, files. */
+  async #abandon(): Promise<void> {
+    this.#state = "stopped";
+    await this.#generations.endWorkers();
     try {
-      await this.#generations.active?.runHook("on_exit");
+      if (this.#isOnExitDue) await this.#generations.active?.runHook("on_exit");
     } catch (error) {
       this.#log?.error(describeError(error));
     }
-    this.#log?.info("Shutting down: tunicorn");
-    await this.#abandon();
-  }
-
-  async #abandon(): Promise<void> {
-    this.#state = "stopped";
-    await this.#generations.end();
+    await this.#generations.endMolds();
     await this.#router?.stop();
     this.#belongings?.remove();
     await this.#log?.close();

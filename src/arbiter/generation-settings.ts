@@ -6,7 +6,7 @@ import {
   type Invocation,
 } from "../config/invocation.ts";
 import type { Settings } from "../config/settings/all.ts";
-import { hookNames } from "../config/settings/hooks.ts";
+import { hookParameters } from "../config/settings/hooks.ts";
 import { TunicornError } from "../errors.ts";
 import type { MoldHandle } from "./mold-handle.ts";
 
@@ -39,7 +39,7 @@ type ConfigFile = ConfigFileReport & { readonly hooks: readonly string[] };
 
 async function readConfigFile(mold: MoldHandle, location: string): Promise<ConfigFile> {
   const answer = await mold.ask(
-    { type: "read-config", location, settingNames: configurableNames, hookNames },
+    { type: "read-config", location, settingNames: configurableNames, hookParameters },
     CONFIG_FILE_MS,
   );
   if (answer.type === "config-failed") throw new TunicornError("ERR_CONFIG_FILE", answer.message);

@@ -1,13 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Invocation } from "../config/invocation.ts";
-import type { HookName } from "../config/settings/hooks.ts";
+import type { ServerHookName } from "../config/settings/hooks.ts";
 import type { Settings } from "../config/settings/all.ts";
-import { TunicornError } from "../errors.ts";
+import { describeError, TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
 import { makeDeferred } from "../system/deferred.ts";
-import { readSettings, type GenerationSettings } from "./generation-settings.ts";
+import { readSettings } from "./generation-settings.ts";
 import { MoldHandle } from "./mold-handle.ts";
+import { MoldHooks } from "./mold-hooks.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
 import { signalPid, waitForPids } from "./pids.ts";
 import { bootError, describeExit } from "./worker-exit.ts";
@@ -70,7 +71,7 @@ export class Generation {
   #mold: MoldHandle | null = null;
   #place: GenerationPlace | null = null;
   #settings: Settings | null = null;
-  #hooks: ReadonlySet<string> = new Set();
+  #hooks: MoldHooks | null = null;
   #warnings: readonly string[] = [];
   /** Workers that there should be: those of the settings, and what TTIN and TTOU made of them. */
   #wanted = 0;
@@ -102,7 +103,11 @@ export class Generation {
     });
     generation.#mold = mold;
     try {
-      generation.#takeSettings(await readSettings(mold, options.invocation));
+      const { settings, warnings, hooks } = await readSettings(mold, options.invocation);
+      generation.#settings = settings;
+      generation.#wanted = settings.workers;
+      generation.#warnings = warnings;
+      generation.#hooks = new MoldHooks(mold, hooks);
     } catch (error) {
       generation.kill();
       throw error;
@@ -113,6 +118,11 @@ export class Generation {
   get settings(): Settings {
     if (this.#settings === null) throw new Error("a generation was used before it was prepared");
     return this.#settings;
+  }
+
+  /** Workers that there should be. */
+  get wanted(): number {
+    return this.#wanted;
   }
 
   /** What the configuration file says in vain. */
@@ -154,12 +164,13 @@ export class Generation {
   }
 
   /** Runs a hook in the mold, if the configuration file has it. Throws ERR_HOOK when it raised. */
-  async runHook(hook: HookName): Promise<void> {
-    if (!this.#hooks.has(hook) || this.#mold?.isGone !== false) return;
-    const answer = await this.#ask({ type: "hook", hook }, USER_CODE_MS);
-    if (answer.type === "hook-done" && answer.error !== null) {
-      throw new TunicornError("ERR_HOOK", `The hook ${hook} raised`, { hint: "Its traceback is in the log" });
-    }
+  async runHook(hook: ServerHookName): Promise<void> {
+    await this.#hooks?.run(hook);
+  }
+
+  /** Tells the mold how many workers there will be; the hook nworkers_changed may raise ERR_HOOK. */
+  async announceWorkers(before: number | null): Promise<void> {
+    await this.#hooks?.tellWorkers(this.#wanted, before);
   }
 
   /** Forks all workers and resolves when every one is ready. Rejects when one cannot boot. */
@@ -198,7 +209,11 @@ export class Generation {
 
   /** TTIN and TTOU: one worker more, or one fewer; one is left in any case. The number that is wanted now. */
   changeWorkers(difference: 1 | -1): number {
-    this.#wanted = Math.max(1, this.#wanted + difference);
+    const before = this.#wanted;
+    this.#wanted = Math.max(1, before + difference);
+    if (this.#wanted !== before) {
+      this.announceWorkers(before).catch((error: unknown) => this.#place?.log.error(describeError(error)));
+    }
     this.#keepCount();
     return this.#wanted;
   }
@@ -277,13 +292,6 @@ export class Generation {
   kill(): void {
     this.beginLeaving();
     this.#mold?.kill();
-  }
-
-  #takeSettings({ settings, warnings, hooks }: GenerationSettings): void {
-    this.#settings = settings;
-    this.#wanted = settings.workers;
-    this.#warnings = warnings;
-    this.#hooks = hooks;
   }
 
   async #ask(...request: Parameters<MoldHandle["ask"]>): Promise<MoldToArbiter> {

@@ -80,11 +80,14 @@ export class Generations {
     return null;
   }
 
-  /** Ends all workers now, and then the molds. */
-  async end(): Promise<void> {
-    const generations = this.all;
-    for (const generation of generations) generation.signalAll("SIGKILL");
-    await Promise.all(generations.map((generation) => generation.leave(0)));
-    await Promise.all(generations.map((generation) => generation.stopMold()));
+  /** Ends all workers now. */
+  async endWorkers(): Promise<void> {
+    for (const generation of this.all) generation.signalAll("SIGKILL");
+    await Promise.all(this.all.map((generation) => generation.leave(0)));
+  }
+
+  /** Ends the molds, whose workers are gone. */
+  async endMolds(): Promise<void> {
+    await Promise.all(this.all.map((generation) => generation.stopMold()));
   }
 }

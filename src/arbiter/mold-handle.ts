@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
+import { makeDeferred } from "../system/deferred.ts";
 import { pythonPackage } from "../system/python-package.ts";
 import { parseMoldMessage, type ArbiterToMold, type MoldToArbiter } from "./mold-messages.ts";
 
@@ -30,13 +31,15 @@ const EXIT_PYTHON_TOO_OLD = 78;
 
 const MOLD_PROGRAM = join(pythonPackage, "start_mold.py");
 
-/** The arbiter's view of a mold: it asks one thing at a time and hears of the workers in between. */
+/** The arbiter's view of a mold: it is asked one thing after another and tells of the workers in between. */
 export class MoldHandle {
   readonly #process: ChildProcess;
   readonly #control: Socket;
   readonly #listener: MoldListener;
   #rest = "";
   #waiting: { resolve: (message: MoldToArbiter) => void; reject: (error: Error) => void } | null = null;
+  /** Fulfilled when the question before has its answer. */
+  #turn: Promise<void> = Promise.resolve();
   #isGone = false;
   #python = "";
   readonly exited: Promise<void>;
@@ -88,11 +91,19 @@ export class MoldHandle {
     if (!this.#isGone && !this.#control.destroyed) this.#control.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Sends an order and waits for its answer. Rejects when the mold dies meanwhile. */
+  /** Sends an order, after those before it, and waits for its answer. Rejects when the mold dies meanwhile. */
   async ask(message: ArbiterToMold, deadlineMs: number): Promise<MoldToArbiter> {
-    const answer = this.#receive(message.type, deadlineMs);
-    this.send(message);
-    return await answer;
+    const before = this.#turn;
+    const turn = makeDeferred();
+    this.#turn = turn.promise;
+    await before;
+    try {
+      const answer = this.#receive(message.type, deadlineMs);
+      this.send(message);
+      return await answer;
+    } finally {
+      turn.resolve();
+    }
   }
 
   kill(): void {

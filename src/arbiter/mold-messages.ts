@@ -6,7 +6,8 @@ export type ArbiterToMold =
       readonly type: "read-config";
       readonly location: string;
       readonly settingNames: readonly string[];
-      readonly hookNames: readonly string[];
+      /** The hooks by name, with the names of their arguments. */
+      readonly hookParameters: Readonly<Record<string, readonly string[]>>;
     }
   | {
       readonly type: "configure";
@@ -21,6 +22,8 @@ export type ArbiterToMold =
     }
   | { readonly type: "load" }
   | { readonly type: "hook"; readonly hook: string }
+  /** How many workers are wanted; answered with hook-done for nworkers_changed. */
+  | { readonly type: "workers"; readonly wanted: number; readonly before: number | null }
   | { readonly type: "fork"; readonly worker: number }
   | { readonly type: "signal"; readonly worker: number; readonly signal: NodeJS.Signals }
   | { readonly type: "reopen-logs" }

@@ -5,6 +5,7 @@ import { warningNotYet } from "./not-there-yet.ts";
 import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
 import { allSettings, type SettingName, type Settings } from "./settings/all.ts";
 import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
+import { hooksNotYet } from "./settings/hooks.ts";
 import { settingsNotYet } from "./settings/not-yet.ts";
 
 /** How tunicorn was called: all that is known before the configuration file is read. */
@@ -65,6 +66,7 @@ const flagNames: ReadonlyMap<string, SettingName> = new Map(
 export const configurableNames: readonly string[] = [
   ...allSettings.map((record) => record.name),
   ...settingsNotYet,
+  ...hooksNotYet,
   ...flagNames.keys(),
 ];
 

@@ -1,4 +1,5 @@
 import { TunicornError } from "../errors.ts";
+import { hooksNotYet } from "./settings/hooks.ts";
 import { flagsNotYet } from "./settings/not-yet-flags.ts";
 
 /** Who says these wants TLS: a server that spoke plain HTTP in its place would give away what it was to protect. */
@@ -24,7 +25,8 @@ export function warningNotYet(name: string, value: unknown, source: string): str
     });
   }
   const reason = parts.find(([pattern]) => pattern.test(name))?.[1];
-  return `${source}: the setting ${name} has no effect yet${reason === undefined ? "" : `: ${reason}`}`;
+  const kind = hooksNotYet.includes(name) ? "hook" : "setting";
+  return `${source}: the ${kind} ${name} has no effect yet${reason === undefined ? "" : `: ${reason}`}`;
 }
 
 /** Configuration files often name settings only to say their defaults. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 
 import { sections } from "../../src/config/setting.ts";
 import { allSettings } from "../../src/config/settings/all.ts";
-import { hookNames } from "../../src/config/settings/hooks.ts";
+import { hookNames, hookParameters, hooksNotYet } from "../../src/config/settings/hooks.ts";
 import { settingsNotYet } from "../../src/config/settings/not-yet.ts";
 import { settingsText } from "../../src/config/settings-text.ts";
 import { resolveSettings } from "../../src/config/layers.ts";
@@ -148,12 +149,20 @@ test("What Gunicorn does not have is marked as tunicorn's own, and uses none of 
 });
 
 test("Gunicorn's hooks are called, or known by name", () => {
-  const known = [...hookNames, ...settingsNotYet.filter((name) => gunicornHooks.includes(name))];
-  assert.deepEqual(known.toSorted(), gunicornHooks.toSorted());
+  assert.deepEqual([...hookNames, ...hooksNotYet].toSorted(), gunicornHooks.toSorted());
+});
+
+test("docs/hooks.md has each hook with its arguments, in the order of a server's life", async () => {
+  const page = await readFile(new URL("../../docs/hooks.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `(\w+)\(([^)]*)\)` \| (?:mold|worker) \|/gm)];
+  assert.deepEqual(
+    rows.map(([, name, parameters]) => [name, parameters?.split(", ")]),
+    Object.entries(hookParameters),
+  );
 });
 
 test("What has no effect yet is Gunicorn's, and stands there once", () => {
-  const names = new Set([...gunicornSettings.map(({ name }) => name), ...gunicornHooks]);
+  const names = new Set(gunicornSettings.map(({ name }) => name));
   assert.deepEqual(
     settingsNotYet.filter((name, index) => !names.has(name) || settingsNotYet.indexOf(name) !== index),
     [],

@@ -22,17 +22,24 @@ MOLD_PROGRAM: Final = Path(__file__).parents[2] / "tunicorn" / "start_mold.py"
 #: The arbiter hands the control channel down as descriptor 3, which Popen alone cannot do.
 START_WITH_CONTROL: Final = 'exec "$@" 3<&0 </dev/null'
 
-HOOK_NAMES: Final = [
-    "on_starting",
-    "when_ready",
-    "pre_fork",
-    "post_fork",
-    "post_worker_init",
-    "worker_int",
-    "worker_abort",
-    "worker_exit",
-    "on_exit",
-]
+#: Hooks and their arguments, as the arbiter tells them.
+HOOK_PARAMETERS: Final = {
+    "nworkers_changed": ["server", "new_value", "old_value"],
+    "on_starting": ["server"],
+    "when_ready": ["server"],
+    "pre_fork": ["server", "worker"],
+    "post_fork": ["server", "worker"],
+    "post_worker_init": ["worker"],
+    "pre_request": ["worker", "req"],
+    "post_request": ["worker", "req", "environ", "resp"],
+    "worker_int": ["worker"],
+    "worker_abort": ["worker"],
+    "worker_exit": ["server", "worker"],
+    "child_exit": ["server", "worker"],
+    "on_reload": ["server"],
+    "pre_exec": ["server"],
+    "on_exit": ["server"],
+}
 
 
 def default_settings(folder: Path) -> dict[str, object]:
@@ -115,7 +122,7 @@ class MoldProcess:
             "read-config",
             location=location,
             settingNames=names or list(default_settings(self.folder)),
-            hookNames=HOOK_NAMES,
+            hookParameters=HOOK_PARAMETERS,
         )
 
     def configure(self, error_log: str = "-", **settings: object) -> None:

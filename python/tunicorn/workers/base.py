@@ -8,10 +8,11 @@ import random
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, load_application
 from tunicorn.channel import Channel
+from tunicorn.missing import MissingAttributeError
 
 if TYPE_CHECKING:
     from tunicorn.config import Config
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 
 #: Signals to a worker that mean nothing: they went to the whole process group.
 IGNORED_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGPIPE)
+
+
+_ROUTER: Final = "the router process holds the sockets, and times each request"
+_APPLICATION: Final = "worker.wsgi is the application, from post_worker_init on"
+
+#: Attributes of Gunicorn's workers that have no counterpart here, and what to use.
+INSTEAD: Final = {
+    "app": _APPLICATION,
+    "load_wsgi": _APPLICATION,
+    "sockets": _ROUTER,
+    "tmp": _ROUTER,
+    "notify": _ROUTER,
+    "timeout": "worker.cfg.timeout is the limit for one request, in seconds",
+    "reloader": "the arbiter watches the files",
+}
 
 
 class BootError(Exception):
@@ -44,10 +60,15 @@ class Worker:
         self.ppid = os.getpid()
         self.wsgi: Application | None = application
         self.booted = False
+        #: It was told to abort: its time for a request was over.
+        self.aborted = False
         self.alive = True
         #: Requests handled.
         self.nr = 0
         self.max_requests = self._draw_max_requests()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise MissingAttributeError("worker", name, INSTEAD, self)
 
     def _draw_max_requests(self) -> int:
         """The number of requests after which the worker leaves; 0: never."""
@@ -73,7 +94,7 @@ class Worker:
 
     def _call_boot_hook(self, name: str, *arguments: object) -> None:
         """A worker whose hook raised is not what the operator wanted: it does not serve."""
-        report = self.server.call_hook(name, *arguments)
+        report = self.server.run_hook(name, *arguments)
         if report is not None:
             raise BootError(f"The hook {name} raised\n{report}", EXIT_WORKER_BOOT)
 
@@ -117,6 +138,7 @@ class Worker:
     def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
         """The arbiter lost patience."""
         self.alive = False
+        self.aborted = True
         self.server.call_hook("worker_abort", self)
         sys.exit(1)
 

@@ -6,11 +6,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tunicorn import frame
+from tunicorn.request_hooks import make_gateway
 from tunicorn.workers.base import Worker
-from tunicorn.wsgi import WsgiGateway
 
 if TYPE_CHECKING:
     from tunicorn.channel import Channel, Frame
+    from tunicorn.wsgi import WsgiGateway
 
 
 class SyncWorker(Worker):
@@ -22,10 +23,9 @@ class SyncWorker(Worker):
     _has_asked_to_leave = False
 
     def serve(self, channel: Channel) -> None:
-        assert self.wsgi is not None
         self._channel = channel
         self._has_asked_to_leave = False
-        gateway = WsgiGateway(self.wsgi, self.cfg, self.log, channel)
+        gateway = make_gateway(self, channel)
         channel.send(frame.encode(frame.READY))
         received = None
         while True:

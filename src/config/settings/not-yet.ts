@@ -1,4 +1,4 @@
-/** Settings and hooks of Gunicorn that are known by name and have no effect yet. */
+/** Settings of Gunicorn that are known by name and have no effect yet. */
 export const settingsNotYet: readonly string[] = `
   threads asgi_loop asgi_lifespan asgi_disconnect_grace_period http_parser reload reload_engine
   reload_extra_files spew sendfile reuse_port daemon user group umask initgroups tmp_upload_dir
@@ -9,9 +9,7 @@ export const settingsNotYet: readonly string[] = `
   suppress_ragged_eofs do_handshake_on_connect ciphers http_protocols http2_cleartext
   http2_max_concurrent_streams http2_initial_window_size http2_max_frame_size
   http2_max_header_list_size dirty_apps dirty_workers dirty_timeout dirty_threads
-  dirty_graceful_timeout control_socket control_socket_mode control_socket_disable nworkers_changed
-  pre_request post_request child_exit on_reload pre_exec ssl_context on_dirty_starting
-  dirty_post_fork dirty_worker_init dirty_worker_exit
+  dirty_graceful_timeout control_socket control_socket_mode control_socket_disable
 `
   .trim()
   .split(/\s+/);

@@ -1,0 +1,36 @@
+import type { HookName, ServerHookName } from "../config/settings/hooks.ts";
+import { TunicornError } from "../errors.ts";
+import type { MoldHandle } from "./mold-handle.ts";
+import type { ArbiterToMold } from "./mold-messages.ts";
+
+/** Hooks are the user's code, and may take their time. */
+const HOOK_MS = 600_000;
+
+/** The hooks that the arbiter has a mold run. The others are called by the mold and the workers themselves. */
+export class MoldHooks {
+  readonly #mold: MoldHandle;
+  readonly #names: ReadonlySet<string>;
+
+  constructor(mold: MoldHandle, names: ReadonlySet<string>) {
+    this.#mold = mold;
+    this.#names = names;
+  }
+
+  /** Runs a hook if the configuration file has it. Throws ERR_HOOK with the traceback when it raised. */
+  async run(hook: ServerHookName): Promise<void> {
+    if (this.#names.has(hook)) await this.#ask(hook, { type: "hook", hook });
+  }
+
+  /** Tells how many workers are wanted, and runs nworkers_changed. Throws ERR_HOOK when it raised. */
+  async tellWorkers(wanted: number, before: number | null): Promise<void> {
+    await this.#ask("nworkers_changed", { type: "workers", wanted, before });
+  }
+
+  async #ask(hook: HookName, message: ArbiterToMold): Promise<void> {
+    if (this.#mold.isGone) return;
+    const answer = await this.#mold.ask(message, HOOK_MS);
+    if (answer.type === "hook-done" && answer.error !== null) {
+      throw new TunicornError("ERR_HOOK", `The hook ${hook} raised\n${answer.error}`);
+    }
+  }
+}
