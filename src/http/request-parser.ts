@@ -4,6 +4,7 @@ import { fieldNameOf, type FieldName } from "./field-name.ts";
 import { FieldScanner } from "./field-scanner.ts";
 import { makeHead } from "./head-rules.ts";
 import { HttpFault } from "./http-fault.ts";
+import { InputBuffer } from "./input-buffer.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { RequestEvent, RequestSource } from "./request-source.ts";
@@ -12,7 +13,6 @@ import { RequestLineScanner } from "./request-line-scanner.ts";
 
 type Phase = "line" | "fields" | "length-body" | "chunked-body" | "trailers" | "end" | "failed";
 
-const EMPTY = Buffer.alloc(0);
 const END: RequestEvent = { type: "end" };
 
 /** Fields that may not come in trailers: framing, routing, and what was decided from the head already. */
@@ -45,10 +45,8 @@ export class RequestParser implements RequestSource {
   readonly #fields: FieldScanner;
   #chunked: ChunkedDecoder | null = null;
   #phase: Phase = "line";
-  /** Input that is not consumed yet, from its first octet; the scanners' positions count from there. */
-  #buffer: Buffer = EMPTY;
-  #length = 0;
-  #ownsBuffer = false;
+  /** The scanners' positions count from the first octet that is not consumed yet. */
+  readonly #input = new InputBuffer();
   #bodyLeft = 0;
 
   constructor(limits: HttpLimits, policy: HttpPolicy = strictPolicy) {
@@ -70,27 +68,12 @@ export class RequestParser implements RequestSource {
 
   /** Bytes fed but not yet given out. */
   get bufferedBytes(): number {
-    return this.#length;
+    return this.#input.length;
   }
 
-  /** Adds bytes. The buffer is kept, not copied, while nothing older is left over. */
+  /** Adds bytes. They are kept, not copied, while nothing older is left over. */
   feed(bytes: Buffer): void {
-    if (this.#length === 0) {
-      this.#buffer = bytes;
-      this.#length = bytes.length;
-      this.#ownsBuffer = false;
-      return;
-    }
-    const length = this.#length + bytes.length;
-    if (!this.#ownsBuffer || length > this.#buffer.length) {
-      // Doubling keeps a head that comes octet by octet from being copied each time.
-      const larger = Buffer.allocUnsafe(Math.max(length * 2, 1024));
-      this.#buffer.copy(larger, 0, 0, this.#length);
-      this.#buffer = larger;
-      this.#ownsBuffer = true;
-    }
-    bytes.copy(this.#buffer, this.#length);
-    this.#length = length;
+    this.#input.append(bytes);
   }
 
   /** The next event, or null when more bytes are needed. */
@@ -100,8 +83,7 @@ export class RequestParser implements RequestSource {
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
       this.#phase = "failed";
-      this.#buffer = EMPTY;
-      this.#length = 0;
+      this.#input.clear();
       return { type: "fault", fault: error };
     }
   }
@@ -110,24 +92,24 @@ export class RequestParser implements RequestSource {
     for (;;) {
       switch (this.#phase) {
         case "line":
-          if (!this.#line.scan(this.#buffer, this.#headLength)) return this.#needMoreHead();
+          if (!this.#line.scan(this.#input.octets, this.#headLength)) return this.#needMoreHead();
           this.#fields.reset(this.#line.end);
           this.#phase = "fields";
           break;
         case "fields":
-          if (!this.#fields.scan(this.#buffer, this.#headLength)) return this.#needMoreHead();
+          if (!this.#fields.scan(this.#input.octets, this.#headLength)) return this.#needMoreHead();
           return { type: "head", head: this.#takeHead() };
         case "length-body":
-          return this.#length === 0 ? null : this.#takeLengthBody();
+          return this.#input.length === 0 ? null : this.#takeLengthBody();
         case "chunked-body": {
           const bytes = this.#takeChunkedBody();
           if (bytes !== undefined) return bytes;
           break;
         }
         case "trailers":
-          if (!this.#fields.scan(this.#buffer, this.#headLength)) return this.#needMoreHead();
+          if (!this.#fields.scan(this.#input.octets, this.#headLength)) return this.#needMoreHead();
           this.#checkTrailers();
-          this.#consume(this.#fields.end);
+          this.#input.consume(this.#fields.end);
           this.#phase = "end";
           break;
         case "end":
@@ -144,11 +126,11 @@ export class RequestParser implements RequestSource {
 
   /** A head is looked at up to its limit only, so that the way the input was cut decides nothing. */
   get #headLength(): number {
-    return Math.min(this.#length, this.#limits.headBytes);
+    return Math.min(this.#input.length, this.#limits.headBytes);
   }
 
   #needMoreHead(): null {
-    if (this.#length > this.#limits.headBytes) {
+    if (this.#input.length > this.#limits.headBytes) {
       throw new HttpFault(
         "ERR_HTTP_FIELD_TOO_LARGE",
         `The head is larger than ${this.#limits.headBytes} bytes`,
@@ -159,7 +141,7 @@ export class RequestParser implements RequestSource {
 
   #takeHead(): RequestHead {
     const end = this.#fields.end;
-    const text = this.#buffer.toString("latin1", 0, end);
+    const text = this.#input.octets.toString("latin1", 0, end);
     const marks = this.#fields.marks;
     const names: FieldName[] = [];
     const values: string[] = [];
@@ -170,7 +152,7 @@ export class RequestParser implements RequestSource {
     const method = this.#line.method(text);
     const target = this.#line.target(text);
     const head = makeHead({ method, target, version: this.#line.version(text), names, values }, this.#policy);
-    this.#consume(end);
+    this.#input.consume(end);
     this.#enterBody(head);
     return head;
   }
@@ -206,10 +188,10 @@ export class RequestParser implements RequestSource {
   }
 
   #takeLengthBody(): RequestEvent {
-    const size = Math.min(this.#bodyLeft, this.#length);
-    const bytes = this.#buffer.subarray(0, size);
+    const size = Math.min(this.#bodyLeft, this.#input.length);
+    const bytes = this.#input.octets.subarray(0, size);
     this.#bodyLeft -= size;
-    this.#consume(size);
+    this.#input.consume(size);
     if (this.#bodyLeft === 0) this.#phase = "end";
     return { type: "body", bytes };
   }
@@ -218,18 +200,18 @@ export class RequestParser implements RequestSource {
   #takeChunkedBody(): RequestEvent | null | undefined {
     const decoder = this.#chunked as ChunkedDecoder;
     decoder.rewind(0);
-    const step = decoder.next(this.#buffer, this.#length);
+    const step = decoder.next(this.#input.octets, this.#input.length);
     switch (step.type) {
       case "more":
-        this.#consume(this.#length);
+        this.#input.consume(this.#input.length);
         return null;
       case "data": {
-        const bytes = this.#buffer.subarray(step.start, step.end);
-        this.#consume(step.end);
+        const bytes = this.#input.octets.subarray(step.start, step.end);
+        this.#input.consume(step.end);
         return { type: "body", bytes };
       }
       case "trailers":
-        this.#consume(step.start);
+        this.#input.consume(step.start);
         this.#chunked = null;
         this.#fields.reset(0);
         this.#phase = "trailers";
@@ -243,20 +225,10 @@ export class RequestParser implements RequestSource {
   #checkTrailers(): void {
     const marks = this.#fields.marks;
     for (let index = 0; index < marks.length; index += 4) {
-      const name = this.#buffer.toString("latin1", marks[index], marks[index + 1]).toLowerCase();
+      const name = this.#input.octets.toString("latin1", marks[index], marks[index + 1]).toLowerCase();
       if (FORBIDDEN_TRAILERS.has(name)) {
         throw new HttpFault("ERR_HTTP_FIELD", `The field ${name} may not come as a trailer`);
       }
-    }
-  }
-
-  /** Forgets the first `size` octets. Pieces given out stay valid: nothing is overwritten in place. */
-  #consume(size: number): void {
-    this.#buffer = this.#buffer.subarray(size);
-    this.#length -= size;
-    if (this.#length === 0) {
-      this.#buffer = EMPTY;
-      this.#ownsBuffer = false;
     }
   }
 }

@@ -1,4 +1,5 @@
 import { HttpFault } from "./http-fault.ts";
+import { InputBuffer } from "./input-buffer.ts";
 import type { HttpLimits } from "./limits.ts";
 import type { HttpPolicy } from "./policy.ts";
 import type { RequestEvent, RequestSource } from "./request-source.ts";
@@ -7,7 +8,6 @@ import { readPacket, toHead, unknownModifier, uwsgiFault } from "./uwsgi-packet.
 /** done: the one request of the connection was given out; what follows it is dropped. */
 type Phase = "packet" | "body" | "end" | "done" | "failed";
 
-const EMPTY = Buffer.alloc(0);
 const END: RequestEvent = { type: "end" };
 const PACKET_HEADER_BYTES = 4;
 
@@ -22,7 +22,7 @@ export class UwsgiParser implements RequestSource {
   readonly #limits: HttpLimits;
   readonly #policy: HttpPolicy;
   #phase: Phase = "packet";
-  #buffer: Buffer = EMPTY;
+  readonly #input = new InputBuffer();
   #bodyLeft = 0;
 
   constructor(limits: HttpLimits, policy: HttpPolicy) {
@@ -32,23 +32,23 @@ export class UwsgiParser implements RequestSource {
 
   /** Nothing has come, or the request is complete: closing here loses nothing. */
   get isIdle(): boolean {
-    return this.#phase === "done" || (this.#phase === "packet" && this.#buffer.length === 0);
+    return this.#phase === "done" || (this.#phase === "packet" && this.#input.length === 0);
   }
 
   /** The packet has begun and is not complete. */
   get isInHead(): boolean {
-    return this.#phase === "packet" && this.#buffer.length > 0;
+    return this.#phase === "packet" && this.#input.length > 0;
   }
 
   /** Bytes fed but not yet given out. */
   get bufferedBytes(): number {
-    return this.#buffer.length;
+    return this.#input.length;
   }
 
-  /** Adds bytes. They are kept, not copied, while nothing older is left over; a packet is 64 KiB at most. */
+  /** Adds bytes. They are kept, not copied, while nothing older is left over. */
   feed(bytes: Buffer): void {
     if (this.#phase === "done" || this.#phase === "failed") return;
-    this.#buffer = this.#buffer.length === 0 ? bytes : Buffer.concat([this.#buffer, bytes]);
+    this.#input.append(bytes);
   }
 
   /** The next event, or null when more bytes are needed or none are wanted. */
@@ -58,7 +58,7 @@ export class UwsgiParser implements RequestSource {
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
       this.#phase = "failed";
-      this.#buffer = EMPTY;
+      this.#input.clear();
       return { type: "fault", fault: error };
     }
   }
@@ -68,10 +68,10 @@ export class UwsgiParser implements RequestSource {
       case "packet":
         return this.#takeHead();
       case "body":
-        return this.#buffer.length === 0 ? null : this.#takeBody();
+        return this.#input.length === 0 ? null : this.#takeBody();
       case "end":
         this.#phase = "done";
-        this.#buffer = EMPTY;
+        this.#input.clear();
         return END;
       case "done":
       case "failed":
@@ -82,31 +82,31 @@ export class UwsgiParser implements RequestSource {
   }
 
   #takeHead(): RequestEvent | null {
-    const [modifier1, , , modifier2] = this.#buffer;
+    const [modifier1, , , modifier2] = this.#input.octets.subarray(0, this.#input.length);
     if (modifier1 !== undefined && modifier1 !== 0) throw unknownModifier(modifier1);
     if (modifier2 === undefined) return null;
     if (modifier2 !== 0) throw uwsgiFault(`modifier2 is ${modifier2}, want 0`);
-    const end = PACKET_HEADER_BYTES + this.#buffer.readUInt16LE(1);
+    const end = PACKET_HEADER_BYTES + this.#input.octets.readUInt16LE(1);
     if (end > this.#limits.headBytes) {
       throw new HttpFault(
         "ERR_HTTP_FIELD_TOO_LARGE",
         `The packet is larger than ${this.#limits.headBytes} bytes`,
       );
     }
-    if (this.#buffer.length < end) return null;
-    const packet = readPacket(this.#buffer.subarray(PACKET_HEADER_BYTES, end));
+    if (this.#input.length < end) return null;
+    const packet = readPacket(this.#input.octets.subarray(PACKET_HEADER_BYTES, end));
     const head = toHead(packet, this.#limits, this.#policy);
-    this.#buffer = this.#buffer.subarray(end);
+    this.#input.consume(end);
     this.#bodyLeft = head.framing.type === "length" ? head.framing.bytes : 0;
     this.#phase = this.#bodyLeft > 0 ? "body" : "end";
     return { type: "head", head };
   }
 
   #takeBody(): RequestEvent {
-    const size = Math.min(this.#bodyLeft, this.#buffer.length);
-    const bytes = this.#buffer.subarray(0, size);
+    const size = Math.min(this.#bodyLeft, this.#input.length);
+    const bytes = this.#input.octets.subarray(0, size);
     this.#bodyLeft -= size;
-    this.#buffer = this.#buffer.subarray(size);
+    this.#input.consume(size);
     if (this.#bodyLeft === 0) this.#phase = "end";
     return { type: "body", bytes };
   }

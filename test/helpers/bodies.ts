@@ -13,6 +13,21 @@ export function sha256(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+/** The head fields and the body of a form with a name and an uploaded file. */
+export function multipart(upload: Buffer): {
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+} {
+  const boundary = "between-the-parts";
+  const name = `--${boundary}\r\nContent-Disposition: form-data; name="name"\r\n\r\nÄnne\r\n`;
+  const disposition = `Content-Disposition: form-data; name="upload"; filename="upload.bin"`;
+  const head = `${name}--${boundary}\r\n${disposition}\r\nContent-Type: application/octet-stream\r\n\r\n`;
+  return {
+    headers: { "Content-Type": `multipart/form-data; boundary=${boundary}` },
+    body: Buffer.concat([Buffer.from(head), upload, Buffer.from(`\r\n--${boundary}--\r\n`)]),
+  };
+}
+
 /** What fixtures/apps/echo.py tells of a request. */
 export interface Echo {
   readonly method: string;

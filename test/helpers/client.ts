@@ -114,6 +114,17 @@ export class ClientConnection {
     this.#socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
   }
 
+  /** Sends a body in the chunked coding, the head of its request having gone before. */
+  sendChunks(body: Buffer, chunkBytes: number): void {
+    for (let start = 0; start < body.length; start += chunkBytes) {
+      const chunk = body.subarray(start, start + chunkBytes);
+      this.send(`${chunk.length.toString(16)}\r\n`);
+      this.send(chunk);
+      this.send("\r\n");
+    }
+    this.send("0\r\n\r\n");
+  }
+
   async request(target: string, options: RequestOptions = {}): Promise<Answer> {
     this.sendRequest(target, options);
     return this.readAnswer(options);

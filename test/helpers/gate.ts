@@ -4,51 +4,55 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
+import { ClientConnection, request } from "./client.ts";
 import { ANSWER_DEADLINE_MS, untilTrue } from "./deadlines.ts";
-import { LOOPBACK, startServer, type Server } from "./server.ts";
+import { startFixture, type Server } from "./server.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
-
-/** Tells the error log of each call; /hold does not return until the gate is opened. */
-const APPLICATION = `
-import os
-
-
-def application(environ, start_response):
-    path = environ["PATH_INFO"]
-    environ["wsgi.errors"].write(f"called {path}\\n")
-    environ["wsgi.errors"].flush()
-    if path.startswith("/hold"):
-        with open(os.environ["GATE"]) as gate:
-            gate.read()
-    answer = b"%d bytes to %s" % (len(environ["wsgi.input"].read()), path.encode())
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))])
-    return [answer]
-`;
 
 /** A server whose application tells of each call, and can be held in one. */
 export interface GatedServer extends Server {
+  /** Sends a request that holds the only worker, on a connection of its own. */
+  holdWorker(): Promise<ClientConnection>;
   /** Lets the call that waits at the gate go on: by default those of /hold wait. */
   openGate(): Promise<void>;
   /** The paths that the application was called with, as far as the log has come. */
   calledPaths(): readonly string[];
+  /** The paths of all calls up to one that is made now: whatever was to come before it has come. */
+  allCalledPaths(): Promise<readonly string[]>;
 }
 
-/** `application`: another one, which reads the FIFO $GATE where it is to be held. */
+/** `application`: another one of test/fixtures/apps, which reads the FIFO $GATE where it is to be held. */
 export async function startGatedServer(
   t: TestContext,
   args: readonly string[],
-  { application = APPLICATION }: { readonly application?: string } = {},
+  {
+    application = "gated",
+    env = {},
+  }: { readonly application?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<GatedServer> {
-  const cwd = await temporaryFolder(t, { "gated.py": application });
-  const gate = join(cwd, "gate");
+  const gate = join(await temporaryFolder(t), "gate");
   if (spawnSync("mkfifo", [gate]).status !== 0) {
     throw new Error(`Cannot make the FIFO ${gate}`);
   }
-  const server = await startServer(t, { cwd, env: { GATE: gate }, args: [...LOOPBACK, ...args, "gated"] });
+  const server = await startFixture(t, application, { args, env: { ...env, GATE: gate } });
+  const calledPaths = (): readonly string[] =>
+    server.lines.flatMap((line) => /called (\/.*)$/.exec(line)?.[1] ?? []);
   return Object.assign(server, {
+    holdWorker: async () => {
+      const holder = await ClientConnection.open(t, server.port);
+      holder.sendRequest("/hold");
+      await server.waitForLine(/called \/hold$/);
+      return holder;
+    },
     openGate: () =>
       untilTrue(() => isOpened(gate), { deadlineMs: ANSWER_DEADLINE_MS, what: "a call held at the gate" }),
-    calledPaths: () => server.lines.flatMap((line) => /called (\/.*)$/.exec(line)?.[1] ?? []),
+    calledPaths,
+    allCalledPaths: async () => {
+      const { status } = await request(server.port, "/last");
+      if (status !== 200) throw new Error(`The last call was answered with ${status}`);
+      await server.waitForLine(/called \/last$/);
+      return calledPaths();
+    },
   });
 }
 

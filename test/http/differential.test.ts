@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { RequestParser } from "../../src/http/request-parser.ts";
+import { mutate } from "../helpers/mutation.ts";
+import { Random } from "../helpers/random.ts";
 import { encodeWireText, readRequestCases } from "../helpers/request-case.ts";
 import { differenceNames, differenceOf } from "./differences.ts";
-import { mutate, Random } from "./mutation.ts";
 import { NodeParser, type NodeOutcome, type NodeRequest } from "./node-outcome.ts";
 import { defaultRules, parseWhole, type ParsedRequest } from "./parse-outcome.ts";
 

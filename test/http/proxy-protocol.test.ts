@@ -8,6 +8,7 @@ import {
   type ProxyProtocolMode,
 } from "../../src/http/proxy-protocol.ts";
 import { addressBlock, binaryPreamble, type PreambleParts } from "../helpers/preamble-proxy.ts";
+import { Random } from "../helpers/random.ts";
 import { piecesOf } from "./parse-outcome.ts";
 
 /** What an input comes to, without regard to how it was cut. */
@@ -303,28 +304,17 @@ test("ProxyPreambleReader survives 20000 mutilated preambles, and names only val
     Buffer.concat([binaryPreamble({ block: Buffer.concat([IPV4_BLOCK, TLVS]) }), Buffer.from(REQUEST)]),
     Buffer.concat([binaryPreamble({ family: 0x21, block: IPV6_BLOCK }), Buffer.from(REQUEST)]),
   ];
-  const random = randomNumbers(0x9e3779b9);
+  const random = new Random(0x9e3779b9);
   for (let round = 0; round < 20_000; round += 1) {
     const input = Buffer.from(seeds[round % seeds.length] ?? []);
-    for (let changes = random() % 3; changes >= 0; changes -= 1) {
-      input[random() % 40] = random() % 2 === 0 ? random() & 0xff : (input[random() % 40] ?? 0);
+    for (let changes = random.below(3); changes >= 0; changes -= 1) {
+      input[random.below(40)] = random.below(2) === 0 ? random.below(256) : (input[random.below(40)] ?? 0);
     }
     const outcome = outcomeOf("auto", [input]);
-    assert.deepEqual(outcomeOf("auto", piecesOf(input, 1 + (random() % 20))), outcome);
+    assert.deepEqual(outcomeOf("auto", piecesOf(input, 1 + random.below(20))), outcome);
     if (outcome.type !== "preamble" || outcome.preamble.source === null) continue;
     const { address, port } = outcome.preamble.source;
     assert.match(address, /^(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-f:]+(?:[0-9.]+)?)$/);
     assert.ok(Number.isInteger(port) && port >= 0 && port <= 65535);
   }
 });
-
-/** The same numbers in each run (xorshift). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}

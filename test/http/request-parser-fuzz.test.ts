@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 
+import { mutate } from "../helpers/mutation.ts";
+import { Random } from "../helpers/random.ts";
 import { encodeWireText, readRequestCases } from "../helpers/request-case.ts";
-import { mutate, Random } from "./mutation.ts";
 import {
   parsePieces,
   parseWhole,

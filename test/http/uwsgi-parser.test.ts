@@ -5,6 +5,7 @@ import { defaultHttpLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { strictPolicy } from "../../src/http/policy.ts";
 import type { RequestHead } from "../../src/http/request-head.ts";
 import { UwsgiParser } from "../../src/http/uwsgi-parser.ts";
+import { Random } from "../helpers/random.ts";
 import { piecesOf } from "./parse-outcome.ts";
 
 type Pair = readonly [name: string, value: string];
@@ -544,15 +545,15 @@ test("UwsgiParser survives 20000 mutilated packets, and lets nothing through tha
     requestWith({ HTTP_X_FORWARDED_FOR: "192.0.2.7", SCRIPT_NAME: "" }),
     requestWith({ REQUEST_METHOD: "POST", CONTENT_LENGTH: "5", CONTENT_TYPE: "a/b" }, "hello"),
   ];
-  const random = randomNumbers(0x9e3779b9);
+  const random = new Random(0x9e3779b9);
   let heads = 0;
   for (let round = 0; round < 20_000; round += 1) {
     const input = Buffer.from(seeds[round % seeds.length] ?? []);
-    for (let changes = random() % 3; changes >= 0; changes -= 1) {
-      input[4 + (random() % (input.length - 4))] = random() & 0xff;
+    for (let changes = random.below(3); changes >= 0; changes -= 1) {
+      input[4 + random.below(input.length - 4)] = random.below(256);
     }
     const outcome = outcomeOf([input], defaultHttpLimits);
-    assert.deepEqual(outcomeOf(piecesOf(input, 1 + (random() % 50)), defaultHttpLimits), outcome);
+    assert.deepEqual(outcomeOf(piecesOf(input, 1 + random.below(50)), defaultHttpLimits), outcome);
     const { head } = outcome;
     if (head === undefined) continue;
     heads += 1;
@@ -564,14 +565,3 @@ test("UwsgiParser survives 20000 mutilated packets, and lets nothing through tha
   }
   assert.ok(heads > 1000, `Only ${heads} heads were valid`);
 });
-
-/** The same numbers in each run (xorshift). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
