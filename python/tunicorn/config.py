@@ -21,6 +21,8 @@ CONFIG_MODULE: Final = "__config__"
 Address = str | int | tuple[str, int]
 
 DEFAULT_PORT: Final = 8000
+#: Gunicorn's; it stands for the name of the application.
+DEFAULT_PROC_NAME: Final = "gunicorn"
 
 #: Attributes of Gunicorn's Config that have no counterpart here, and what to use.
 INSTEAD: Final = {
@@ -163,6 +165,14 @@ class Config:
         """The addresses to listen on, as Gunicorn gives them: (host, port), or the path of a unix socket."""
         bind = self.settings.get("bind")
         return [parse_address(str(entry)) for entry in bind] if isinstance(bind, list) else []
+
+    @property
+    def proc_name(self) -> str:
+        """The name of the server: the one chosen, else that of the application."""
+        fallback = self.settings.get("default_proc_name", DEFAULT_PROC_NAME)
+        if fallback == DEFAULT_PROC_NAME:
+            fallback = self.settings.get("wsgi_app") or DEFAULT_PROC_NAME
+        return str(self.settings.get("proc_name") or fallback)
 
     @property
     def worker_class_str(self) -> str:

@@ -65,7 +65,7 @@ class Server:
     @property
     def proc_name(self) -> str:
         """The name of the server in process titles."""
-        return str(self.cfg.proc_name or "gunicorn")
+        return self.cfg.proc_name
 
     def run_hook(self, name: str, *arguments: object) -> str | None:
         """Runs a hook if there is one. Its traceback when it raised, which is for the caller to tell."""

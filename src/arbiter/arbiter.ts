@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Invocation } from "../config/invocation.ts";
+import { processTitle } from "../config/process-title.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
@@ -165,7 +166,7 @@ export class Arbiter {
     this.#requireStarting();
     const { settings } = generation;
     process.chdir(settings.chdir);
-    process.title = `tunicorn: arbiter [${settings.proc_name ?? settings.wsgi_app}]`;
+    process.title = processTitle("master", settings);
     const log = new ErrorLog(settings.errorlog, settings.loglevel);
     this.#log = log;
     log.info(`Starting tunicorn ${version}`);
@@ -263,6 +264,7 @@ export class Arbiter {
     // First what may fail, while the previous generation is still the active one.
     this.#log?.configure(settings.errorlog, settings.loglevel);
     this.#generations.activate(next);
+    process.title = processTitle("master", settings);
     if (settings.bind.join() !== previous.settings.bind.join()) {
       this.#log?.warning("A changed bind takes effect when the server is started anew");
     }

@@ -1,3 +1,4 @@
+import { processTitle } from "../config/process-title.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
 import type { RouterSettings } from "../router/messages.ts";
@@ -5,6 +6,7 @@ import type { RouterSettings } from "../router/messages.ts";
 /** What a router needs of the settings, in its own units. */
 export function makeRouterSettings(settings: Settings, environment: NodeJS.ProcessEnv): RouterSettings {
   return {
+    processTitle: processTitle("router", settings),
     limits: {
       requestLineBytes: settings.limit_request_line,
       fieldCount: settings.limit_request_fields,

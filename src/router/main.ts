@@ -3,8 +3,6 @@ import { removeLeftovers } from "./leftovers.ts";
 import type { ArbiterToRouter, RouterStart, RouterToArbiter } from "./messages.ts";
 import { Router } from "./router.ts";
 
-process.title = "tunicorn: router";
-
 /** The arbiter decides when a router ends; a signal to the whole process group is meant for the arbiter. */
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
   process.on(signal, () => undefined);
@@ -31,6 +29,7 @@ async function handle(message: ArbiterToRouter): Promise<void> {
       await start(message);
       break;
     case "configure":
+      process.title = message.settings.processTitle;
       router?.configure(message.settings);
       break;
     case "activate":
@@ -59,6 +58,7 @@ async function handle(message: ArbiterToRouter): Promise<void> {
 
 async function start(message: RouterStart): Promise<void> {
   started = message;
+  process.title = message.settings.processTitle;
   try {
     router = new Router(message, tell);
     await router.listen(message.listeners);

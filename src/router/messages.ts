@@ -31,6 +31,8 @@ export interface Capacity {
 
 /** The settings that a router needs, already validated. */
 export interface RouterSettings {
+  /** What ps shows. */
+  readonly processTitle: string;
   readonly limits: HttpLimits;
   readonly policy: HttpPolicy;
   readonly capacity: Capacity;

@@ -7,7 +7,8 @@ export interface ProcessEntry {
   readonly command: string;
 }
 
-function readProcess(pid: number): ProcessEntry | undefined {
+/** The living process with this pid. */
+export function readProcess(pid: number): ProcessEntry | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name stands in parentheses and may itself hold spaces and parentheses.

@@ -52,7 +52,6 @@ export const flagsNotYet: Readonly<Record<string, SettingNotYet>> = {
   dogstatsd_tags: valued("--dogstatsd-tags", ""),
   statsd_prefix: valued("--statsd-prefix", ""),
   enable_backlog_metric: toggle("--enable-backlog-metric"),
-  default_proc_name: valued("", "gunicorn"),
   keyfile: valued("--keyfile", null),
   certfile: valued("--certfile", null),
   ssl_version: valued("--ssl-version", null),

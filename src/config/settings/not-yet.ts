@@ -5,7 +5,7 @@ export const settingsNotYet: readonly string[] = `
   paste raw_paste_global_conf websocket_max_message_size root_path disable_redirect_access_to_syslog capture_output
   logger_class logconfig logconfig_dict logconfig_json syslog_addr syslog syslog_prefix
   syslog_facility enable_stdio_inheritance statsd_host dogstatsd_tags statsd_prefix
-  enable_backlog_metric default_proc_name keyfile certfile ssl_version cert_reqs ca_certs
+  enable_backlog_metric keyfile certfile ssl_version cert_reqs ca_certs
   suppress_ragged_eofs do_handshake_on_connect ciphers http_protocols http2_cleartext
   http2_max_concurrent_streams http2_initial_window_size http2_max_frame_size
   http2_max_header_list_size dirty_apps dirty_workers dirty_timeout dirty_threads

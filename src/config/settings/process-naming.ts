@@ -1,5 +1,8 @@
-import { optionalText } from "../parsers.ts";
+import { optionalText, text } from "../parsers.ts";
 import { setting } from "../setting.ts";
+
+/** Gunicorn's; it stands for the name of the application. */
+export const DEFAULT_PROC_NAME = "gunicorn";
 
 export const processNamingSettings = [
   setting({
@@ -9,6 +12,18 @@ export const processNamingSettings = [
     metavar: "NAME",
     defaultValue: null,
     parse: optionalText,
-    doc: `Name of this server in the process list. Python processes show it if setproctitle is installed.`,
+    doc: `Name of this server in the process list; without it, that of the application.
+
+ps shows tunicorn: master [NAME], and the same with router, mold and worker. On Linux this needs no
+setproctitle, but a title is cut at the length of the command line in whose place it stands.`,
+  }),
+  setting({
+    name: "default_proc_name",
+    section: "Process Naming",
+    flags: [],
+    metavar: null,
+    defaultValue: DEFAULT_PROC_NAME,
+    parse: text,
+    doc: `The name in place of the application's when proc_name is not set.`,
   }),
 ] as const;

@@ -1,0 +1,15 @@
+import type { Settings } from "./settings/all.ts";
+import { DEFAULT_PROC_NAME } from "./settings/process-naming.ts";
+
+/** `master` is the arbiter: the word that Gunicorn's users look for in ps. */
+export type ProcessRole = "master" | "router" | "mold" | "worker";
+
+/** How a process shows itself in ps. Python processes have the same form (python/tunicorn/mold.py). */
+export function processTitle(role: ProcessRole, settings: Settings): string {
+  return `tunicorn: ${role} [${processName(settings)}]`;
+}
+
+/** The name of the server: the one chosen, else that of the application. */
+function processName({ proc_name: chosen, default_proc_name: fallback, wsgi_app }: Settings): string {
+  return chosen ?? (fallback === DEFAULT_PROC_NAME ? (wsgi_app ?? fallback) : fallback);
+}
