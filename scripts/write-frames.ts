@@ -21,8 +21,8 @@ const frames: readonly RecordedFrame[] = [
   {
     name: "hello",
     octets: [
-      hex("3f000000 01 00 0000 00000000"),
-      '{"version": 1, "pid": 4194304, "worker": 12, "generation": 345}',
+      hex("5f000000 01 00 0000 00000000"),
+      '{"version": 1, "pid": 4194304, "worker": 12, "generation": 345, "isPulling": true, "thread": 3}',
     ],
     fields: {
       type: "hello",
@@ -30,7 +30,7 @@ const frames: readonly RecordedFrame[] = [
       flags: [],
       aux: 0,
       stream: 0,
-      hello: { version: 1, pid: 4194304, worker: 12, generation: 345 },
+      hello: { version: 1, pid: 4194304, worker: 12, generation: 345, isPulling: true, thread: 3 },
     },
   },
   {
@@ -52,6 +52,16 @@ const frames: readonly RecordedFrame[] = [
     name: "drain",
     octets: [hex("00000000 04 00 0000 00000000")],
     fields: { type: "drain", direction: "to-worker", flags: [], aux: 0, stream: 0 },
+  },
+  {
+    name: "pull",
+    octets: [hex("00000000 05 00 0000 00000000")],
+    fields: { type: "pull", direction: "to-worker", flags: [], aux: 0, stream: 0 },
+  },
+  {
+    name: "fetch",
+    octets: [hex("00000000 25 00 0000 0102ff03")],
+    fields: { type: "fetch", direction: "to-router", flags: [], aux: 0, stream: 0x03_ff_02_01 },
   },
   {
     name: "cancel",

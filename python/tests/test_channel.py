@@ -151,7 +151,14 @@ def test_a_length_of_the_limit_is_allowed(pair: Pair) -> None:
 
 def test_greet_says_who_dialled(pair: Pair) -> None:
     pair.channel.greet(3, 12)
-    assert pair.router.receive_hello() == {"version": 1, "pid": os.getpid(), "worker": 3, "generation": 12}
+    assert pair.router.receive_hello() == {
+        "version": 1,
+        "pid": os.getpid(),
+        "worker": 3,
+        "generation": 12,
+        "isPulling": False,
+        "thread": 0,
+    }
 
 
 def test_greet_is_a_frame_of_no_request(pair: Pair) -> None:

@@ -20,6 +20,8 @@ KINDS: Final = {
     "ready": frame.READY,
     "leaving": frame.LEAVING,
     "drain": frame.DRAIN,
+    "pull": frame.PULL,
+    "fetch": frame.FETCH,
     "request": frame.REQUEST,
     "cancel": frame.CANCEL,
     "file-answer": frame.FILE_ANSWER,

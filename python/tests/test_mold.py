@@ -329,6 +329,8 @@ class TestFork:
             "pid": forked["pid"],
             "worker": 12,
             "generation": 7,
+            "isPulling": False,
+            "thread": 0,
         }
         assert channel.expect(READY).flags == 0
         channel.request(1)

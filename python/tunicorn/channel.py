@@ -56,13 +56,15 @@ class Channel:
             return cls(connection)
         return None
 
-    def greet(self, worker: int, generation: int) -> None:
-        """Says who dialled."""
+    def greet(self, worker: int, generation: int, *, is_pulling: bool = False, thread: int = 0) -> None:
+        """Says who dialled: a worker, or one of its threads, which pulls its requests or is sent them."""
         hello = {
             "version": frame.CHANNEL_VERSION,
             "pid": os.getpid(),
             "worker": worker,
             "generation": generation,
+            "isPulling": is_pulling,
+            "thread": thread,
         }
         self.send(frame.encode(frame.HELLO, payload=json.dumps(hello).encode()))
 
@@ -100,6 +102,10 @@ class Channel:
             raise ConnectionResetError("the router is gone")
         self._buffer += data
         return self._take()
+
+    def fileno(self) -> int:
+        """For poll."""
+        return self._connection.fileno()
 
     def close(self) -> None:
         """Ends the channel."""

@@ -16,6 +16,7 @@ HELLO: Final = 1
 READY: Final = 2
 LEAVING: Final = 3
 DRAIN: Final = 4
+PULL: Final = 5
 REQUEST: Final = 16
 CANCEL: Final = 17
 FILE_ANSWER: Final = 18
@@ -24,6 +25,7 @@ BODY: Final = 33
 FAILED: Final = 34
 INTERIM: Final = 35
 FILE: Final = 36
+FETCH: Final = 37
 
 #: The message of this stream is complete with this frame.
 END: Final = 1

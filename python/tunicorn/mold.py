@@ -24,6 +24,7 @@ from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.hooks import Hook, describe_raised
 from tunicorn.log import Logger
 from tunicorn.process_title import set_process_title
+from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
 from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.sync import SyncWorker
@@ -65,6 +66,8 @@ class Mold:
         self._children: dict[int, Child] = {}
         self._channel_path = ""
         self._runtime_directory = ""
+        self._queue_directory: str | None = None
+        self._queue_place: QueuePlace | None = None
         self._pidfile: str | None = None
         self._arbiter_pid = 0
         self._generation = 0
@@ -144,12 +147,17 @@ class Mold:
         self._server = Server(cfg, self._log, message["arbiterPid"])
         self._channel_path = message["channelPath"]
         self._runtime_directory = message["runtimeDirectory"]
+        self._queue_directory = message.get("queueDirectory")
         self._pidfile = message.get("pidfile")
         self._arbiter_pid = message["arbiterPid"]
         self._generation = message["generation"]
         self._graceful_seconds = float(settings["graceful_timeout"])
         os.environ.setdefault("SERVER_SOFTWARE", SERVER_SOFTWARE)
         os.environ.update(cfg.env)
+        tokens_path = message.get("tokensPath")
+        if tokens_path is not None and self._queue_directory is not None:
+            os.mkfifo(tokens_path, 0o600)
+            self._queue_place = QueuePlace(os.path.join(self._queue_directory, "ring-0"), tokens_path)
         try:
             os.chdir(settings["chdir"])
         except OSError as error:
@@ -196,6 +204,7 @@ class Mold:
         """Forks a worker. Returns it in the child, None in the mold."""
         server = self._require_server()
         worker = SyncWorker(server, age, self._application)
+        worker.queue_place = self._queue_place
         raised = self._run_hook("pre_fork", server, worker)
         if raised is not None:
             self._tell_unborn(age, EXIT_WORKER_BOOT, f"The hook pre_fork raised\n{raised}")
@@ -292,8 +301,9 @@ class Mold:
             time.sleep(0.05)
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
-        if self._runtime_directory:
-            shutil.rmtree(self._runtime_directory, ignore_errors=True)
+        for directory in (self._runtime_directory, self._queue_directory):
+            if directory:
+                shutil.rmtree(directory, ignore_errors=True)
         if self._pidfile is not None:
             _remove_pidfile(self._pidfile, self._arbiter_pid)
 

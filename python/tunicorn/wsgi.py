@@ -13,7 +13,7 @@ from tunicorn.response import Headers, ResponseHead, encode_interim_fields
 
 if TYPE_CHECKING:
     from tunicorn.application import Application
-    from tunicorn.channel import Channel
+    from tunicorn.channel import Channel, Frame
     from tunicorn.config import Config
     from tunicorn.log import Logger
 
@@ -207,6 +207,7 @@ class Response:
             if received is None:
                 self.is_channel_broken = True
                 raise ConnectionResetError("the router went away while it was given a file")
+            self._check_kind(received)
             if received.kind == frame.FILE_ANSWER and received.stream == self._stream:
                 return received.aux == 1
 
@@ -257,11 +258,17 @@ class Response:
             self.is_channel_broken = True
             raise
         while received is not None:
-            if received.kind == frame.DRAIN:
-                self._channel.is_drained = True
+            self._check_kind(received)
             if received.kind == frame.CANCEL and received.stream == self._stream:
                 raise ClientDisconnectedError
             received = self._channel.poll()
+
+    def _check_kind(self, received: Frame) -> None:
+        """DRAIN is remembered; a request may not come before the response is complete."""
+        if received.kind == frame.DRAIN:
+            self._channel.is_drained = True
+        elif received.kind not in (frame.CANCEL, frame.FILE_ANSWER):
+            raise frame.ProtocolError(f"the router sent a frame of type {received.kind} during a response")
 
     def _transmit(self, data: bytes) -> None:
         try:

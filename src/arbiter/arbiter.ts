@@ -174,6 +174,7 @@ export class Arbiter {
     for (const warning of generation.warnings) log.warning(warning);
     const belongings = new Belongings(settings);
     this.#belongings = belongings;
+    belongings.makeQueue(settings, log);
     await this.#configure(generation);
     this.#requireStarting();
     await generation.runHook("on_starting");
@@ -204,7 +205,8 @@ export class Arbiter {
     const log = this.#log;
     if (belongings === null || log === null) throw new Error("a generation was configured before the start");
     const { channelPath, leftovers } = belongings;
-    await generation.configure({ log, channelPath, leftovers });
+    const tokensPath = this.#tokensPath(generation);
+    await generation.configure({ log, channelPath, tokensPath, leftovers });
     const { active } = this.#generations;
     await generation.announceWorkers(generation === active ? null : (active?.wanted ?? null));
     if (generation.settings.preload_app) await generation.load();
@@ -219,7 +221,9 @@ export class Arbiter {
           listeners: belongings.listeners,
           backlog: settings.backlog,
           channelPath: belongings.channelPath,
+          ringPath: belongings.queue?.ringPath ?? null,
           generation: number,
+          tokensPath: this.#tokensPath(this.#generations.requireActive()),
           leftovers: belongings.leftovers,
         };
       },
@@ -253,7 +257,7 @@ export class Arbiter {
       this.#log?.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
       if (next !== null) {
         next.signalAll("SIGKILL");
-        await this.#generations.dispose(next, 0);
+        await this.#dispose(next, 0);
       }
     }
   }
@@ -269,11 +273,25 @@ export class Arbiter {
       this.#log?.warning("A changed bind takes effect when the server is started anew");
     }
     this.#router?.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });
-    this.#router?.send({ type: "activate", generation: next.number });
+    this.#router?.send({
+      type: "activate",
+      generation: next.number,
+      tokensPath: this.#tokensPath(next),
+    });
     this.#log?.info(
       `Reloaded: ${plural(settings.workers, "worker")} for ${settings.wsgi_app}, ${next.python}`,
     );
-    void this.#generations.dispose(previous, previous.settings.graceful_timeout * 1000);
+    void this.#dispose(previous, previous.settings.graceful_timeout * 1000);
+  }
+
+  async #dispose(generation: Generation, gracefulMs: number): Promise<void> {
+    await this.#generations.dispose(generation, gracefulMs);
+    this.#belongings?.queue?.removeTokens(generation.number);
+  }
+
+  /** Where the workers of a generation pull their requests; null: they get them over their channels. */
+  #tokensPath({ number, settings }: Generation): string | null {
+    return this.#belongings?.queue?.tokensPath(number, settings.worker_class) ?? null;
   }
 
   /** The workers of a dead mold serve on until a new generation takes over, which is tried until it can. */

@@ -1,14 +1,17 @@
 import type { Settings } from "../config/settings/all.ts";
+import { describeError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
 import { bindListeners, type Listener } from "./listener.ts";
 import { Pidfile } from "./pidfile.ts";
+import { QueueDirectory } from "./queue-directory.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 
 /** What the arbiter owns outside its process: pidfile, runtime directory, listening sockets. */
 export class Belongings {
   readonly #runtimeDirectory: RuntimeDirectory;
   readonly #pidfile: Pidfile | null;
+  #queue: QueueDirectory | null = null;
   #listeners: Listener[] = [];
 
   /** Takes the pidfile and makes the runtime directory. Throws ERR_PIDFILE or ERR_RUNTIME_DIRECTORY. */
@@ -33,6 +36,20 @@ export class Belongings {
     return this.#runtimeDirectory.channelPath;
   }
 
+  /** The shared queue, where it can be had. */
+  get queue(): QueueDirectory | null {
+    return this.#queue;
+  }
+
+  /** Makes the shared queue. Without it requests go over the channels, which is slower and no less sound. */
+  makeQueue(settings: Settings, log: ErrorLog): void {
+    try {
+      this.#queue = new QueueDirectory(settings.queue_dir);
+    } catch (error) {
+      log.info(`Requests go over channels: no shared queue in queue_dir: ${describeError(error)}`);
+    }
+  }
+
   get listeners(): readonly Listener[] {
     return this.#listeners;
   }
@@ -42,6 +59,7 @@ export class Belongings {
     return {
       arbiterPid: process.pid,
       runtimeDirectory: this.#runtimeDirectory.path,
+      queueDirectory: this.#queue?.path ?? null,
       pidfile: this.#pidfile?.path ?? null,
       sockets: this.#listeners.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile])),
     };
@@ -60,6 +78,7 @@ export class Belongings {
   remove(): void {
     this.closeListeners();
     this.#runtimeDirectory.remove();
+    this.#queue?.remove();
     this.#pidfile?.remove();
   }
 }

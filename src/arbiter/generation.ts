@@ -37,6 +37,8 @@ export interface GenerationPlace {
   /** Error log of the Python processes, where it is not that of the settings. */
   readonly errorLog?: string;
   readonly channelPath: string;
+  /** The FIFO from which its workers pull, which the mold makes; null: they do not pull. */
+  readonly tokensPath: string | null;
   /** What the mold removes if the arbiter is killed. */
   readonly leftovers: Leftovers;
 }
@@ -57,6 +59,8 @@ const YOUNG_MS = 2_000;
 /** So many may die young before the brake is put on. */
 const FREE_FAILURES = 3;
 const FORGET_FAILURES_MS = 60_000;
+const NUDGES = 3;
+const NUDGE_MS = 500;
 /** Beyond the graceful timeout: for KILL to arrive and for the mold to tell of it. */
 const LEAVE_MARGIN_MS = 3_000;
 
@@ -148,7 +152,9 @@ export class Generation {
         errorLog: place.errorLog ?? this.settings.errorlog,
         arbiterPid: process.pid,
         channelPath: place.channelPath,
+        tokensPath: place.tokensPath,
         runtimeDirectory: place.leftovers.runtimeDirectory,
+        queueDirectory: place.leftovers.queueDirectory,
         pidfile: place.leftovers.pidfile,
         generation: this.number,
       },
@@ -222,7 +228,10 @@ export class Generation {
   takeSurplus(): readonly number[] {
     const staying = this.workers.filter((worker) => worker.state !== "leaving");
     const surplus = staying.slice(0, Math.max(0, staying.length - this.#wanted));
-    for (const worker of surplus) worker.enter("leave");
+    for (const worker of surplus) {
+      worker.enter("leave");
+      this.#nudge(worker.age, NUDGES);
+    }
     return surplus.map((worker) => worker.age);
   }
 
@@ -381,6 +390,13 @@ export class Generation {
     if (signal === "SIGKILL") worker.condemn();
     if (this.#mold?.isGone === false) this.#mold.send({ type: "signal", worker: age, signal });
     else signalPid(worker.pid, signal);
+  }
+
+  /** One that waits in the shared queue must be woken to look at its channel; a signal may come a moment too soon. */
+  #nudge(age: number, times: number): void {
+    if (!this.#workers.has(age) || times === 0) return;
+    this.#signal(age, "SIGTERM");
+    setTimeout(() => this.#nudge(age, times - 1), NUDGE_MS).unref();
   }
 
   #onMoldExit(): void {

@@ -15,7 +15,11 @@ export type ArbiterToMold =
       readonly errorLog: string;
       readonly arbiterPid: number;
       readonly channelPath: string;
+      /** The FIFO of the shared queue, to be made; null: workers get their requests over their channels. */
+      readonly tokensPath: string | null;
       readonly runtimeDirectory: string;
+      /** Of the shared queue, or null; removed with the runtime directory. */
+      readonly queueDirectory: string | null;
       /** Removed with the runtime directory if the arbiter is killed; or null. */
       readonly pidfile: string | null;
       readonly generation: number;

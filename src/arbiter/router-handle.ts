@@ -23,7 +23,9 @@ export interface RouterOptions {
   readonly listeners: readonly Listener[];
   readonly backlog: number;
   readonly channelPath: string;
+  readonly ringPath: string | null;
   readonly generation: number;
+  readonly tokensPath: string | null;
   readonly leftovers: Leftovers;
   readonly listener: RouterListener;
 }
@@ -67,7 +69,9 @@ export class RouterHandle {
       settings: options.settings,
       listeners: options.listeners.map((listener, index) => inherited(listener, index, options.backlog)),
       channelPath: options.channelPath,
+      ringPath: options.ringPath,
       generation: options.generation,
+      tokensPath: options.tokensPath,
       leftovers: options.leftovers,
     });
     await listening;

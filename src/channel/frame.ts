@@ -12,6 +12,7 @@ export const FrameType = {
   ready: 2,
   leaving: 3,
   drain: 4,
+  pull: 5,
   request: 16,
   cancel: 17,
   fileAnswer: 18,
@@ -20,6 +21,7 @@ export const FrameType = {
   failed: 34,
   interim: 35,
   file: 36,
+  fetch: 37,
 } as const;
 
 /** Frame flags, each one bit. */

@@ -11,6 +11,10 @@ export interface Hello {
   /** The worker's age: its number in the order of forks, unique while the arbiter lives. */
   readonly worker: number;
   readonly generation: number;
+  /** It pulls its requests from the shared queue. */
+  readonly isPulling: boolean;
+  /** Number of the channel among those of its worker: one for each thread that pulls. */
+  readonly thread: number;
 }
 
 /** Worker to router. */
@@ -40,7 +44,9 @@ export type WorkerMessage =
       readonly fieldLines: Buffer;
     }
   /** The rest of the body is this part of a file. The router answers whether it takes it. */
-  | { readonly type: "file"; readonly stream: number; readonly file: FilePart };
+  | { readonly type: "file"; readonly stream: number; readonly file: FilePart }
+  /** A request was too large for the queue; the worker that has claimed it asks for it. */
+  | { readonly type: "fetch"; readonly stream: number };
 
 /** A part of a file that the router may read. */
 export interface FilePart {
@@ -72,26 +78,28 @@ const NO_CONTENT_LENGTH = 0xffff_ffff_ffff_ffffn;
 
 /** A request frame: `u32 head length | head | body or path`. */
 export function encodeRequest(stream: number, head: string, body: RequestBody): Buffer {
-  const isFile = body.type === "file";
-  const path = isFile ? Buffer.from(body.path) : null;
-  const bodyBytes = isFile ? (path as Buffer).length : body.bytes;
+  const bodyBytes = body.type === "file" ? Buffer.byteLength(body.path) : body.bytes;
   const payloadBytes = 4 + head.length + bodyBytes;
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payloadBytes);
-  writeFrameHeader(frame, 0, {
-    payloadBytes,
-    type: FrameType.request,
-    flags: FrameFlag.end | (isFile ? FrameFlag.fileBody : 0),
-    aux: 0,
-    stream,
-  });
-  frame.writeUInt32LE(head.length, FRAME_HEADER_BYTES);
-  frame.write(head, FRAME_HEADER_BYTES + 4, "latin1");
-  let offset = FRAME_HEADER_BYTES + 4 + head.length;
-  for (const piece of isFile ? [path as Buffer] : body.pieces) {
-    piece.copy(frame, offset);
-    offset += piece.length;
-  }
+  const flags = FrameFlag.end | writeRequestPayload(frame, FRAME_HEADER_BYTES, head, body);
+  writeFrameHeader(frame, 0, { payloadBytes, type: FrameType.request, flags, aux: 0, stream });
   return frame;
+}
+
+/** Writes the payload of a request frame into `target`; returns the flags that say what its body is. */
+export function writeRequestPayload(target: Buffer, offset: number, head: string, body: RequestBody): number {
+  target.writeUInt32LE(head.length, offset);
+  target.write(head, offset + 4, "latin1");
+  let at = offset + 4 + head.length;
+  if (body.type === "file") {
+    target.write(body.path, at, "utf8");
+    return FrameFlag.fileBody;
+  }
+  for (const piece of body.pieces) {
+    piece.copy(target, at);
+    at += piece.length;
+  }
+  return 0;
 }
 
 /** A frame without payload from the router: the client of `stream` is gone. */
@@ -102,6 +110,11 @@ export function encodeCancel(stream: number): Buffer {
 /** A frame without payload from the router: take no more requests, finish, leave. */
 export function encodeDrain(): Buffer {
   return encodeEmpty(FrameType.drain, 0);
+}
+
+/** A frame without payload from the router: the queue of the worker's generation is open. */
+export function encodePull(): Buffer {
+  return encodeEmpty(FrameType.pull, 0);
 }
 
 /** The answer to a file frame: the router has it open and sends it, or the worker has to. */
@@ -134,6 +147,8 @@ export function decodeWorkerMessage(header: FrameHeader, payload: Buffer): Worke
       return { type: "interim", stream: header.stream, status: header.aux, fieldLines: payload };
     case FrameType.file:
       return { type: "file", stream: header.stream, file: decodeFile(payload) };
+    case FrameType.fetch:
+      return { type: "fetch", stream: header.stream };
     default:
       throw new TunicornError("ERR_PROTOCOL", `A worker sent a frame of type ${header.type}`);
   }
@@ -180,22 +195,17 @@ function afterFrame(flags: number): AfterFrame {
 
 function parseHello(payload: Buffer): Hello {
   const value = parseJson(payload);
-  if (
-    typeof value === "object" &&
-    value !== null &&
-    "version" in value &&
-    "pid" in value &&
-    "worker" in value &&
-    "generation" in value
-  ) {
-    const { version, pid, worker, generation } = value;
+  if (typeof value === "object" && value !== null) {
+    const { version, pid, worker, generation, isPulling, thread } = value as Partial<Record<string, unknown>>;
     if (
       version === CHANNEL_VERSION &&
       typeof pid === "number" &&
       typeof worker === "number" &&
-      typeof generation === "number"
+      typeof generation === "number" &&
+      typeof isPulling === "boolean" &&
+      typeof thread === "number"
     ) {
-      return { version, pid, worker, generation };
+      return { version, pid, worker, generation, isPulling, thread };
     }
   }
   throw new TunicornError("ERR_PROTOCOL", `A worker introduced itself with ${payload.toString("utf8")}`);

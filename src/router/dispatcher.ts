@@ -22,6 +22,8 @@ export interface WorkerRequest {
   readonly body: RequestBody;
   readonly method: string;
   readonly target: string;
+  /** A worker may have it from now on, until `onReleased`. */
+  onIssued(): void;
   /** A worker has it from now on. */
   onStart(worker: RequestWorker): void;
   onResponse(message: ResponseMessage): void;
@@ -44,10 +46,7 @@ export interface RequestWorker {
   cancel(): void;
 }
 
-/**
- * Brings requests to workers. Today over the channel, one request to each idle worker; the shared queue,
- * from which workers pull, will stand behind the same interface.
- */
+/** Brings requests to workers. */
 export interface Dispatcher {
   /** Takes a request; it starts as soon as a worker is free. */
   submit(request: WorkerRequest): void;

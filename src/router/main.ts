@@ -33,7 +33,7 @@ async function handle(message: ArbiterToRouter): Promise<void> {
       router?.configure(message.settings);
       break;
     case "activate":
-      router?.activate(message.generation);
+      router?.activate(message.generation, message.tokensPath);
       break;
     case "retire-worker":
       router?.retireWorker(message.worker);

@@ -68,7 +68,11 @@ export interface RouterStart {
   readonly listeners: readonly InheritedListener[];
   /** Path of the socket on which workers dial. */
   readonly channelPath: string;
+  /** The ring of the shared queue; null: requests go over the channels. */
+  readonly ringPath: string | null;
   readonly generation: number;
+  /** The FIFO from which the generation's workers pull; null: they do not pull. */
+  readonly tokensPath: string | null;
   /** What to remove if the arbiter is killed. */
   readonly leftovers: Leftovers;
 }
@@ -84,6 +88,8 @@ export interface SocketFile {
 export interface Leftovers {
   readonly arbiterPid: number;
   readonly runtimeDirectory: string;
+  /** Of the shared queue, or null. */
+  readonly queueDirectory: string | null;
   readonly pidfile: string | null;
   readonly sockets: readonly SocketFile[];
 }
@@ -92,7 +98,7 @@ export type ArbiterToRouter =
   | RouterStart
   | { readonly type: "configure"; readonly settings: RouterSettings }
   /** Requests go to this generation from now on; older workers finish and leave. */
-  | { readonly type: "activate"; readonly generation: number }
+  | { readonly type: "activate"; readonly generation: number; readonly tokensPath: string | null }
   | { readonly type: "retire-worker"; readonly worker: number }
   /** Take what waits in the backlog, close the listeners, and say when everything is answered. */
   | { readonly type: "drain" }

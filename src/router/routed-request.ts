@@ -106,8 +106,11 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     else this.#worker?.resume();
   }
 
-  onStart(worker: RequestWorker): void {
+  onIssued(): void {
     this.#isWithWorker = true;
+  }
+
+  onStart(worker: RequestWorker): void {
     this.#worker = worker;
     this.#relay.workerPid = worker.pid;
   }

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
+import type { Hello } from "../channel/messages.ts";
 import { errorKinds, type TunicornError } from "../errors.ts";
 import { Connection } from "../http/connection.ts";
 import { ProxyPreambleReader } from "../http/proxy-protocol.ts";
@@ -8,6 +9,7 @@ import { RequestParser } from "../http/request-parser.ts";
 import type { RequestSource } from "../http/request-source.ts";
 import { UwsgiParser } from "../http/uwsgi-parser.ts";
 import { errorAnswer, retryAfter } from "../http/error-page.ts";
+import { Ring } from "../queue/ring.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
 import { Deadlines } from "../system/deadlines.ts";
@@ -22,7 +24,11 @@ import type {
   RouterToArbiter,
 } from "./messages.ts";
 import type { RouterContext } from "./router-context.ts";
+import { GenerationDispatcher } from "./generation-dispatcher.ts";
+import { QueueChannel } from "./queue-channel.ts";
+import { SharedQueue } from "./shared-queue.ts";
 import { WorkerChannel } from "./worker-channel.ts";
+import { WorkerGreeting } from "./worker-greeting.ts";
 import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
 
 /** Deadlines fire up to this late. */
@@ -42,6 +48,8 @@ export class Router implements WorkerPoolListener {
   readonly #servers: Server[] = [];
   readonly #errorLog: ErrorLog;
   readonly #pool: WorkerPool;
+  readonly #queue: SharedQueue | null;
+  readonly #dispatcher: GenerationDispatcher;
   readonly #channelPath: string;
   #channelServer: Server | null = null;
   #context: RouterContext;
@@ -59,6 +67,9 @@ export class Router implements WorkerPoolListener {
       deadlines: this.#deadlines,
       limits: () => this.#context.settings.capacity,
     });
+    this.#queue = this.#openQueue(start);
+    this.#dispatcher = new GenerationDispatcher(this.#pool, this.#queue);
+    this.#dispatcher.activate(start.generation, start.tokensPath);
     this.#budget = new BufferBudget({
       limits: () => this.#context.settings.capacity,
       measure: () => this.#measureMemory(),
@@ -88,17 +99,17 @@ export class Router implements WorkerPoolListener {
     this.#context = this.#makeContext(settings, this.#context);
   }
 
-  activate(generation: number): void {
-    this.#pool.activate(generation);
+  activate(generation: number, tokensPath: string | null): void {
+    this.#dispatcher.activate(generation, tokensPath);
   }
 
   retireWorker(worker: number): void {
-    this.#pool.retireWorker(worker);
+    this.#dispatcher.retireWorker(worker);
   }
 
   /** Lets all workers go. */
   retireWorkers(): void {
-    this.#pool.retireAll();
+    this.#dispatcher.retireAll();
   }
 
   reopenLogs(): void {
@@ -128,7 +139,7 @@ export class Router implements WorkerPoolListener {
     this.#state = "stopped";
     for (const server of this.#servers) server.close();
     for (const connection of this.#connections.keys()) connection.destroy();
-    this.#pool.destroy();
+    this.#dispatcher.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
     await Promise.all([this.#context.accessLog?.close(), this.#errorLog.close()]);
@@ -165,7 +176,7 @@ export class Router implements WorkerPoolListener {
       settings,
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
       frontPeers: frontPeersOf(settings),
-      dispatcher: this.#pool,
+      dispatcher: this.#dispatcher,
       budget: this.#budget,
       errorLog: this.#errorLog,
       accessLog: makeAccessLog(settings, before),
@@ -226,6 +237,21 @@ export class Router implements WorkerPoolListener {
   }
 
   #acceptWorker(socket: Socket): void {
+    const greeting = new WorkerGreeting({
+      socket,
+      deadlines: this.#deadlines,
+      onHello: (hello) => this.#addWorker(socket, hello),
+      onProtocolError: (error) => this.onProtocolError(0, error),
+    });
+    void greeting;
+  }
+
+  #addWorker(socket: Socket, hello: Hello): void {
+    const queue = this.#queue;
+    if (hello.isPulling && queue !== null) {
+      queue.add(new QueueChannel({ socket, hello, listener: queue }));
+      return;
+    }
     this.#pool.add(
       new WorkerChannel({
         socket,
@@ -234,6 +260,18 @@ export class Router implements WorkerPoolListener {
         timeoutMs: () => this.#context.settings.workerTimeoutMs,
       }),
     );
+  }
+
+  #openQueue({ ringPath }: RouterStart): SharedQueue | null {
+    if (ringPath === null) return null;
+    return new SharedQueue({
+      ring: new Ring(ringPath, process.pid % 65_536),
+      router: 0,
+      listener: this,
+      deadlines: this.#deadlines,
+      limits: () => this.#context.settings.capacity,
+      timeoutMs: () => this.#context.settings.workerTimeoutMs,
+    });
   }
 
   /**

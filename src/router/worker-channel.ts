@@ -23,8 +23,6 @@ export interface WorkerChannelListener {
   onHello(channel: WorkerChannel): void;
   /** The worker may be given a request, or told to leave. */
   onIdle(channel: WorkerChannel): void;
-  /** The response is complete, the worker is not free yet. */
-  onFinishing(channel: WorkerChannel): void;
   onLeaving(channel: WorkerChannel): void;
   onTimeout(channel: WorkerChannel, request: RequestSummary): void;
   /** `request` is what the worker was busy with when its channel broke. */
@@ -39,9 +37,6 @@ export interface WorkerChannelOptions {
   /** Time for one request, in milliseconds; 0: no limit. Read when a request starts. */
   readonly timeoutMs: () => number;
 }
-
-/** A worker that is ready this soon after its response may be sent the next request ahead. */
-const QUICK_FINISH_MS = 2;
 
 /** Time between dialling and HELLO. */
 const GREETING_MS = 10_000;
@@ -61,12 +56,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
   #startedAt = 0;
   #pausedAt: number | null = null;
   #isRetiring = false;
-  /** Sent ahead of READY; the worker has not begun it. */
-  #next: WorkerRequest | null = null;
-  #isNextCancelled = false;
-  #endedAt = 0;
-  /** From the end of the last response to READY, in milliseconds; unknown at first. */
-  #finishMs = Infinity;
 
   constructor(options: WorkerChannelOptions) {
     this.#options = options;
@@ -105,35 +94,9 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   /** Gives the worker a request. It must be idle. */
   dispatch(request: WorkerRequest): void {
+    request.onIssued();
     this.#socket.write(encodeRequest(this.#stream + 1, request.environ, request.body));
     this.#start(request);
-  }
-
-  /**
-   * Whether a waiting request may be sent while the worker still closes the iterable before it: only where that
-   * was quick of late, since a request that was sent can go to no other worker.
-   */
-  get takesAhead(): boolean {
-    return (
-      this.#state === "finishing" &&
-      this.#next === null &&
-      !this.#isRetiring &&
-      this.#finishMs < QUICK_FINISH_MS
-    );
-  }
-
-  /** Sends a request that starts when the worker is ready. `takesAhead` must hold. */
-  sendAhead(request: WorkerRequest): void {
-    this.#next = request;
-    // The worker may begin it without a word, so its time runs from here.
-    this.#startedAt = performance.now();
-    this.#limitTime();
-    this.#socket.write(encodeRequest(this.#stream + 1, request.environ, request.body));
-  }
-
-  /** The client of a request that was sent ahead is gone. */
-  cancelAhead(request: WorkerRequest): void {
-    if (this.#next === request) this.#isNextCancelled = true;
   }
 
   #limitTime(): void {
@@ -193,9 +156,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
       this.destroy();
       return;
     }
-    // The one that was sent ahead may be what takes so long.
-    if (this.#next !== null) this.#becomeIdle();
-    this.deadlineAt = Infinity;
     this.#isRetiring = true;
     this.resume();
     this.#deliver((request) => request.onFailure("worker-timeout"));
@@ -258,6 +218,8 @@ export class WorkerChannel implements RequestWorker, Waiting {
         this.#checkStream(message.stream);
         void this.#onFile(message.stream, message.file);
         break;
+      case "fetch":
+        throw new TunicornError("ERR_PROTOCOL", "A worker that does not pull cannot fetch");
       default:
         message satisfies never;
     }
@@ -267,7 +229,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
   async #onFile(stream: number, file: FilePart): Promise<void> {
     const isTaken = this.#request === null || this.#isAbandoned || (await this.#request.onFile(file));
     if (this.#state !== "busy" || this.#stream !== stream) return;
-    // The answer goes first: what follows the end may be a next request, for which the worker does not look yet.
     this.#socket.write(encodeFileAnswer(stream, isTaken));
     if (isTaken) this.#after({ isEnd: true, isReady: false, isLast: false });
   }
@@ -278,37 +239,15 @@ export class WorkerChannel implements RequestWorker, Waiting {
     this.#isAbandoned = true;
     this.#enter("end");
     if (after.isLast) this.#isRetiring = true;
-    if (after.isReady) {
-      this.#becomeIdle();
-      return;
-    }
-    this.#endedAt = performance.now();
-    this.#options.listener.onFinishing(this);
+    if (after.isReady) this.#becomeIdle();
   }
 
   #becomeIdle(): void {
-    if (this.#state === "finishing") this.#finishMs = performance.now() - this.#endedAt;
     this.#enter("ready");
     this.#letGo();
     this.deadlineAt = Infinity;
-    if (this.#next !== null) {
-      this.#startNext(this.#next);
-      return;
-    }
     if (this.#isRetiring) this.#drain();
     else this.#options.listener.onIdle(this);
-  }
-
-  /** The worker reads the request that was sent ahead. */
-  #startNext(request: WorkerRequest): void {
-    const isCancelled = this.#isNextCancelled;
-    this.#next = null;
-    this.#isNextCancelled = false;
-    const startedAt = this.#startedAt;
-    this.#start(request);
-    this.#startedAt = startedAt;
-    this.#limitTime();
-    if (isCancelled) this.cancel();
   }
 
   #drain(): void {
@@ -317,8 +256,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
   }
 
   #checkStream(stream: number): void {
-    // A worker that finds a request at hand answers it without a READY before.
-    if (this.#next !== null && this.#state === "finishing" && stream === this.#stream + 1) this.#becomeIdle();
     if (this.#state !== "busy" || stream !== this.#stream) {
       throw new TunicornError("ERR_PROTOCOL", `A worker answered stream ${stream}, want ${this.#stream}`);
     }
@@ -340,8 +277,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
 
   #onClose(): void {
     if (this.#state === "closed") return;
-    // Whether it had begun the request that was sent ahead cannot be known: no other worker may have it.
-    if (this.#next !== null) this.#becomeIdle();
     const summary = this.#summary();
     this.#state = "closed";
     this.deadlineAt = Infinity;

@@ -77,7 +77,6 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
 
   cancel(request: WorkerRequest): void {
     this.#queue.delete(request);
-    for (const channel of this.#channels) channel.cancelAhead(request);
   }
 
   /** Requests that have waited too long are given up; the deadline moves on to the next in line. */
@@ -106,6 +105,15 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
       if (channel.generation < generation) this.#retire(channel);
       else if (channel.state === "idle") this.onIdle(channel);
     }
+  }
+
+  /** Requests go another way from now on: all workers of older generations leave. Returns what waits for one. */
+  deactivate(generation: number): readonly WorkerRequest[] {
+    this.activate(generation);
+    const waiting: WorkerRequest[] = [];
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) waiting.push(next);
+    this.deadlineAt = Infinity;
+    return waiting;
   }
 
   retireWorker(worker: number): void {
@@ -142,14 +150,6 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
     const request = this.#queue.shift();
     if (request === undefined) this.#idle.push(channel);
     else channel.dispatch(request);
-  }
-
-  /** While requests wait, no worker is idle: the next one may as well be in this worker's hands already. */
-  onFinishing(channel: WorkerChannel): void {
-    if (this.#queue.size === 0 || channel.generation !== this.#activeGeneration || !channel.takesAhead)
-      return;
-    const request = this.#queue.shift();
-    if (request !== undefined) channel.sendAhead(request);
   }
 
   onLeaving(channel: WorkerChannel): void {

@@ -52,6 +52,8 @@ function expectedMessage(frame: RecordedFrame): unknown {
       return { type: "interim", stream, status: frame.aux, fieldLines: latin1(frame.fieldLines ?? "") };
     case FrameType.file:
       return { type: "file", stream, file: { path: frame.path, start: frame.start, bytes: frame.length } };
+    case FrameType.fetch:
+      return { type: "fetch", stream };
     default:
       throw new Error(`${frame.name} does not go to the router`);
   }
@@ -158,17 +160,21 @@ const broken: readonly Broken[] = [
   {
     what: "HELLO of another version",
     type: FrameType.hello,
-    payload: latin1('{"version": 2, "pid": 1, "worker": 1, "generation": 1}'),
+    payload: latin1(
+      '{"version": 2, "pid": 1, "worker": 1, "generation": 1, "isPulling": false, "thread": 0}',
+    ),
   },
   {
     what: "HELLO without a worker",
     type: FrameType.hello,
-    payload: latin1('{"version": 1, "pid": 1, "generation": 1}'),
+    payload: latin1('{"version": 1, "pid": 1, "generation": 1, "isPulling": false, "thread": 0}'),
   },
   {
     what: "HELLO with a pid that is text",
     type: FrameType.hello,
-    payload: latin1('{"version": 1, "pid": "1", "worker": 1, "generation": 1}'),
+    payload: latin1(
+      '{"version": 1, "pid": "1", "worker": 1, "generation": 1, "isPulling": false, "thread": 0}',
+    ),
   },
 ];
 

@@ -29,7 +29,14 @@ export function encodeFrame({ type, flags = 0, aux = 0, stream = 0, payload = ""
 }
 
 export function hello(worker: number, generation = 1): Frame {
-  const payload = JSON.stringify({ version: 1, pid: 4000 + worker, worker, generation });
+  const payload = JSON.stringify({
+    version: 1,
+    pid: 4000 + worker,
+    worker,
+    generation,
+    isPulling: false,
+    thread: 0,
+  });
   return { type: FrameType.hello, payload };
 }
 

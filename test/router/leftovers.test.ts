@@ -29,7 +29,10 @@ async function leave(
     await makeStaleSocket(t, path);
   }
   const sockets = socketPaths.map((path) => ({ path, identity: socketIdentity(path) ?? "" }));
-  return { arbiterPid: ARBITER_PID, runtimeDirectory, pidfile, sockets, folder };
+  const queueDirectory = join(folder, "tunicorn-Ef34Gh");
+  mkdirSync(queueDirectory, { mode: 0o700 });
+  writeFileSync(join(queueDirectory, "ring-0"), "x");
+  return { arbiterPid: ARBITER_PID, runtimeDirectory, queueDirectory, pidfile, sockets, folder };
 }
 
 /** The file of a unix socket whose server was killed. */

@@ -35,6 +35,8 @@ export interface RecordedRequestOptions {
   readonly environ?: string;
   readonly body?: RequestBody;
   readonly submittedAt?: number;
+  /** Writes down, too, from when to when a worker may have the request. */
+  readonly notesCustody?: boolean;
   /** The answer to a file; refused without it. */
   readonly takesFile?: () => Promise<boolean>;
   /** Called with each piece of the response that is not its last, before it is noted. */
@@ -72,6 +74,10 @@ export class RecordedRequest implements WorkerRequest {
     return this.events.lines;
   }
 
+  onIssued(): void {
+    if (this.#options.notesCustody === true) this.events.add("issued");
+  }
+
   onStart(worker: RequestWorker): void {
     this.#worker = worker;
     this.events.add(`started by ${worker.pid}`);
@@ -100,7 +106,9 @@ export class RecordedRequest implements WorkerRequest {
     return this.#options.takesFile?.() ?? false;
   }
 
-  onReleased(): void {}
+  onReleased(): void {
+    if (this.#options.notesCustody === true) this.events.add("released");
+  }
 
   onFailure(failure: RequestFailure): void {
     this.events.add(`failure ${failure}`);

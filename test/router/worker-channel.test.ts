@@ -38,7 +38,6 @@ async function openChannel(t: TestContext, { timeoutMs = 0 } = {}): Promise<Open
   const told = new Recording();
   const listener: WorkerChannelListener = {
     onHello: () => told.add("hello"),
-    onFinishing: () => undefined,
     onIdle: () => told.add("idle"),
     onLeaving: () => told.add("leaving"),
     onTimeout: (_, { method, target }) => told.add(`timeout of ${method} ${target}`),

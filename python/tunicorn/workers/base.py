@@ -17,6 +17,7 @@ from tunicorn.missing import MissingAttributeError
 if TYPE_CHECKING:
     from tunicorn.config import Config
     from tunicorn.log import Logger
+    from tunicorn.puller import QueuePlace
     from tunicorn.server import Server
 
 #: Signals to a worker that mean nothing: they went to the whole process group.
@@ -66,6 +67,8 @@ class Worker:
         #: Requests handled.
         self.nr = 0
         self.max_requests = self._draw_max_requests()
+        #: The shared queue of the generation; None where requests come over the channel.
+        self.queue_place: QueuePlace | None = None
 
     def __getattr__(self, name: str) -> NoReturn:
         raise MissingAttributeError("worker", name, INSTEAD, self)
@@ -164,5 +167,5 @@ class Worker:
             return None
         channel = Channel.dial(channel_path, lambda: self.alive)
         if channel is not None:
-            channel.greet(self.age, generation)
+            channel.greet(self.age, generation, is_pulling=self.queue_place is not None)
         return channel

@@ -5,7 +5,13 @@ import type { Leftovers } from "../../router/messages.ts";
 import { ErrorLog } from "../../log/error-log.ts";
 
 /** Nothing is made that would have to be removed. */
-const NO_LEFTOVERS: Leftovers = { arbiterPid: 0, runtimeDirectory: "", pidfile: null, sockets: [] };
+const NO_LEFTOVERS: Leftovers = {
+  arbiterPid: 0,
+  runtimeDirectory: "",
+  queueDirectory: null,
+  pidfile: null,
+  sockets: [],
+};
 
 /** `--check-config` and `--print-config`: the settings are read, printed if wished, and the application is loaded. */
 export async function check(invocation: Invocation, interpreter: string): Promise<void> {
@@ -22,7 +28,13 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     const log = new ErrorLog("-", settings.loglevel);
     for (const warning of generation.warnings) log.warning(warning);
     await log.close();
-    await generation.configure({ log, channelPath: "", leftovers: NO_LEFTOVERS, errorLog: "-" });
+    await generation.configure({
+      log,
+      channelPath: "",
+      tokensPath: null,
+      leftovers: NO_LEFTOVERS,
+      errorLog: "-",
+    });
     await generation.load();
   } finally {
     await generation.stopMold();

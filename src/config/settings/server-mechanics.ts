@@ -7,6 +7,7 @@ import {
   networkList,
   oneOf,
   optionalText,
+  text,
   textMapping,
 } from "../parsers.ts";
 import { setting } from "../setting.ts";
@@ -71,6 +72,19 @@ then shared by all workers. A reload imports it anew.`,
 
 Without it the system's folder for temporary files is used (here ${tmpdir()}). Its path must be short: a
 Unix socket's path holds about 100 bytes.`,
+  }),
+  setting({
+    name: "queue_dir",
+    section: "Server Mechanics",
+    flags: ["--queue-dir"],
+    metavar: "FOLDER",
+    isOwn: true,
+    defaultValue: "/dev/shm",
+    parse: text,
+    doc: `Folder on a memory file system (tmpfs) for the shared queue, from which idle workers pull requests.
+
+It takes about 2 MiB. Where the folder is not there, is no memory file system or is full, requests go to the
+workers over their channels, which is slower; the log says so.`,
   }),
   setting({
     name: "secure_scheme_headers",

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { createRing } from "../queue/ring.ts";
+
+/** File systems that live in memory: what is stored in a mapped file of one is never written to a disk. */
+const TMPFS_MAGIC = 0x01021994;
+const RAMFS_MAGIC = 0x858458f6;
+
+/** The classes whose workers block: an idle one pulls its next request. */
+const PULLING_CLASSES: ReadonlySet<string> = new Set(["sync"]);
+
+/** The private directory (mode 0700) of the shared queue: the router's ring, a FIFO of tokens for each generation. */
+export class QueueDirectory {
+  readonly path: string;
+
+  /** Throws when the queue cannot be had in this folder; the error says why. */
+  constructor(folder: string) {
+    // mkfifo, tmpfs and readers that are woken one at a time: elsewhere nobody has tried.
+    if (process.platform !== "linux") throw new Error(`${process.platform} is not supported`);
+    if (!isInMemory(folder)) throw new Error(`"${folder}" is not a memory file system`);
+    this.path = mkdtempSync(join(folder, "tunicorn-"));
+    try {
+      createRing(this.ringPath);
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
+  }
+
+  get ringPath(): string {
+    return join(this.path, "ring-0");
+  }
+
+  /** Where the mold of a generation makes the FIFO from which its workers pull; null: they do not. */
+  tokensPath(generation: number, workerClass: string): string | null {
+    return PULLING_CLASSES.has(workerClass) ? join(this.path, `tokens-${generation}`) : null;
+  }
+
+  removeTokens(generation: number): void {
+    rmSync(join(this.path, `tokens-${generation}`), { force: true });
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+function isInMemory(folder: string): boolean {
+  const { type } = statfsSync(folder);
+  return type === TMPFS_MAGIC || type === RAMFS_MAGIC;
+}

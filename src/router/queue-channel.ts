@@ -1,0 +1,242 @@
+import type { Socket } from "node:net";
+import { FrameReader } from "../channel/frame-reader.ts";
+import {
+  decodeWorkerMessage,
+  encodeCancel,
+  encodeDrain,
+  encodeFileAnswer,
+  encodePull,
+  encodeRequest,
+  type FilePart,
+  type Hello,
+  type WorkerMessage,
+} from "../channel/messages.ts";
+import { TunicornError } from "../errors.ts";
+import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
+import { channelKey } from "../queue/ring-layout.ts";
+import type { QueuedRequest } from "./queued-request.ts";
+
+/** What a queue channel tells its queue. */
+export interface QueueChannelListener {
+  onReady(channel: QueueChannel): void;
+  onLeaving(channel: QueueChannel): void;
+  /** The first frame about a stream has come: its worker has claimed it. Throws ERR_PROTOCOL for one that is none. */
+  claim(channel: QueueChannel, stream: number): QueuedRequest;
+  /** The response is complete, or given up. */
+  onEnd(channel: QueueChannel, queued: QueuedRequest): void;
+  onClosed(channel: QueueChannel): void;
+  onProtocolError(channel: QueueChannel, error: TunicornError): void;
+}
+
+export interface QueueChannelOptions {
+  readonly socket: Socket;
+  readonly hello: Hello;
+  readonly listener: QueueChannelListener;
+}
+
+/** booted: it is not told to pull yet. pulling. draining: it was told to leave. closed. */
+export type QueueChannelState = "booted" | "pulling" | "draining" | "closed";
+
+/**
+ * The channel of a worker (of one of its threads) that pulls its requests from the shared queue. Responses
+ * come over it, one after another.
+ */
+export class QueueChannel implements RequestWorker {
+  readonly hello: Hello;
+  readonly key: number;
+  readonly #socket: Socket;
+  readonly #listener: QueueChannelListener;
+  #state: QueueChannelState = "booted";
+  #isReady = false;
+  /** The worker has said that it holds nothing and takes nothing. */
+  #isDone = false;
+  #current: QueuedRequest | null = null;
+  /** What was answered last, and when; until it is known that the worker has wholly finished it. */
+  finishing: { readonly queued: QueuedRequest; readonly endedAt: number } | null = null;
+
+  constructor({ socket, hello, listener }: QueueChannelOptions) {
+    this.hello = hello;
+    this.key = channelKey(hello.worker, hello.thread);
+    this.#socket = socket;
+    this.#listener = listener;
+    const reader = new FrameReader((header, payload) =>
+      this.#onMessage(decodeWorkerMessage(header, payload)),
+    );
+    socket.on("data", (bytes: Buffer) => {
+      try {
+        reader.feed(bytes);
+      } catch (error) {
+        this.#onProtocolError(error);
+      }
+    });
+    // A worker that is killed resets its socket; "close" follows.
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#onClose());
+  }
+
+  get state(): QueueChannelState {
+    return this.#state;
+  }
+
+  get pid(): number {
+    return this.hello.pid;
+  }
+
+  /** It may be told to pull, or to leave. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Its worker left in order: it holds no request. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** The queue of its generation is open. */
+  pull(): void {
+    if (this.#state !== "booted" || !this.#isReady) return;
+    this.#state = "pulling";
+    this.#socket.write(encodePull());
+  }
+
+  /** No further request: the worker leaves as soon as it has finished. */
+  drain(): void {
+    if (this.#state === "draining" || this.#state === "closed") return;
+    this.#state = "draining";
+    this.#socket.write(encodeDrain());
+  }
+
+  /** Ends the request under way and the channel, without waiting. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  pause(): void {
+    const queued = this.#current;
+    if (queued === null || queued.pausedAt !== null) return;
+    queued.pausedAt = performance.now();
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    const queued = this.#current;
+    if (queued === null || queued.pausedAt === null) return;
+    queued.resume(performance.now());
+    this.#socket.resume();
+  }
+
+  cancel(): void {
+    const queued = this.#current;
+    if (queued === null || !queued.isWanted) return;
+    this.abandon(queued);
+    this.resume();
+  }
+
+  /** Nobody waits for what the worker still says about a request. */
+  abandon(queued: QueuedRequest): void {
+    queued.isWanted = false;
+    this.#socket.write(encodeCancel(queued.stream));
+  }
+
+  #onMessage(message: WorkerMessage): void {
+    switch (message.type) {
+      case "hello":
+        break;
+      case "ready":
+        this.#onReady(message.isLast);
+        break;
+      case "leaving":
+        this.#listener.onLeaving(this);
+        break;
+      case "response":
+        this.#deliver(message.stream, (request) => request.onResponse(message));
+        if (message.after.isEnd) this.#end();
+        break;
+      case "body":
+        this.#deliver(message.stream, (request) => request.onBody(message.body, message.after.isEnd));
+        if (message.after.isEnd) this.#end();
+        break;
+      case "failed":
+        this.#deliver(message.stream, (request) => request.onFailure("raised"));
+        this.#end();
+        break;
+      case "interim":
+        this.#deliver(message.stream, (request) => request.onInterim(message.status, message.fieldLines));
+        break;
+      case "file":
+        void this.#onFile(this.#take(message.stream), message.file);
+        break;
+      case "fetch":
+        this.#onFetch(this.#take(message.stream));
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #onReady(isLast: boolean): void {
+    if (isLast) {
+      this.#isDone = true;
+      return;
+    }
+    this.#isReady = true;
+    this.#listener.onReady(this);
+  }
+
+  #take(stream: number): QueuedRequest {
+    if (this.#current?.stream === stream) return this.#current;
+    if (this.#current !== null) {
+      throw new TunicornError(
+        "ERR_PROTOCOL",
+        `A worker answered stream ${stream}, want ${this.#current.stream}`,
+      );
+    }
+    this.finishing = null;
+    this.#current = this.#listener.claim(this, stream);
+    return this.#current;
+  }
+
+  #deliver(stream: number, call: (request: WorkerRequest) => void): void {
+    const queued = this.#take(stream);
+    if (queued.isWanted) call(queued.request);
+  }
+
+  /** A file that the router takes ends the worker's part of the response. */
+  async #onFile(queued: QueuedRequest, file: FilePart): Promise<void> {
+    const isTaken = !queued.isWanted || (await queued.request.onFile(file));
+    if (this.#current !== queued || this.#state === "closed") return;
+    this.#socket.write(encodeFileAnswer(queued.stream, isTaken));
+    if (isTaken) this.#end();
+  }
+
+  #onFetch(queued: QueuedRequest): void {
+    const { environ, body } = queued.request;
+    if (queued.isWanted) {
+      this.#socket.write(encodeRequest(queued.stream, environ, body));
+      return;
+    }
+    // `claim` has told the worker so already.
+    this.#end();
+  }
+
+  #end(): void {
+    const queued = this.#current;
+    if (queued === null) return;
+    this.resume();
+    this.#current = null;
+    this.finishing = { queued, endedAt: performance.now() };
+    this.#listener.onEnd(this, queued);
+  }
+
+  #onProtocolError(error: unknown): void {
+    if (!(error instanceof TunicornError)) throw error;
+    this.#listener.onProtocolError(this, error);
+    this.destroy();
+  }
+
+  #onClose(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#listener.onClosed(this);
+  }
+}

@@ -1,0 +1,59 @@
+import type { WorkerRequest } from "./dispatcher.ts";
+import type { RequestSummary } from "./messages.ts";
+import type { QueueChannel } from "./queue-channel.ts";
+
+/**
+ * issued: its token is in the FIFO, or in the hands of a worker that has not said so. withdrawn: nobody may
+ * begin it any more; whether somebody has, is seen a little later. claimed: a worker answers it.
+ */
+export type QueuedRequestState =
+  | { readonly type: "issued" }
+  | { readonly type: "withdrawn"; readonly reason: WithdrawalReason; readonly at: number }
+  | { readonly type: "claimed"; readonly channel: QueueChannel };
+
+/** cancelled: the client is gone. overdue: it waited too long. reissue: its token may be lost. */
+export type WithdrawalReason = "cancelled" | "overdue" | "reissue";
+
+/** A request in the ring. */
+export class QueuedRequest {
+  readonly request: WorkerRequest;
+  readonly stream: number;
+  readonly generation: number;
+  state: QueuedRequestState = { type: "issued" };
+  /** Somebody waits for the response: the client is there, and nothing was answered in its place. */
+  isWanted = true;
+  /** When it was first seen with a worker; 0 before. */
+  startedAt = 0;
+  /** Key of the channel that was seen to have claimed it; 0 before. */
+  key = 0;
+  /** Since when the worker waits for a slow client. */
+  pausedAt: number | null = null;
+  isTimedOut = false;
+
+  constructor(request: WorkerRequest, stream: number, generation: number) {
+    this.request = request;
+    this.stream = stream;
+    this.generation = generation;
+  }
+
+  start(key: number, now: number): void {
+    this.key = key;
+    if (this.startedAt === 0) this.startedAt = now;
+  }
+
+  isOverdue(timeoutMs: number, now: number): boolean {
+    const isTimed = timeoutMs > 0 && this.startedAt > 0 && this.pausedAt === null && !this.isTimedOut;
+    return isTimed && now - this.startedAt > timeoutMs;
+  }
+
+  /** The worker's clock stands still while it waits for a slow client. */
+  resume(now: number): void {
+    if (this.pausedAt !== null) this.startedAt += now - this.pausedAt;
+    this.pausedAt = null;
+  }
+
+  summary(now: number): RequestSummary {
+    const { method, target, submittedAt } = this.request;
+    return { method, target, ageMs: now - (this.startedAt || submittedAt) };
+  }
+}
