@@ -116,7 +116,7 @@ def test_a_recorded_frame_without_head_is_encoded(name: str) -> None:
 def test_the_hello_of_a_worker_says_what_the_recorded_one_says() -> None:
     router, worker = socket.socketpair()
     with router, worker:
-        Channel(worker).greet(12, 345)
+        Channel(worker).greet(12, 345, is_pulling=True, thread=3)
         sent = router.recv(65536)
     recorded = octets("hello")
     # The length differs with the white space of the JSON.

@@ -6,6 +6,7 @@ import { describeError, TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
 import { makeDeferred } from "../system/deferred.ts";
+import { ForkBrake } from "./fork-brake.ts";
 import { readSettings } from "./generation-settings.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
@@ -51,14 +52,6 @@ const USER_CODE_MS = 600_000;
 const ABORT_MS = 2_000;
 /** For a mold to leave once its workers are gone. */
 const MOLD_LEAVE_MS = 5_000;
-/** Longest pause before a worker that keeps dying is forked again. */
-const BRAKE_LIMIT_MS = 30_000;
-const BRAKE_STEP_MS = 250;
-/** A worker that died within this time after it was ready died young. */
-const YOUNG_MS = 2_000;
-/** So many may die young before the brake is put on. */
-const FREE_FAILURES = 3;
-const FORGET_FAILURES_MS = 60_000;
 const NUDGES = 3;
 const NUDGE_MS = 500;
 /** Beyond the graceful timeout: for KILL to arrive and for the mold to tell of it. */
@@ -80,9 +73,7 @@ export class Generation {
   /** Workers that there should be: those of the settings, and what TTIN and TTOU made of them. */
   #wanted = 0;
   #isLeaving = false;
-  /** Workers that died young, of late. */
-  #failures = 0;
-  #failedAt = -Infinity;
+  readonly #brake = new ForkBrake();
   #respawnTimer: NodeJS.Timeout | null = null;
   #boot: { resolve: () => void; reject: (error: TunicornError) => void } | null = null;
   /** Fulfilled when no worker is left, or none can be heard of any more. */
@@ -334,7 +325,7 @@ export class Generation {
     this.#workers.delete(message.worker);
     const description = describeExit(message, worker, this.#isLeaving);
     if (description !== null) this.#place?.log.error(description);
-    this.#countFailure(worker);
+    this.#brake.count(worker);
     if (this.#workers.size === 0 && this.#isLeaving) this.#emptied.resolve();
     if (!worker.wasReady && !this.#isLeaving) this.#onBootFailure(message);
     else this.#keepCount();
@@ -354,21 +345,11 @@ export class Generation {
     this.#keepCount();
   }
 
-  /** Workers that die young, again and again, are not forked at full speed. */
-  #countFailure(worker: WorkerHandle): void {
-    const now = performance.now();
-    const isYoung = worker.state !== "leaving" && worker.readyForMs(now) < YOUNG_MS && !worker.leftInOrder;
-    if (now - this.#failedAt > FORGET_FAILURES_MS) this.#failures = 0;
-    if (!isYoung) return;
-    this.#failures += worker.wasReady ? 1 : FREE_FAILURES;
-    this.#failedAt = now;
-  }
-
   /** Forks workers until there are as many as wanted. */
   #keepCount(): void {
     if (this.#isLeaving || this.#respawnTimer !== null || this.#mold?.isGone !== false) return;
-    if (this.#failures >= FREE_FAILURES) {
-      const pauseMs = Math.min(BRAKE_LIMIT_MS, BRAKE_STEP_MS * 2 ** (this.#failures - FREE_FAILURES + 1));
+    const { pauseMs } = this.#brake;
+    if (pauseMs > 0) {
       this.#respawnTimer = setTimeout(() => {
         this.#respawnTimer = null;
         this.#forkMissing();

@@ -1,6 +1,5 @@
 import type { WorkerRequest } from "./dispatcher.ts";
 import type { RequestSummary } from "./messages.ts";
-import type { QueueChannel } from "./queue-channel.ts";
 
 /**
  * issued: its token is in the FIFO, or in the hands of a worker that has not said so. withdrawn: nobody may
@@ -9,7 +8,12 @@ import type { QueueChannel } from "./queue-channel.ts";
 export type QueuedRequestState =
   | { readonly type: "issued" }
   | { readonly type: "withdrawn"; readonly reason: WithdrawalReason; readonly at: number }
-  | { readonly type: "claimed"; readonly channel: QueueChannel };
+  | { readonly type: "claimed"; readonly channel: Claimant };
+
+/** The channel of the worker that answers. */
+export interface Claimant {
+  readonly key: number;
+}
 
 /** cancelled: the client is gone. overdue: it waited too long. reissue: its token may be lost. */
 export type WithdrawalReason = "cancelled" | "overdue" | "reissue";

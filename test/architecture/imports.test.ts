@@ -16,7 +16,7 @@ const ranks: readonly Readonly<Record<string, readonly string[]>>[] = [
   { cli: [] },
   { arbiter: [] },
   { router: [] },
-  { http: [], queue: [], channel: [] },
+  { http: [], queue: ["channel"], channel: [] },
   { config: ["log"], log: [], metrics: [], system: [] },
   { errors: [], version: [] },
 ];

@@ -1,0 +1,32 @@
+import type { WorkerHandle } from "./worker-handle.ts";
+
+/** Longest pause before a worker that keeps dying is forked again. */
+const LIMIT_MS = 30_000;
+const STEP_MS = 250;
+/** A worker that died within this time after it was ready died young. */
+const YOUNG_MS = 2_000;
+/** So many may die young before the brake is put on. */
+const FREE_FAILURES = 3;
+const FORGET_MS = 60_000;
+
+/** Workers that die young, again and again, are not forked at full speed. */
+export class ForkBrake {
+  #failures = 0;
+  #failedAt = -Infinity;
+
+  /** Takes note of a worker that has exited. */
+  count(worker: WorkerHandle): void {
+    const now = performance.now();
+    const isYoung = worker.state !== "leaving" && worker.readyForMs(now) < YOUNG_MS && !worker.leftInOrder;
+    if (now - this.#failedAt > FORGET_MS) this.#failures = 0;
+    if (!isYoung) return;
+    this.#failures += worker.wasReady ? 1 : FREE_FAILURES;
+    this.#failedAt = now;
+  }
+
+  /** How long to wait before the next fork; 0: not at all. */
+  get pauseMs(): number {
+    if (this.#failures < FREE_FAILURES) return 0;
+    return Math.min(LIMIT_MS, STEP_MS * 2 ** (this.#failures - FREE_FAILURES + 1));
+  }
+}
