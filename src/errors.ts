@@ -29,6 +29,7 @@ export const errorKinds = register({
   ERR_SETTING_VALUE: { audience: "operator", exitStatus: 1 },
   ERR_NOT_YET: { audience: "operator", exitStatus: 1 },
   ERR_CONFIG_FILE: { audience: "operator", exitStatus: 1 },
+  ERR_CHECK: { audience: "operator", exitStatus: 1 },
   ERR_INTERPRETER: { audience: "operator", exitStatus: 1 },
   ERR_WORKER_CLASS: { audience: "operator", exitStatus: 1 },
   // starting

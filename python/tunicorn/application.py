@@ -22,6 +22,8 @@ EXIT_APPLICATION_LOAD: Final = 4
 
 DEFAULT_NAME: Final = "application"
 
+OWN_FOLDER: Final = os.path.dirname(__file__)
+
 #: Names under which applications and factories are usually found.
 USUAL_NAMES: Final = ("application", "app", "create_app", "make_app", "wsgi")
 
@@ -194,14 +196,15 @@ def application_traceback(error: BaseException) -> str:
     """The traceback from the application's first frame on."""
     summary = traceback.TracebackException.from_exception(error)
     kept = list(summary.stack)
-    while kept and (kept[0].filename == __file__ or _is_import_machinery(kept[0].filename)):
+    while kept and _is_own_or_import_machinery(kept[0].filename):
         kept.pop(0)
     summary.stack = traceback.StackSummary.from_list(kept)
     return "".join(summary.format()).rstrip()
 
 
-def _is_import_machinery(filename: str) -> bool:
-    return filename.startswith("<frozen importlib") or filename == importlib.__file__
+def _is_own_or_import_machinery(filename: str) -> bool:
+    is_own = os.path.dirname(filename) == OWN_FOLDER
+    return is_own or filename.startswith("<frozen importlib") or filename == importlib.__file__
 
 
 def add_to_path(folder: str) -> None:

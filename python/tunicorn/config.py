@@ -171,7 +171,8 @@ class Config:
         """The name of the server: the one chosen, else that of the application."""
         fallback = self.settings.get("default_proc_name", DEFAULT_PROC_NAME)
         if fallback == DEFAULT_PROC_NAME:
-            fallback = self.settings.get("wsgi_app") or DEFAULT_PROC_NAME
+            application = self.settings.get("paste") or self.settings.get("wsgi_app")
+            fallback = application or DEFAULT_PROC_NAME
         return str(self.settings.get("proc_name") or fallback)
 
     @property

@@ -16,6 +16,11 @@ INSTALL_NODE: Final = "Install Node 20.19 or newer, or bring it here: pip instal
 
 
 def main() -> NoReturn:
+    """The command `tunicorn` with the arguments of this process."""
+    become_node(sys.argv[1:])
+
+
+def become_node(arguments: list[str]) -> NoReturn:
     """Replaces this process, so that its pid is the arbiter's and signals need nobody to pass them on."""
     node = find_node()
     if node is None:
@@ -23,7 +28,7 @@ def main() -> NoReturn:
     # The interpreter that this command is installed in is the application's, unless --python names another.
     launcher = ["--launcher", sys.executable] if sys.executable else []
     try:
-        os.execv(node, [node, str(find_program()), *launcher, *sys.argv[1:]])
+        os.execv(node, [node, str(find_program()), *launcher, *arguments])
     except OSError as error:
         sys.exit(f"tunicorn: Cannot run Node at {node}: {error.strerror}\n  {INSTALL_NODE}")
 

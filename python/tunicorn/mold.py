@@ -17,11 +17,12 @@ import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, load_application
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path
 from tunicorn.config import Config, ConfigError, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.hooks import Hook, describe_raised
+from tunicorn.loading import load_configured
 from tunicorn.log import Logger
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
@@ -178,7 +179,7 @@ class Mold:
         """Imports the application here, for preload_app and --check-config."""
         server = self._require_server()
         try:
-            self._application = load_application(str(server.cfg.wsgi_app))
+            self._application = load_configured(server.cfg)
         except LoadError as error:
             self._control.send("load-failed", message=error.report, exitStatus=error.exit_status)
             return

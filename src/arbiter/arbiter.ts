@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { applicationName } from "../config/application-name.ts";
 import type { Invocation } from "../config/invocation.ts";
 import { processTitle } from "../config/process-title.ts";
 import { settingsText } from "../config/settings-text.ts";
@@ -189,7 +190,9 @@ export class Arbiter {
     await generation.runHook("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();
-    log.info(`Ready: ${plural(settings.workers, "worker")} for ${settings.wsgi_app}, ${generation.python}`);
+    log.info(
+      `Ready: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${generation.python}`,
+    );
     this.#state = "running";
     if (this.#isReloadWanted) void this.reload("Reloading, as asked during the start");
   }
@@ -279,7 +282,7 @@ export class Arbiter {
       tokensPath: this.#tokensPath(next),
     });
     this.#log?.info(
-      `Reloaded: ${plural(settings.workers, "worker")} for ${settings.wsgi_app}, ${next.python}`,
+      `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,
     );
     void this.#dispose(previous, previous.settings.graceful_timeout * 1000);
   }

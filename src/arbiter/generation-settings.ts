@@ -5,6 +5,7 @@ import {
   type ConfigFileReport,
   type Invocation,
 } from "../config/invocation.ts";
+import { applicationName } from "../config/application-name.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { hookParameters } from "../config/settings/hooks.ts";
 import { TunicornError } from "../errors.ts";
@@ -27,7 +28,7 @@ export async function readSettings(mold: MoldHandle, invocation: Invocation): Pr
   const location = findConfigFile(invocation);
   const file = location === null ? null : await readConfigFile(mold, location);
   const { settings, warnings } = mergeSettings(invocation, file);
-  if (settings.wsgi_app === null) {
+  if (applicationName(settings) === "") {
     throw new TunicornError("ERR_NO_APPLICATION", "No application is named", {
       hint: "Name one: tunicorn wsgi:app (the object app of wsgi.py). See tunicorn --help",
     });

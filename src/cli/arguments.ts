@@ -53,13 +53,14 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   } catch (error) {
     throw usageError(error, source);
   }
+  const options: Record<string, unknown> = command.opts();
+  for (const pair of textsOf(options["pasteSetting"])) notePasteSetting(pair, values, notYet);
   const [application, unexpected] = command.args;
   if (unexpected !== undefined) {
     throw new TunicornError("ERR_USAGE", `There is one application, but also the argument "${unexpected}"`, {
       hint: "See tunicorn --help",
     });
   }
-  const options: Record<string, unknown> = command.opts();
   return {
     layer: { source, values, notYet },
     application: application ?? null,
@@ -114,6 +115,25 @@ function note<Name>(
   else values.set(name, value ?? true);
 }
 
+/** Said by our server runner for pserve, which has settings by their names. Throws ERR_USAGE. */
+function notePasteSetting(
+  pair: string,
+  values: Map<SettingName, unknown>,
+  notYet: Map<string, unknown>,
+): void {
+  const [name = ""] = pair.split("=", 1);
+  const value = pair.slice(name.length + 1);
+  const record = allSettings.find((each) => each.name === name);
+  if (record !== undefined) values.set(record.name, value);
+  else if (settingsNotYet.includes(name)) notYet.set(name, value);
+  else
+    throw new TunicornError("ERR_USAGE", `The [server:] section says ${pair}, but there is no such setting`);
+}
+
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
 /** The text of `--help`, grouped by the sections of the settings. */
 export function helpText(): string {
   const command = makeCommand();
@@ -145,6 +165,7 @@ function makeCommand(): Command {
     .addOption(new Option("-h, --help", "show this help"))
     .addOption(new Option("-v, --version", "show the version"))
     .addOption(new Option("--launcher <INTERPRETER>").hideHelp())
+    .addOption(new Option("--paste-setting <PAIR...>").hideHelp())
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, writeOut: () => undefined });
 }

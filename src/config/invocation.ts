@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { TunicornError } from "../errors.ts";
 import { warningNotYet } from "./not-there-yet.ts";
 import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
+import { hasLoggers, pasteFile } from "./paste-file.ts";
 import { allSettings, type SettingName, type Settings } from "./settings/all.ts";
 import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
 import { hooksNotYet } from "./settings/hooks.ts";
@@ -76,8 +77,13 @@ function isSettingName(name: string): name is SettingName {
   return settingNames.has(name);
 }
 
-/** Settings that were chosen before the configuration file could say anything. */
-const earlyNames: ReadonlySet<string> = new Set<SettingName>(["config", "python"]);
+/** Settings that had to be known before the configuration file could say anything. */
+const earlyNames: ReadonlySet<string> = new Set<SettingName>([
+  "config",
+  "python",
+  "check_config",
+  "print_config",
+]);
 
 export interface MergedSettings {
   readonly settings: Settings;
@@ -95,19 +101,27 @@ export function mergeSettings(invocation: Invocation, file: ConfigFileReport | n
   if (invocation.application !== null) {
     layers.push({ source: "the command line", values: new Map([["wsgi_app", invocation.application]]) });
   }
-  const settings = resolveSettings(
-    layers.map((layer) => withAbsoluteFolders(layer, invocation.workingFolder)),
-  );
+  const absoluteLayers = layers.map((layer) => withAbsolutePaths(layer, invocation.workingFolder));
+  const settings = resolveSettings([...pasteLayers(absoluteLayers), ...absoluteLayers]);
   checkWorkerClass(settings);
   return { settings, warnings };
 }
 
-/** Folders are meant relative to where tunicorn was called, whatever the working folder is by now. */
-const folderNames: readonly SettingName[] = ["chdir", "worker_tmp_dir"];
+/** A PasteDeploy file with loggers is the weakest source, of logconfig alone. */
+function pasteLayers(layers: readonly Layer[]): readonly Layer[] {
+  const location = layers.findLast(({ values }) => values.has("paste"))?.values.get("paste");
+  const path = typeof location === "string" ? pasteFile(location) : "";
+  const name: string = "logconfig";
+  if (path === "" || !isSettingName(name) || !hasLoggers(path)) return [];
+  return [{ source: path, values: new Map([[name, path]]) }];
+}
 
-function withAbsoluteFolders(layer: Layer, workingFolder: string): Layer {
+/** Paths are meant relative to where tunicorn was called, whatever the working folder is by now. */
+const pathNames: readonly SettingName[] = ["chdir", "worker_tmp_dir", "paste"];
+
+function withAbsolutePaths(layer: Layer, workingFolder: string): Layer {
   const values = new Map(layer.values);
-  for (const name of folderNames) {
+  for (const name of pathNames) {
     const value = values.get(name);
     if (typeof value === "string" && value !== "") values.set(name, resolve(workingFolder, value));
   }
@@ -124,6 +138,7 @@ function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
     } else if (!isSettingName(name)) {
       notYet.set(name, value);
     } else if (earlyNames.has(name)) {
+      if (value === null || value === false) continue;
       warnings.push(`${file.location}: ${name} has an effect only on the command line`);
     } else {
       values.set(name, value);

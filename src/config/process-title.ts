@@ -1,3 +1,4 @@
+import { applicationName } from "./application-name.ts";
 import type { Settings } from "./settings/all.ts";
 import { DEFAULT_PROC_NAME } from "./settings/process-naming.ts";
 
@@ -10,6 +11,7 @@ export function processTitle(role: ProcessRole, settings: Settings): string {
 }
 
 /** The name of the server: the one chosen, else that of the application. */
-function processName({ proc_name: chosen, default_proc_name: fallback, wsgi_app }: Settings): string {
-  return chosen ?? (fallback === DEFAULT_PROC_NAME ? (wsgi_app ?? fallback) : fallback);
+function processName(settings: Settings): string {
+  const { proc_name: chosen, default_proc_name: fallback } = settings;
+  return chosen ?? (fallback === DEFAULT_PROC_NAME ? applicationName(settings) || fallback : fallback);
 }

@@ -46,6 +46,8 @@ def default_settings(folder: Path) -> dict[str, object]:
     """The settings that Python code reads."""
     return {
         "wsgi_app": "app",
+        "paste": None,
+        "raw_paste_global_conf": [],
         "workers": 1,
         "bind": ["127.0.0.1:8000"],
         "loglevel": "info",

@@ -10,8 +10,9 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, load_application
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
+from tunicorn.loading import load_configured
 from tunicorn.missing import MissingAttributeError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Worker:
 
     def _load(self) -> Application:
         try:
-            return load_application(str(self.cfg.wsgi_app))
+            return load_configured(self.cfg)
         except LoadError as error:
             if not self.alive and isinstance(error.__cause__, SystemExit):
                 raise error.__cause__ from None

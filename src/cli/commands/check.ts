@@ -1,5 +1,6 @@
 import { Generation } from "../../arbiter/generation.ts";
 import type { Invocation } from "../../config/invocation.ts";
+import { TunicornError } from "../../errors.ts";
 import { settingsText } from "../../config/settings-text.ts";
 import type { Leftovers } from "../../router/messages.ts";
 import { ErrorLog } from "../../log/error-log.ts";
@@ -36,9 +37,17 @@ export async function check(invocation: Invocation, interpreter: string): Promis
       errorLog: "-",
     });
     await generation.load();
+  } catch (error) {
+    throw asGunicorn(error);
   } finally {
     await generation.stopMold();
   }
+}
+
+/** Where a start tells by its status how the application failed, a check only says that it did. */
+function asGunicorn(error: unknown): unknown {
+  const isApplications = error instanceof TunicornError && (error.kind.exitStatus ?? 1) > 2;
+  return isApplications ? new TunicornError("ERR_CHECK", error.message, { cause: error }) : error;
 }
 
 /** Whether the command line asks for one of the two; the configuration file may not. */

@@ -1,6 +1,7 @@
 import { configFileSettings } from "./config-file.ts";
 import { debuggingSettings } from "./debugging.ts";
 import { loggingSettings } from "./logging.ts";
+import { pasteSettings } from "./paste.ts";
 import { processNamingSettings } from "./process-naming.ts";
 import { securitySettings } from "./security.ts";
 import { serverMechanicsSettings } from "./server-mechanics.ts";
@@ -15,6 +16,7 @@ export const allSettings = [
   ...securitySettings,
   ...debuggingSettings,
   ...serverMechanicsSettings,
+  ...pasteSettings,
   ...loggingSettings,
   ...processNamingSettings,
 ] as const;

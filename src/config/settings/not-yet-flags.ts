@@ -34,8 +34,6 @@ export const flagsNotYet: Readonly<Record<string, SettingNotYet>> = {
   umask: valued("--umask -m", 0),
   initgroups: toggle("--initgroups"),
   tmp_upload_dir: valued("", null),
-  paste: valued("--paste --paster", null),
-  raw_paste_global_conf: valued("--paste-global", []),
   root_path: valued("--root-path", ""),
   disable_redirect_access_to_syslog: toggle("--disable-redirect-access-to-syslog"),
   capture_output: toggle("--capture-output"),
