@@ -2,16 +2,21 @@ import { setTimeout as delay } from "node:timers/promises";
 import { applicationName } from "../config/application-name.ts";
 import type { Invocation } from "../config/invocation.ts";
 import { processTitle } from "../config/process-title.ts";
+import type { Settings } from "../config/settings/all.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
 import { Belongings } from "./belongings.ts";
+import type { BindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
 import { Generations } from "./generations.ts";
+import type { Inheritance } from "./inherited-sockets.ts";
+import { Rebinding, urlsOf } from "./rebinding.ts";
 import { makeRouterSettings } from "./router-settings.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
+import { socketAccess } from "./socket-access.ts";
 import { plural } from "./wording.ts";
 import { WorkerReports } from "./worker-reports.ts";
 
@@ -27,8 +32,16 @@ const QUICK_STOP_MS = 2_000;
 const RESTART_PAUSE_MS = 500;
 const RESTART_PAUSE_LIMIT_MS = 30_000;
 
+export interface ArbiterOptions {
+  readonly invocation: Invocation;
+  readonly interpreter: string;
+  /** Sockets that were bound before we began. */
+  readonly inheritance: Inheritance;
+}
+
 /** The arbiter: it owns the listeners, the router and the generations, and never reads a byte of a request. */
 export class Arbiter {
+  readonly #options: ArbiterOptions;
   readonly #generations: Generations;
   #state: State = "starting";
   #log: ErrorLog | null = null;
@@ -38,7 +51,9 @@ export class Arbiter {
   /** on_starting was called, so on_exit is to be called too, also when the start fails. */
   #isOnExitDue = false;
 
-  constructor(invocation: Invocation, interpreter: string) {
+  constructor(options: ArbiterOptions) {
+    const { invocation, interpreter } = options;
+    this.#options = options;
     this.#generations = new Generations({
       invocation,
       interpreter,
@@ -117,14 +132,14 @@ export class Arbiter {
     const generations = this.#generations.all;
     const gracefulMs = (this.#generations.active?.settings.graceful_timeout ?? 0) * 1000;
     const finished = (async () => {
-      await this.#router?.drain();
+      await this.#router?.drain({ isHandover: false });
       // From here on no worker is replaced, and then they are let go.
       for (const generation of generations) generation.beginLeaving();
       this.#router?.send({ type: "retire-workers" });
       await Promise.all(generations.map((generation) => generation.leave(gracefulMs)));
     })();
     // The router takes in what waits in the backlogs and closes them, which only counts if nobody else has them open.
-    this.#belongings?.closeListeners();
+    this.#belongings?.listeners.close();
     await Promise.race([finished, delay(gracefulMs, undefined, { ref: false }), this.#quick.promise]);
   }
 
@@ -173,7 +188,8 @@ export class Arbiter {
     log.info(`Starting tunicorn ${version}`);
     log.debug(`Settings:\n${settingsText(settings).trimEnd()}`);
     for (const warning of generation.warnings) log.warning(warning);
-    const belongings = new Belongings(settings);
+    const { inheritance } = this.#options;
+    const belongings = new Belongings(settings, inheritance);
     this.#belongings = belongings;
     belongings.makeQueue(settings, log);
     await this.#configure(generation);
@@ -181,11 +197,13 @@ export class Arbiter {
     await generation.runHook("on_starting");
     this.#isOnExitDue = true;
     this.#requireStarting();
-    await belongings.bind(settings.bind, log);
+    if (inheritance.sockets.length > 0)
+      log.info(`Taking over ${plural(inheritance.sockets.length, "socket")} from ${inheritance.origin}`);
+    await belongings.listeners.open(settings.bind, this.#bindingOptions(settings, log));
     this.#requireStarting();
     await this.#startRouter(belongings, log);
     this.#requireStarting();
-    log.info(`Listening at: ${belongings.listeners.map(({ url }) => url).join(",")} (${process.pid})`);
+    log.info(`Listening at: ${urlsOf(belongings.listeners.all)} (${process.pid})`);
     log.info(`Using worker: ${settings.worker_class}`);
     await generation.runHook("when_ready");
     await generation.bootWorkers();
@@ -204,10 +222,10 @@ export class Arbiter {
 
   /** Makes the mold ready; the application is imported at once if it is to be preloaded. */
   async #configure(generation: Generation): Promise<void> {
-    const belongings = this.#belongings;
     const log = this.#log;
-    if (belongings === null || log === null) throw new Error("a generation was configured before the start");
-    const { channelPath, leftovers } = belongings;
+    if (this.#belongings === null || log === null)
+      throw new Error("a generation was configured before the start");
+    const { channelPath, leftovers } = this.#belongings;
     const tokensPath = this.#tokensPath(generation);
     await generation.configure({ log, channelPath, tokensPath, leftovers });
     const { active } = this.#generations;
@@ -221,7 +239,7 @@ export class Arbiter {
         const { settings, number } = this.#generations.requireActive();
         return {
           settings: makeRouterSettings(settings, process.env),
-          listeners: belongings.listeners,
+          listeners: belongings.listeners.all,
           backlog: settings.backlog,
           channelPath: belongings.channelPath,
           ringPath: belongings.queue?.ringPath ?? null,
@@ -245,24 +263,51 @@ export class Arbiter {
     await router.start();
   }
 
+  #requireStarted(): { log: ErrorLog; belongings: Belongings; router: RouterSupervisor } {
+    const log = this.#log;
+    const belongings = this.#belongings;
+    const router = this.#router;
+    if (log === null || belongings === null || router === null)
+      throw new Error("the arbiter has not started");
+    return { log, belongings, router };
+  }
+
+  #bindingOptions(settings: Settings, log: ErrorLog): BindingOptions {
+    const { interpreter } = this.#options;
+    return { log, interpreter, access: socketAccess(settings), reusePort: settings.reuse_port };
+  }
+
   /** Boots a next generation and lets it take over; when it fails, the present one goes on. */
   async #renew(): Promise<void> {
+    const { log, belongings, router } = this.#requireStarted();
     let next: Generation | null = null;
+    let rebinding: Rebinding | null = null;
     try {
       next = await this.#generations.prepare();
       this.#generations.add(next);
-      for (const warning of next.warnings) this.#log?.warning(warning);
+      for (const warning of next.warnings) log.warning(warning);
+      const { settings } = next;
+      const options = this.#bindingOptions(settings, log);
+      rebinding = await Rebinding.prepare(belongings.listeners, settings.bind, options);
       await this.#configure(next);
       await next.runHook("on_reload");
       await next.bootWorkers();
-      if (this.#isServing) this.#activate(next);
+      if (!this.#isServing) {
+        rebinding.discard();
+        return;
+      }
+      this.#activate(next);
     } catch (error) {
-      this.#log?.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
+      log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
+      rebinding?.discard();
       if (next !== null) {
         next.signalAll("SIGKILL");
         await this.#dispose(next, 0);
       }
+      return;
     }
+    await rebinding.apply(router);
+    router.send({ type: "leftovers", leftovers: belongings.leftovers });
   }
 
   #activate(next: Generation): void {
@@ -272,9 +317,6 @@ export class Arbiter {
     this.#log?.configure(settings.errorlog, settings.loglevel);
     this.#generations.activate(next);
     process.title = processTitle("master", settings);
-    if (settings.bind.join() !== previous.settings.bind.join()) {
-      this.#log?.warning("A changed bind takes effect when the server is started anew");
-    }
     this.#router?.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });
     this.#router?.send({
       type: "activate",

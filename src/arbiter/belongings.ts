@@ -2,7 +2,8 @@ import type { Settings } from "../config/settings/all.ts";
 import { describeError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
-import { bindListeners, type Listener } from "./listener.ts";
+import type { Inheritance } from "./inherited-sockets.ts";
+import { ListenerSet } from "./listener-set.ts";
 import { Pidfile } from "./pidfile.ts";
 import { QueueDirectory } from "./queue-directory.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
@@ -12,10 +13,11 @@ export class Belongings {
   readonly #runtimeDirectory: RuntimeDirectory;
   readonly #pidfile: Pidfile | null;
   #queue: QueueDirectory | null = null;
-  #listeners: Listener[] = [];
+  readonly listeners: ListenerSet;
 
   /** Takes the pidfile and makes the runtime directory. Throws ERR_PIDFILE or ERR_RUNTIME_DIRECTORY. */
-  constructor(settings: Settings) {
+  constructor(settings: Settings, inheritance: Inheritance) {
+    this.listeners = new ListenerSet(inheritance);
     const pidfile = settings.pidfile === null ? null : new Pidfile(settings.pidfile);
     pidfile?.write();
     this.#pidfile = pidfile;
@@ -50,10 +52,6 @@ export class Belongings {
     }
   }
 
-  get listeners(): readonly Listener[] {
-    return this.#listeners;
-  }
-
   /** What others have to remove if we are killed. */
   get leftovers(): Leftovers {
     return {
@@ -61,22 +59,12 @@ export class Belongings {
       runtimeDirectory: this.#runtimeDirectory.path,
       queueDirectory: this.#queue?.path ?? null,
       pidfile: this.#pidfile?.path ?? null,
-      sockets: this.#listeners.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile])),
+      sockets: this.listeners.all.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile])),
     };
   }
 
-  /** Binds all addresses. Throws ERR_BIND. */
-  async bind(addresses: readonly string[], log: ErrorLog): Promise<void> {
-    this.#listeners = await bindListeners(addresses, log);
-  }
-
-  closeListeners(): void {
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners = [];
-  }
-
   remove(): void {
-    this.closeListeners();
+    this.listeners.close();
     this.#runtimeDirectory.remove();
     this.#queue?.remove();
     this.#pidfile?.remove();

@@ -67,7 +67,9 @@ export class RouterHandle {
     router.send({
       type: "start",
       settings: options.settings,
-      listeners: options.listeners.map((listener, index) => inherited(listener, index, options.backlog)),
+      listeners: options.listeners.map((listener, index) =>
+        describeListener(listener, FIRST_LISTENER_FD + index, options.backlog),
+      ),
       channelPath: options.channelPath,
       ringPath: options.ringPath,
       generation: options.generation,
@@ -80,6 +82,15 @@ export class RouterHandle {
 
   send(message: ArbiterToRouter): void {
     if (this.#process.connected) this.#process.send(message);
+  }
+
+  /** Hands a further socket over; the router answers with "listener-opened". */
+  openListener(listener: Listener, backlog: number): void {
+    if (!this.#process.connected) return;
+    this.#process.send(
+      { type: "open-listener", listener: describeListener(listener, -1, backlog) } satisfies ArbiterToRouter,
+      listener.handle,
+    );
   }
 
   get isGone(): boolean {
@@ -109,12 +120,7 @@ export class RouterHandle {
   }
 }
 
-function inherited(listener: Listener, index: number, backlog: number): InheritedListener {
-  return {
-    fd: FIRST_LISTENER_FD + index,
-    url: listener.url,
-    serverName: listener.serverName,
-    serverPort: listener.serverPort,
-    backlog,
-  };
+function describeListener(listener: Listener, fd: number, backlog: number): InheritedListener {
+  const { url, serverName, serverPort } = listener;
+  return { id: listener.fd, fd, url, serverName, serverPort, backlog };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describeError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RouterToArbiter } from "../router/messages.ts";
+import type { Listener } from "./listener.ts";
 import { RouterHandle, type RouterOptions } from "./router-handle.ts";
 
 /** Pause before a router that died is started again, so that a broken one does not spin. */
@@ -18,6 +19,8 @@ export interface RouterSupervisorOptions {
   readonly onGivenUp: () => void;
 }
 
+type ListenerAnswer = Extract<RouterToArbiter, { type: "listener-opened" | "listeners-closed" }>;
+
 /** Keeps a router running, on the same listeners, until it is told to drain or to stop. */
 export class RouterSupervisor {
   readonly #options: RouterSupervisorOptions;
@@ -26,6 +29,8 @@ export class RouterSupervisor {
   #isEnding = false;
   #hasListened = false;
   #drained: (() => void) | null = null;
+  /** The router's answer about listeners is awaited; null means that it is gone. */
+  #answered: ((message: ListenerAnswer | null) => void) | null = null;
 
   constructor(options: RouterSupervisorOptions) {
     this.#options = options;
@@ -47,14 +52,40 @@ export class RouterSupervisor {
     this.#router?.send(message);
   }
 
-  /** Lets the router answer all that was accepted; resolves when it has, or is gone. */
-  async drain(): Promise<void> {
+  /** Has a further listener served. Resolves with the reason why it cannot be; null when it is. */
+  async openListener(listener: Listener): Promise<string | null> {
+    const { backlog } = this.#options.describe();
+    const answer = await this.#ask((router) => router.openListener(listener, backlog));
+    return answer?.type === "listener-opened" ? answer.error : null;
+  }
+
+  /** Resolves when listeners are closed, with their backlogs empty. */
+  async closeListeners(ids: readonly number[]): Promise<void> {
+    await this.#ask((router) => router.send({ type: "close-listeners", ids }));
+  }
+
+  /** One question at a time. Null when the router is gone: the one that follows is started with all that holds. */
+  #ask(question: (router: RouterHandle) => void): Promise<ListenerAnswer | null> {
+    const router = this.#router;
+    if (router === null || router.isGone) return Promise.resolve(null);
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      question(router);
+    });
+  }
+
+  /** Lets the router answer all that was accepted, for good; resolves when it has, or is gone. */
+  async drain({ isHandover }: { readonly isHandover: boolean }): Promise<void> {
     this.#isEnding = true;
+    await this.#drain(isHandover);
+  }
+
+  async #drain(isHandover: boolean): Promise<void> {
     const router = this.#router;
     if (router === null || router.isGone) return;
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
-      router.send({ type: "drain" });
+      router.send({ type: "drain", isHandover });
     });
   }
 
@@ -76,11 +107,14 @@ export class RouterSupervisor {
 
   #onMessage(message: RouterToArbiter): void {
     if (message.type === "drained") this.#drained?.();
+    else if (message.type === "listener-opened" || message.type === "listeners-closed")
+      this.#answered?.(message);
     else this.#options.onMessage(message);
   }
 
   async #onExit(status: number | null, signal: NodeJS.Signals | null): Promise<void> {
     this.#drained?.();
+    this.#answered?.(null);
     // One that never listened is reported by its start.
     if (this.#isEnding || !this.#hasListened) return;
     const { log, onGivenUp } = this.#options;

@@ -40,6 +40,8 @@ export class WorkerReports {
       case "drained":
       case "listening":
       case "failed":
+      case "listener-opened":
+      case "listeners-closed":
         break;
       default:
         message satisfies never;

@@ -3,25 +3,31 @@ import { WantedError } from "./setting.ts";
 /** Where to listen. */
 export type BindAddress =
   | { readonly type: "tcp"; readonly host: string; readonly port: number }
-  | { readonly type: "unix"; readonly path: string };
+  | { readonly type: "unix"; readonly path: string }
+  /** A unix socket without a file, which Linux has. */
+  | { readonly type: "abstract"; readonly name: string }
+  /** A socket that whoever started us has bound and left open. */
+  | { readonly type: "descriptor"; readonly fd: number };
 
 const DEFAULT_PORT = 8000;
 
 /**
- * Reads a bind address: `host:port`, `[::1]:port`, `:port` (all addresses), `port`, `host`, `unix:PATH`.
- * A bare number is a port; Gunicorn takes it for a host name.
+ * Reads a bind address: `host:port`, `[::1]:port`, `:port` (all addresses), `port`, `host`, `unix:PATH`,
+ * `unix:@NAME`, `fd://N`. Gunicorn takes a bare number for a host name and `@NAME` for the name of a file.
  */
 export function parseBindAddress(written: string): BindAddress {
   const text = written.trim();
-  const unix = /^unix:(?:\/\/)?(.+)$/.exec(text);
-  if (unix?.[1] !== undefined) return { type: "unix", path: unix[1] };
-  if (text.startsWith("unix:")) throw new WantedError(`unix:PATH instead of "${written}"`);
+  if (text.startsWith("unix:")) return parseUnixAddress(text, written);
+  if (text.startsWith("fd://")) {
+    if (!/^fd:\/\/[0-9]{1,9}$/.test(text)) throw new WantedError(`fd://NUMBER instead of "${written}"`);
+    return { type: "descriptor", fd: Number(text.slice(5)) };
+  }
   const rest = text.replace(/^tcp:\/\//, "");
   if (rest === "") return { type: "tcp", host: "0.0.0.0", port: DEFAULT_PORT };
   if (/^[0-9]+$/.test(rest)) return { type: "tcp", host: "0.0.0.0", port: parsePort(rest) };
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]/]*))(?::([^:]*))?$/.exec(rest);
   if (match === null) {
-    throw new WantedError(`host:port, [IPv6]:port, port or unix:PATH instead of "${written}"`);
+    throw new WantedError(`host:port, [IPv6]:port, port, unix:PATH or fd://NUMBER instead of "${written}"`);
   }
   const host = (match[1] ?? match[2] ?? "").toLowerCase();
   return {
@@ -29,6 +35,12 @@ export function parseBindAddress(written: string): BindAddress {
     host: host === "" ? "0.0.0.0" : host,
     port: match[3] === undefined ? DEFAULT_PORT : parsePort(match[3]),
   };
+}
+
+function parseUnixAddress(text: string, written: string): BindAddress {
+  const path = text.replace(/^unix:(?:\/\/)?/, "");
+  if (path === "" || path === "@") throw new WantedError(`unix:PATH or unix:@NAME instead of "${written}"`);
+  return path.startsWith("@") ? { type: "abstract", name: path.slice(1) } : { type: "unix", path };
 }
 
 function parsePort(text: string): number {

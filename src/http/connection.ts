@@ -86,11 +86,12 @@ export class Connection implements ExchangeTransport, Waiting {
 
   /**
    * No request beyond the present one: an idle connection closes now, a busy one after its response.
-   * One that has not sent its first request yet gets a moment to do so: its client was let in.
+   * One that has not sent its first request yet gets a moment to do so: its client was let in. Unless it
+   * `closesIdle`, one that is idle waits for a last request as long as it ever does.
    */
-  drain(): void {
+  drain({ closesIdle } = { closesIdle: true }): void {
     this.#isDraining = true;
-    if (!this.#isIdle) return;
+    if (!this.#isIdle || !closesIdle) return;
     if (this.#isFresh) this.deadlineAt = Math.min(this.deadlineAt, performance.now() + FIRST_REQUEST_MS);
     else this.#close();
   }

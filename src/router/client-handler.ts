@@ -5,6 +5,7 @@ import type { AccessRecord } from "../log/access-format.ts";
 import type { ProxyPreamble } from "../http/proxy-protocol.ts";
 import { frontedClient, relayedClient, type Client } from "./client.ts";
 import type { ClientRequest } from "./client-request.ts";
+import type { InheritedListener } from "./messages.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import type { RouterContext } from "./router-context.ts";
 
@@ -18,6 +19,11 @@ export class ClientHandler implements ExchangeHandler {
   constructor(context: () => RouterContext, client: Client) {
     this.#context = context;
     this.#client = client;
+  }
+
+  /** Where the client connected. */
+  get listener(): InheritedListener {
+    return this.#client.listener;
   }
 
   /** Bytes of a request body that are in memory. */

@@ -1,6 +1,12 @@
 /** The router process. The arbiter spawns this file; it speaks with it over the IPC channel. */
 import { removeLeftovers } from "./leftovers.ts";
-import type { ArbiterToRouter, RouterStart, RouterToArbiter } from "./messages.ts";
+import type {
+  ArbiterToRouter,
+  InheritedListener,
+  Leftovers,
+  RouterStart,
+  RouterToArbiter,
+} from "./messages.ts";
 import { Router } from "./router.ts";
 
 /** The arbiter decides when a router ends; a signal to the whole process group is meant for the arbiter. */
@@ -9,10 +15,12 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGU
 }
 
 let router: Router | null = null;
-let started: RouterStart | null = null;
+/** What the last message about it said. */
+let leftovers: Leftovers | null = null;
+let gracefulTimeoutMs = 0;
 
-process.on("message", (message: ArbiterToRouter) => {
-  void handle(message);
+process.on("message", (message: ArbiterToRouter, socket: unknown) => {
+  void handle(message, socket);
 });
 process.on("disconnect", () => {
   void leaveAlone();
@@ -23,13 +31,14 @@ function tell(message: RouterToArbiter): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
-async function handle(message: ArbiterToRouter): Promise<void> {
+async function handle(message: ArbiterToRouter, socket: unknown): Promise<void> {
   switch (message.type) {
     case "start":
       await start(message);
       break;
     case "configure":
       process.title = message.settings.processTitle;
+      gracefulTimeoutMs = message.settings.gracefulTimeoutMs;
       router?.configure(message.settings);
       break;
     case "activate":
@@ -41,8 +50,18 @@ async function handle(message: ArbiterToRouter): Promise<void> {
     case "retire-workers":
       router?.retireWorkers();
       break;
+    case "open-listener":
+      await openListener(message.listener, socket);
+      break;
+    case "close-listeners":
+      await router?.closeListeners(message.ids);
+      tell({ type: "listeners-closed" });
+      break;
+    case "leftovers":
+      leftovers = message.leftovers;
+      break;
     case "drain":
-      await router?.drain();
+      await router?.drain(message);
       tell({ type: "drained" });
       break;
     case "stop":
@@ -57,28 +76,43 @@ async function handle(message: ArbiterToRouter): Promise<void> {
 }
 
 async function start(message: RouterStart): Promise<void> {
-  started = message;
   process.title = message.settings.processTitle;
+  leftovers = message.leftovers;
+  gracefulTimeoutMs = message.settings.gracefulTimeoutMs;
   try {
     router = new Router(message, tell);
     await router.listen(message.listeners);
     tell({ type: "listening" });
   } catch (error) {
-    tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    tell({ type: "failed", message: describe(error) });
+  }
+}
+
+async function openListener(listener: InheritedListener, socket: unknown): Promise<void> {
+  try {
+    if (typeof socket !== "object" || socket === null) throw new Error("the socket did not come along");
+    await router?.openListener(listener, socket);
+    tell({ type: "listener-opened", error: null });
+  } catch (error) {
+    tell({ type: "listener-opened", error: describe(error) });
   }
 }
 
 /** The arbiter is gone: finish what is under way, remove what it left, and go. */
 async function leaveAlone(): Promise<void> {
-  if (started === null) process.exit(1);
-  setTimeout(() => void leave(), started.settings.gracefulTimeoutMs).unref();
-  await router?.drain();
+  if (leftovers === null) process.exit(1);
+  setTimeout(() => void leave(), gracefulTimeoutMs).unref();
+  await router?.drain({ isHandover: false });
   router?.retireWorkers();
   await leave();
 }
 
 async function leave(): Promise<void> {
   await router?.stop();
-  if (!process.connected && started !== null) removeLeftovers(started.leftovers);
+  if (!process.connected && leftovers !== null) removeLeftovers(leftovers);
   process.exit(0);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

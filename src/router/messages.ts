@@ -5,6 +5,9 @@ import type { ConnectionTimeouts } from "../http/connection-options.ts";
 
 /** A listening socket that the router inherits as a descriptor. */
 export interface InheritedListener {
+  /** By which arbiter and router speak of it: the arbiter's descriptor. */
+  readonly id: number;
+  /** The router's descriptor; of no meaning for one whose handle comes with the message. */
   readonly fd: number;
   /** As people write it: `http://127.0.0.1:8000`, `unix:/run/app.sock`. */
   readonly url: string;
@@ -100,13 +103,19 @@ export type ArbiterToRouter =
   /** Requests go to this generation from now on; older workers finish and leave. */
   | { readonly type: "activate"; readonly generation: number; readonly tokensPath: string | null }
   | { readonly type: "retire-worker"; readonly worker: number }
-  /** Take what waits in the backlog, close the listeners, and say when everything is answered. */
-  | { readonly type: "drain" }
+  /** Listen on a further socket, whose handle comes along, and say whether you do. */
+  | { readonly type: "open-listener"; readonly listener: InheritedListener }
+  /** Take in what waits in their backlogs, close them, and say so. */
+  | { readonly type: "close-listeners"; readonly ids: readonly number[] }
+  /** Close the listeners and say when everything is answered. At a handover others serve the backlogs. */
+  | { readonly type: "drain"; readonly isHandover: boolean }
   /** No request will come any more: the workers are to leave. */
   | { readonly type: "retire-workers" }
   /** Exit now. */
   | { readonly type: "stop" }
-  | { readonly type: "reopen-logs" };
+  | { readonly type: "reopen-logs" }
+  /** What is to be removed if the arbiter is killed has changed. */
+  | { readonly type: "leftovers"; readonly leftovers: Leftovers };
 
 /** A request as a log line names it. */
 export interface RequestSummary {
@@ -118,6 +127,9 @@ export interface RequestSummary {
 export type RouterToArbiter =
   | { readonly type: "listening" }
   | { readonly type: "failed"; readonly message: string }
+  /** The listener is served, or cannot be because of `error`. */
+  | { readonly type: "listener-opened"; readonly error: string | null }
+  | { readonly type: "listeners-closed" }
   | { readonly type: "worker-ready"; readonly worker: number }
   /** The worker asked to leave (TERM was sent to it); it serves until it is retired. */
   | { readonly type: "worker-leaving"; readonly worker: number }

@@ -13,8 +13,10 @@ import { Ring } from "../queue/ring.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
 import { Deadlines } from "../system/deadlines.ts";
+import { makeDeferred } from "../system/deferred.ts";
 import { BufferBudget } from "./buffer-budget.ts";
 import { ClientHandler } from "./client-handler.ts";
+import { ClientServers, listening } from "./client-servers.ts";
 import { describeClient, isOnUnixSocket, TrustedPeers } from "./client.ts";
 import type {
   InheritedListener,
@@ -45,7 +47,7 @@ export class Router implements WorkerPoolListener {
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
   readonly #connections = new Map<Connection, ClientHandler>();
   readonly #budget: BufferBudget;
-  readonly #servers: Server[] = [];
+  readonly #servers: ClientServers;
   readonly #errorLog: ErrorLog;
   readonly #pool: WorkerPool;
   readonly #queue: SharedQueue | null;
@@ -54,8 +56,6 @@ export class Router implements WorkerPoolListener {
   #channelServer: Server | null = null;
   #context: RouterContext;
   #state: State = "serving";
-  #accepted = 0;
-  #drained: Promise<void> | null = null;
 
   constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
     const { settings } = start;
@@ -76,6 +76,7 @@ export class Router implements WorkerPoolListener {
       deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
+    this.#servers = new ClientServers((socket, listener) => this.#accept(socket, listener));
     this.#context = this.#makeContext(settings, null);
   }
 
@@ -84,13 +85,24 @@ export class Router implements WorkerPoolListener {
     this.#channelServer = createServer((socket) => this.#acceptWorker(socket));
     // A router that was killed has left its socket behind.
     rmSync(this.#channelPath, { force: true });
-    await listening(this.#channelServer, (server) => server.listen(this.#channelPath));
-    for (const listener of listeners) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-        this.#accept(socket, listener),
-      );
-      this.#servers.push(server);
-      await listening(server, () => server.listen({ fd: listener.fd }, listener.backlog));
+    await listening(this.#channelServer, () => this.#channelServer?.listen(this.#channelPath));
+    for (const listener of listeners) await this.#servers.open(listener);
+  }
+
+  /** Listens on a further socket, whose handle came with a message. */
+  async openListener(listener: InheritedListener, handle: object): Promise<void> {
+    if (this.#state === "draining") this.#state = "serving";
+    await this.#servers.open(listener, handle);
+  }
+
+  /**
+   * Takes in what waits in the backlogs of these listeners, and closes them. Their connections serve what is
+   * under way and one request more: none is closed under the hands of a client that is about to ask.
+   */
+  async closeListeners(ids: readonly number[]): Promise<void> {
+    await this.#servers.drain(ids);
+    for (const [connection, { listener }] of this.#connections) {
+      if (ids.includes(listener.id)) connection.drain({ closesIdle: false });
     }
   }
 
@@ -118,26 +130,22 @@ export class Router implements WorkerPoolListener {
   }
 
   /**
-   * Takes in what waits in the backlogs, closes the listeners, and lets every connection finish. Resolves
-   * when all is answered.
+   * Closes the listeners, and lets every connection finish. Resolves when all is answered. At the end of the
+   * server what waits in the backlogs is taken in first, and idle connections are closed; at a handover others
+   * serve the backlogs, and idle connections have the time that they always have.
    */
-  drain(): Promise<void> {
-    this.#drained ??= this.#drain();
-    return this.#drained;
-  }
-
-  async #drain(): Promise<void> {
+  async drain({ isHandover }: { readonly isHandover: boolean }): Promise<void> {
     this.#state = "draining";
-    await this.#emptyBacklogs();
-    for (const server of this.#servers) server.close();
-    for (const connection of this.#connections.keys()) connection.drain();
+    if (isHandover) this.#servers.close();
+    else await this.#servers.drain();
+    for (const connection of this.#connections.keys()) connection.drain({ closesIdle: !isHandover });
     await this.#allConnectionsClosed();
   }
 
   /** Ends everything now; resolves when the access log is written. */
   async stop(): Promise<void> {
     this.#state = "stopped";
-    for (const server of this.#servers) server.close();
+    this.#servers.close();
     for (const connection of this.#connections.keys()) connection.destroy();
     this.#dispatcher.destroy();
     this.#channelServer?.close();
@@ -186,7 +194,6 @@ export class Router implements WorkerPoolListener {
   }
 
   #accept(socket: Socket, listener: InheritedListener): void {
-    this.#accepted += 1;
     const { settings, trustedPeers, frontPeers } = this.#context;
     if (this.#connections.size >= settings.capacity.connections) {
       this.#turnAway(socket, 503);
@@ -274,30 +281,17 @@ export class Router implements WorkerPoolListener {
     });
   }
 
-  /**
-   * A backlog is empty when the event loop has polled once without accepting. Closing it earlier would
-   * reset clients that are connected already.
-   */
-  async #emptyBacklogs(): Promise<void> {
-    let before = -1;
-    while (before !== this.#accepted) {
-      before = this.#accepted;
-      await nextPoll();
-    }
-  }
+  #emptied = makeDeferred();
 
-  #whenEmpty: (() => void) | null = null;
-
-  #allConnectionsClosed(): Promise<void> {
-    if (this.#connections.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenEmpty = resolve;
-    });
+  async #allConnectionsClosed(): Promise<void> {
+    if (this.#connections.size > 0) await this.#emptied.promise;
   }
 
   #forget(connection: Connection): void {
     this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#whenEmpty?.();
+    if (this.#connections.size > 0) return;
+    this.#emptied.resolve();
+    this.#emptied = makeDeferred();
   }
 }
 
@@ -324,24 +318,4 @@ function makeAccessLog(settings: RouterSettings, before: RouterContext | null): 
   if (isSame) return before.accessLog;
   void before?.accessLog?.close();
   return settings.accessLog === null ? null : new AccessLog(settings.accessLog, settings.accessLogFormat);
-}
-
-function listening(server: Server, listen: (server: Server) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.once("listening", () => {
-      server.off("error", reject);
-      // Running out of descriptors must not end the router: the next accept may work again.
-      server.on("error", () => undefined);
-      resolve();
-    });
-    listen(server);
-  });
-}
-
-/** Resolves after the event loop has polled for input once more. */
-function nextPoll(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(() => setImmediate(resolve));
-  });
 }

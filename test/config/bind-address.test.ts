@@ -30,6 +30,11 @@ const addresses: Readonly<Record<string, BindAddress>> = {
   "unix:///run/app.sock": { type: "unix", path: "/run/app.sock" },
   "unix:app.sock": { type: "unix", path: "app.sock" },
   "unix:/run/with:colon": { type: "unix", path: "/run/with:colon" },
+  "unix:@name": { type: "abstract", name: "name" },
+  "unix://@na/me": { type: "abstract", name: "na/me" },
+  "unix:./@name": { type: "unix", path: "./@name" },
+  "fd://3": { type: "descriptor", fd: 3 },
+  "fd://0": { type: "descriptor", fd: 0 },
   "unix:/run/With Space": { type: "unix", path: "/run/With Space" },
 };
 
@@ -57,6 +62,10 @@ const refused: readonly { readonly written: string; readonly wanted: RegExp }[] 
   { written: "http://localhost:8000", wanted: /host:port/ },
   { written: "localhost/app", wanted: /host:port/ },
   { written: "unix:", wanted: /unix:PATH/ },
+  { written: "unix:@", wanted: /unix:@NAME/ },
+  { written: "fd://", wanted: /fd:\/\/NUMBER/ },
+  { written: "fd://x", wanted: /fd:\/\/NUMBER/ },
+  { written: "fd://-1", wanted: /fd:\/\/NUMBER/ },
 ];
 
 for (const { written, wanted } of refused) {

@@ -47,6 +47,8 @@ export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The interpreter of the applications; by default the one of the repository's `.venv`. */
   readonly python?: string;
+  /** A program that becomes the command, whose arguments are the rest of its own. */
+  readonly through?: readonly string[];
 }
 
 export interface StartOptions extends LaunchOptions {
@@ -85,14 +87,15 @@ export class ServerProcess {
   #isOutputClosed = false;
   #onOutput = new Set<() => void>();
 
-  constructor({ args, cwd, env = {}, python: interpreter = python }: LaunchOptions) {
+  constructor({ args, cwd, env = {}, python: interpreter = python, through = [] }: LaunchOptions) {
     const replacement = process.env["TUNICORN_TEST_COMMAND"]?.split(/\s+/).filter(Boolean);
-    const [program = "", ...given] = replacement ?? [
+    const command = replacement ?? [
       process.execPath,
       join(repositoryRoot, "bin/tunicorn.js"),
       "--python",
       interpreter,
     ];
+    const [program = "", ...given] = [...through, ...command];
     this.#mark = randomUUID();
     const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.has(name));
     const child = spawn(program, [...given, ...args], {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, openSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { type BoundSocket, bindTcp, bindUnix } from "../../src/system/server-handle.ts";
+import { adoptSocket, type BoundSocket, bindTcp, bindUnix } from "../../src/system/server-handle.ts";
 import { ANSWER_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
@@ -14,6 +14,11 @@ import { openDescriptors } from "./open-files.ts";
 function bound(t: TestContext, socket: BoundSocket): BoundSocket {
   onTeardown(t, () => socket.close());
   return socket;
+}
+
+function portOf({ name }: BoundSocket): number {
+  assert.equal(name.type, "tcp");
+  return name.type === "tcp" ? name.port : 0;
 }
 
 function openSockets(): number {
@@ -48,23 +53,23 @@ async function listen(
 test("bindTcp() binds a free port when it is asked for port 0", (t) => {
   const first = bound(t, bindTcp("127.0.0.1", 0));
   const second = bound(t, bindTcp("127.0.0.1", 0));
-  assert.ok(first.port > 0 && second.port > 0);
-  assert.notEqual(first.port, second.port);
+  assert.ok(portOf(first) > 0);
+  assert.notEqual(portOf(first), portOf(second));
   assert.ok(first.fd > 2 && second.fd > 2);
 });
 
 test("bindTcp() binds the port that it is asked for", (t) => {
-  const { port } = bound(t, bindTcp("127.0.0.1", 0));
+  const port = portOf(bound(t, bindTcp("127.0.0.1", 0)));
   const other = bound(t, bindTcp("127.0.0.2", port));
-  assert.equal(other.port, port);
+  assert.deepEqual(other.name, { type: "tcp", address: "127.0.0.2", port });
 });
 
 test("bindTcp() binds an IPv6 address", (t) => {
-  assert.ok(bound(t, bindTcp("::1", 0)).port > 0);
+  assert.ok(portOf(bound(t, bindTcp("::1", 0))) > 0);
 });
 
 test("bindTcp() does not listen: that is left to the router", async (t) => {
-  const { port } = bound(t, bindTcp("127.0.0.1", 0));
+  const port = portOf(bound(t, bindTcp("127.0.0.1", 0)));
   assert.equal(await outcomeOfConnecting({ port }), "ECONNREFUSED");
 });
 
@@ -102,7 +107,7 @@ test("bindUnix() makes a socket file on which nobody listens yet", async (t) => 
   const path = join(await temporaryFolder(t), "a.sock");
   const socket = bound(t, bindUnix(path));
   assert.ok(statSync(path).isSocket());
-  assert.equal(socket.port, 0);
+  assert.deepEqual(socket.name, { type: "unix" });
   assert.ok(socket.fd > 2);
   assert.equal(await outcomeOfConnecting({ path }), "ECONNREFUSED");
 });
@@ -127,7 +132,7 @@ test("BoundSocket.close() frees the port, and may be called twice", async (t) =>
   const socket = bindTcp("127.0.0.1", 0);
   socket.close();
   socket.close();
-  await listen(t, { port: socket.port, host: "127.0.0.1" });
+  await listen(t, { port: portOf(socket), host: "127.0.0.1" });
 });
 
 test("BoundSocket.close() removes the file of a unix socket", async (t) => {
@@ -137,3 +142,24 @@ test("BoundSocket.close() removes the file of a unix socket", async (t) => {
   socket.close();
   assert.ok(!existsSync(path));
 });
+
+test("adoptSocket() takes a TCP socket that another process has bound, and can tell its address", (t) => {
+  const other = bound(t, bindTcp("127.0.0.1", 0));
+  // The descriptor has two owners now; only one of them may close it.
+  const adopted = adoptSocket(other.fd);
+  assert.deepEqual(adopted.name, other.name);
+});
+
+test("adoptSocket() takes a unix socket", async (t) => {
+  const other = bound(t, bindUnix(join(await temporaryFolder(t), "a.sock")));
+  assert.deepEqual(adoptSocket(other.fd).name, { type: "unix" });
+});
+
+for (const { what, fd } of [
+  { what: "is not open", fd: 900 },
+  { what: "is a file", fd: openSync("/dev/null", "r") },
+]) {
+  test(`adoptSocket() throws EINVAL at a descriptor that ${what}`, () => {
+    assert.throws(() => adoptSocket(fd), { code: "EINVAL" });
+  });
+}

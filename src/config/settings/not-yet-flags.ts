@@ -27,7 +27,6 @@ export const flagsNotYet: Readonly<Record<string, SettingNotYet>> = {
   reload_extra_files: valued("--reload-extra-file", []),
   spew: toggle("--spew"),
   sendfile: toggle("--no-sendfile"),
-  reuse_port: toggle("--reuse-port"),
   daemon: toggle("--daemon -D"),
   user: valued("--user -u", null),
   group: valued("--group -g", null),

@@ -34,6 +34,19 @@ It saves memory and boot time. Connections and threads that the application open
 then shared by all workers. A reload imports it anew.`,
   }),
   setting({
+    name: "reuse_port",
+    section: "Server Mechanics",
+    flags: ["--reuse-port"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Bind TCP addresses with SO_REUSEPORT: several servers of one user may then listen at the same port.
+
+The kernel deals new connections out among them. Gunicorn uses it so that each worker has a socket of its own;
+here it is for servers beside each other, such as an old and a new release. Connections that wait in the backlog
+of a server that is killed are lost, whoever else listens there.`,
+  }),
+  setting({
     name: "chdir",
     section: "Server Mechanics",
     flags: ["--chdir"],

@@ -12,9 +12,12 @@ export const serverSocketSettings = [
     defaultValue: ["127.0.0.1:8000"],
     environment: { variable: "PORT", toValue: (port) => [`0.0.0.0:${port}`] },
     parse: bindList,
-    doc: `Where to listen: HOST:PORT, PORT, [IPv6]:PORT or unix:PATH. May be given several times.
+    doc: `Where to listen: HOST:PORT, PORT, [IPv6]:PORT, unix:PATH, unix:@NAME or fd://N. May be given several times.
 
-A list replaces that of a weaker source. Port 0 takes a free port, which the log names.`,
+A list replaces that of a weaker source. Port 0 takes a free port, which the log names. unix:@NAME is an
+abstract socket, without a file (Linux); a file of such a name is unix:./@NAME. fd://N is a socket that was
+bound before and left open at descriptor N. Sockets passed by systemd take the place of this setting. A reload
+binds what is new, closes what is gone, and leaves alone what stays.`,
   }),
   setting({
     name: "backlog",

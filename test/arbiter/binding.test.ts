@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, fstatSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { bindListeners, type Listener } from "../../src/arbiter/listener.ts";
+import { type BindingOptions, bindListeners as bindAll } from "../../src/arbiter/binding.ts";
+import type { Listener } from "../../src/arbiter/listener.ts";
 import { ErrorLog } from "../../src/log/error-log.ts";
 import { ClientConnection } from "../helpers/client.ts";
 import { ANSWER_DEADLINE_MS, BOOT_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import { runProgram } from "../helpers/program.ts";
+import { python } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -17,6 +19,15 @@ interface Bound {
   readonly listeners: readonly Listener[];
   readonly folder: string;
   readonly logText: () => string;
+}
+
+function bindListeners(
+  written: readonly string[],
+  log: ErrorLog,
+  options: Partial<BindingOptions> = {},
+): Promise<Listener[]> {
+  const access = { mode: 0o777, uid: null, gid: null };
+  return bindAll(written, { log, access, reusePort: false, interpreter: python, ...options });
 }
 
 /** Binds addresses, in which FOLDER stands for a folder of the test; they are released when it ends. */
@@ -116,6 +127,64 @@ test("bindListeners() writes an IPv6 address in brackets", async (t) => {
   assert.match(listeners[0]?.url ?? "", /^http:\/\/\[::1\]:\d+$/);
   assert.equal(listeners[0]?.serverName, "::1");
 });
+
+test("bindListeners() gives a unix socket the mode and the owner that are wanted", async (t) => {
+  const path = join(await temporaryFolder(t), "a.sock");
+  const isRoot = process.getuid?.() === 0;
+  const uid = isRoot ? 65534 : (process.getuid?.() ?? 0);
+  const access = { mode: 0o640, uid, gid: null };
+  const listeners = await bindListeners([`unix:${path}`], openLog(dirname(path)).log, { access });
+  onTeardown(t, () => closeAll(listeners));
+  const stats = statSync(path);
+  assert.deepEqual([stats.mode & 0o777, stats.uid, stats.gid], [0o640, uid, process.getgid?.()]);
+});
+
+test("bindListeners() binds an abstract name, which other programs find by it", async (t) => {
+  const name = `tunicorn-test-${process.pid}`;
+  const { listeners } = await bind(t, [`unix:@${name}`]);
+  const [listener] = listeners;
+  assert.ok(listener !== undefined);
+  assert.deepEqual([listener.url, listener.serverName, listener.socketFile], [`unix:@${name}`, null, null]);
+  await serve(t, listener);
+  const client = `import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect("\\0" + sys.argv[1])
+sys.stdout.write(s.recv(100).decode())`;
+  const { stdout, stderr } = await runProgram(t, python, ["-c", client, name]);
+  assert.match(stdout, /^HTTP\/1\.1 204/, stderr);
+
+  await t.test("and says who has it when it is taken", async () => {
+    await assert.rejects(bind(t, [`unix:@${name}`]), {
+      code: "ERR_BIND",
+      message: new RegExp(`in use by process \\d+ \\(`),
+    });
+  });
+});
+
+test("bindListeners() shares a port with another server of the user under reuse_port, and only then", async (t) => {
+  const { log } = openLog(await temporaryFolder(t));
+  const [first] = await bindListeners(["127.0.0.1:0"], log, { reusePort: true });
+  assert.ok(first !== undefined);
+  onTeardown(t, () => first.close());
+  await serve(t, first);
+  const address = `127.0.0.1:${portOf(first)}`;
+  const [second] = await bindListeners([address], log, { reusePort: true });
+  assert.ok(second !== undefined);
+  onTeardown(t, () => second.close());
+  await serve(t, second);
+  assert.equal(second.serverPort, first.serverPort);
+  await assert.rejects(bindListeners([address], log), { code: "ERR_BIND" });
+});
+
+for (const { what, address } of [
+  { what: "is not open", address: "fd://900" },
+  { what: "is a pipe", address: "fd://2" },
+]) {
+  test(`bindListeners() says that a descriptor which ${what} is no socket`, async (t) => {
+    if (address === "fd://2" && fstatSync(2).isSocket()) return t.skip("standard error is a socket here");
+    await assert.rejects(bind(t, [address]), { code: "ERR_BIND", message: /fd:/, hint: /descriptor/ });
+  });
+}
 
 test("bindListeners() makes a unix socket that every user may connect to", async (t) => {
   const { listeners, folder } = await bind(t, ["unix:FOLDER/a.sock"]);
@@ -234,7 +303,8 @@ for (const { what, isUnix } of [
       withDeadline(binding, { deadlineMs: ANSWER_DEADLINE_MS, what: "the last attempt" }),
       {
         code: "ERR_BIND",
-        message: /in use/,
+        // We are the ones who hold it, which the system tells on Linux.
+        message: new RegExp(`in use by process ${process.pid} \\(`),
         hint: /--bind/,
       },
     );

@@ -1,0 +1,186 @@
+import { lookup } from "node:dns/promises";
+import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
+import { TunicornError } from "../errors.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
+import { adoptSocket, bindTcp, bindUnix } from "../system/server-handle.ts";
+import { findPortHolder, findUnixHolder, type SocketHolder } from "../system/socket-table.ts";
+import { makeListener, type Listener } from "./listener.ts";
+import type { SocketAccess } from "./socket-access.ts";
+
+export interface BindingOptions {
+  readonly log: ErrorLog;
+  readonly access: SocketAccess;
+  /** Other servers may bind the same TCP addresses (`reuse_port`). */
+  readonly reusePort: boolean;
+  /** Makes the sockets that Node cannot make. */
+  readonly interpreter: string;
+}
+
+/** An address in use is tried this often, one second apart: the process before may be about to leave. */
+const ATTEMPTS = 5;
+const RETRY_MS = 1000;
+
+/** What to do about the reasons for which binding fails. */
+const hints: Readonly<Record<string, string>> = {
+  EADDRINUSE: "Stop the program that uses it, or choose another address with --bind",
+  EACCES: "Ports below 1024 and foreign folders need rights that this user lacks; choose another with --bind",
+  EADDRNOTAVAIL: "No network interface of this machine has this address",
+  ENOENT: "The folder of the socket does not exist",
+  EINVAL: "A descriptor must be that of a stream socket which was left open for this process",
+  EPERM: "Only root may give the socket's file to another user",
+};
+
+/** Binds all addresses; when one fails, those bound before are released. Throws ERR_BIND. */
+export async function bindListeners(
+  written: readonly string[],
+  options: BindingOptions,
+): Promise<Listener[]> {
+  const listeners: Listener[] = [];
+  try {
+    for (const text of written) listeners.push(await bindWithRetries(text, options));
+  } catch (error) {
+    for (const listener of listeners) listener.close();
+    throw error;
+  }
+  return listeners;
+}
+
+async function bindWithRetries(written: string, options: BindingOptions): Promise<Listener> {
+  const address = parseBindAddress(written);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await bindAddress(written, address, options);
+    } catch (error) {
+      const code = codeOf(error);
+      const inUse = code === "EADDRINUSE" ? await describeUse(address) : "";
+      if (code !== "EADDRINUSE" || attempt === ATTEMPTS) throw bindError(written, { code, inUse, error });
+      options.log.error(
+        `Cannot listen at ${written}: ${inUse}; attempt ${attempt} of ${ATTEMPTS}, the next one in 1 second`,
+      );
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+async function bindAddress(
+  written: string,
+  address: BindAddress,
+  { access, reusePort, interpreter }: BindingOptions,
+): Promise<Listener> {
+  switch (address.type) {
+    case "tcp": {
+      const host = (await lookup(address.host)).address;
+      const socket = reusePort
+        ? await bindShared(interpreter, host, address.port)
+        : bindTcp(host, address.port);
+      return makeListener({ address: written, socket, ownsFile: false, isBoundHere: true });
+    }
+    case "unix":
+      return await bindPath(written, address.path, access);
+    case "abstract": {
+      const socket = await bindAbstract(interpreter, address.name);
+      const unixName = `@${address.name}`;
+      return makeListener({ address: written, socket, unixName, ownsFile: false, isBoundHere: true });
+    }
+    case "descriptor":
+      return adoptListener(written, address.fd, false);
+    default:
+      return address satisfies never;
+  }
+}
+
+/** A socket that somebody else has bound. Throws ERR_BIND when the descriptor is none. */
+export function adoptListener(written: string, fd: number, ownsFile: boolean): Listener {
+  try {
+    return makeListener({ address: written, socket: adoptSocket(fd), ownsFile, isBoundHere: false });
+  } catch (error) {
+    throw bindError(written, { code: codeOf(error), inUse: "", error });
+  }
+}
+
+async function bindPath(written: string, path: string, access: SocketAccess): Promise<Listener> {
+  await removeStaleSocket(path);
+  const socket = bindUnix(path);
+  try {
+    // Nobody can connect yet: the socket does not listen.
+    chmodSync(path, access.mode);
+    if (access.uid !== null || access.gid !== null) chownSync(path, access.uid ?? -1, access.gid ?? -1);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  return makeListener({ address: written, socket, unixName: path, ownsFile: true, isBoundHere: true });
+}
+
+/** Removes the file of a socket that nobody serves; anything else in its place is left alone. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) {
+    throw new TunicornError("ERR_BIND", `Cannot listen at unix:${path}: a file that is no socket is there`, {
+      hint: "Remove it, or choose another path with --bind",
+    });
+  }
+  if (await isServed(path)) throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
+  unlinkSync(path);
+}
+
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.setTimeout(RETRY_MS, () => socket.destroy());
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    // Only these say that nobody is there; a full backlog or a forbidden path says nothing of the kind.
+    socket.once("error", (error) => resolve(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error))));
+    socket.once("close", () => resolve(false));
+  });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** Who uses an address, where the system lets us see it. */
+async function describeUse(address: BindAddress): Promise<string> {
+  const holder = await findHolder(address);
+  const who = holder === null ? "" : ` by process ${holder.pid} (${holder.command})`;
+  return `the address is in use${who}`;
+}
+
+async function findHolder(address: BindAddress): Promise<SocketHolder | null> {
+  switch (address.type) {
+    case "tcp":
+      return findPortHolder((await lookup(address.host)).address, address.port);
+    case "unix":
+      return findUnixHolder(address.path);
+    case "abstract":
+      return findUnixHolder(`@${address.name}`);
+    case "descriptor":
+      return null;
+    default:
+      return address satisfies never;
+  }
+}
+
+interface BindFailure {
+  readonly code: string;
+  readonly inUse: string;
+  readonly error: unknown;
+}
+
+function bindError(written: string, { code, inUse, error }: BindFailure): TunicornError {
+  if (error instanceof TunicornError && error.code === "ERR_BIND") return error;
+  const hint = hints[code];
+  const reason = inUse !== "" ? inUse : error instanceof Error ? error.message : code;
+  return new TunicornError("ERR_BIND", `Cannot listen at ${written}: ${reason}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}

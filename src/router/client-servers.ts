@@ -1,0 +1,74 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { InheritedListener } from "./messages.ts";
+
+/** The listening side of a router: one server for each listener, which may come and go. */
+export class ClientServers {
+  readonly #onClient: (socket: Socket, listener: InheritedListener) => void;
+  readonly #servers = new Map<number, { readonly server: Server; readonly backlog: number }>();
+  #accepted = 0;
+
+  constructor(onClient: (socket: Socket, listener: InheritedListener) => void) {
+    this.#onClient = onClient;
+  }
+
+  /** Listens on a socket that is bound: a descriptor of this process, or a handle that came with a message. */
+  async open(listener: InheritedListener, handle?: object): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.#accepted += 1;
+      this.#onClient(socket, listener);
+    });
+    const { id, backlog } = listener;
+    await listening(server, () => server.listen(handle ?? { fd: listener.fd }, backlog));
+    this.#servers.set(id, { server, backlog });
+  }
+
+  /** Takes in what waits in the backlogs, and stops listening there: by default everywhere. */
+  async drain(ids: readonly number[] = [...this.#servers.keys()]): Promise<void> {
+    await this.#emptyBacklogs(ids);
+    this.close(ids);
+  }
+
+  /** Stops listening. Clients that wait in a backlog are served by whoever has the socket open, or reset. */
+  close(ids: readonly number[] = [...this.#servers.keys()]): void {
+    for (const id of ids) {
+      this.#servers.get(id)?.server.close();
+      this.#servers.delete(id);
+    }
+  }
+
+  /**
+   * A backlog is empty when the event loop has polled once without accepting. Closing it earlier would
+   * reset clients that are connected already. Those that keep coming are not waited for: all who were there
+   * when it began have been accepted once as many have been as the backlogs can hold.
+   */
+  async #emptyBacklogs(ids: readonly number[]): Promise<void> {
+    const room = ids.reduce((sum, id) => sum + (this.#servers.get(id)?.backlog ?? 0), 0);
+    const limit = this.#accepted + room;
+    let before = -1;
+    while (before !== this.#accepted && this.#accepted <= limit) {
+      before = this.#accepted;
+      await nextPoll();
+    }
+  }
+}
+
+/** Resolves when the server listens; rejects when it cannot. */
+export function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.off("error", reject);
+      // Running out of descriptors must not end the router: the next accept may work again.
+      server.on("error", () => undefined);
+      resolve();
+    });
+    listen();
+  });
+}
+
+/** Resolves after the event loop has polled for input once more. */
+function nextPoll(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(() => setImmediate(resolve));
+  });
+}
