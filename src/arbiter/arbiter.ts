@@ -2,21 +2,21 @@ import { setTimeout as delay } from "node:timers/promises";
 import { applicationName } from "../config/application-name.ts";
 import type { Invocation } from "../config/invocation.ts";
 import { processTitle } from "../config/process-title.ts";
-import type { Settings } from "../config/settings/all.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
 import { Belongings } from "./belongings.ts";
-import type { BindingOptions } from "./binding.ts";
+import { bindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
-import { Rebinding, urlsOf } from "./rebinding.ts";
-import { makeRouterSettings } from "./router-settings.ts";
+import { urlsOf } from "./rebinding.ts";
+import { renewGeneration } from "./reloading.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
-import { socketAccess } from "./socket-access.ts";
+import { describeRouter, type ServerParts } from "./server-parts.ts";
+import { endWorkers, finishRequests, giveUpStart } from "./stopping.ts";
 import { plural } from "./wording.ts";
 import { WorkerReports } from "./worker-reports.ts";
 
@@ -26,8 +26,6 @@ import { WorkerReports } from "./worker-reports.ts";
  */
 type State = "starting" | "running" | "reloading" | "stopping" | "stopped";
 
-/** How long the quick stop waits for workers before it kills them. */
-const QUICK_STOP_MS = 2_000;
 /** Pause before a next generation takes the place of a mold that died, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
 const RESTART_PAUSE_LIMIT_MS = 30_000;
@@ -89,7 +87,10 @@ export class Arbiter {
     this.#state = "reloading";
     do {
       this.#isReloadWanted = false;
-      await this.#renew();
+      await renewGeneration(this.#requireStarted(), {
+        interpreter: this.#options.interpreter,
+        isServing: () => this.#isServing,
+      });
     } while (this.#isReloadWanted && this.#isServing);
     if (this.#isServing) this.#state = "running";
   }
@@ -111,36 +112,12 @@ export class Arbiter {
     this.#log?.info(reason);
     const isStarting = this.#state === "starting";
     this.#state = "stopping";
-    if (isStarting) await this.#giveUpStart();
-    else if (!this.#isQuick) await this.#finishRequests();
-    await this.#endWorkers(this.#isQuick ? "SIGQUIT" : "SIGKILL");
+    if (isStarting) await giveUpStart(this.#generations);
+    else if (!this.#isQuick) await finishRequests(this.#requireStarted(), this.#quick.promise);
+    this.#router?.cutOff();
+    await endWorkers(this.#generations, this.#isQuick ? "SIGQUIT" : "SIGKILL");
     this.#log?.info("Shutting down: tunicorn");
     await this.#abandon();
-  }
-
-  /** The mold may be busy with the user's code for long; nothing was served yet. */
-  async #giveUpStart(): Promise<void> {
-    for (const generation of this.#generations.all) {
-      generation.signalAll("SIGKILL");
-      generation.kill();
-      await generation.stopMold();
-    }
-  }
-
-  /** Waits until all is answered and the workers have left, the graceful timeout is over, or it is to be quick. */
-  async #finishRequests(): Promise<void> {
-    const generations = this.#generations.all;
-    const gracefulMs = (this.#generations.active?.settings.graceful_timeout ?? 0) * 1000;
-    const finished = (async () => {
-      await this.#router?.drain({ isHandover: false });
-      // From here on no worker is replaced, and then they are let go.
-      for (const generation of generations) generation.beginLeaving();
-      this.#router?.send({ type: "retire-workers" });
-      await Promise.all(generations.map((generation) => generation.leave(gracefulMs)));
-    })();
-    // The router takes in what waits in the backlogs and closes them, which only counts if nobody else has them open.
-    this.#belongings?.listeners.close();
-    await Promise.race([finished, delay(gracefulMs, undefined, { ref: false }), this.#quick.promise]);
   }
 
   /** TTIN and TTOU: one worker more or fewer, until the next reload. */
@@ -192,14 +169,14 @@ export class Arbiter {
     const belongings = new Belongings(settings, inheritance);
     this.#belongings = belongings;
     belongings.makeQueue(settings, log);
-    await this.#configure(generation);
+    await this.#generations.configure(generation, log, belongings);
     this.#requireStarting();
     await generation.runHook("on_starting");
     this.#isOnExitDue = true;
     this.#requireStarting();
     if (inheritance.sockets.length > 0)
       log.info(`Taking over ${plural(inheritance.sockets.length, "socket")} from ${inheritance.origin}`);
-    await belongings.listeners.open(settings.bind, this.#bindingOptions(settings, log));
+    await belongings.listeners.open(settings.bind, bindingOptions(settings, log, this.#options.interpreter));
     this.#requireStarting();
     await this.#startRouter(belongings, log);
     this.#requireStarting();
@@ -220,34 +197,9 @@ export class Arbiter {
     if (this.#state !== "starting") throw new TunicornError("ERR_MOLD_LOST", "The start was interrupted");
   }
 
-  /** Makes the mold ready; the application is imported at once if it is to be preloaded. */
-  async #configure(generation: Generation): Promise<void> {
-    const log = this.#log;
-    if (this.#belongings === null || log === null)
-      throw new Error("a generation was configured before the start");
-    const { channelPath, leftovers } = this.#belongings;
-    const tokensPath = this.#tokensPath(generation);
-    await generation.configure({ log, channelPath, tokensPath, leftovers });
-    const { active } = this.#generations;
-    await generation.announceWorkers(generation === active ? null : (active?.wanted ?? null));
-    if (generation.settings.preload_app) await generation.load();
-  }
-
   async #startRouter(belongings: Belongings, log: ErrorLog): Promise<void> {
     const router = new RouterSupervisor({
-      describe: () => {
-        const { settings, number } = this.#generations.requireActive();
-        return {
-          settings: makeRouterSettings(settings, process.env),
-          listeners: belongings.listeners.all,
-          backlog: settings.backlog,
-          channelPath: belongings.channelPath,
-          ringPath: belongings.queue?.ringPath ?? null,
-          generation: number,
-          tokensPath: this.#tokensPath(this.#generations.requireActive()),
-          leftovers: belongings.leftovers,
-        };
-      },
+      describe: () => describeRouter({ generations: this.#generations, belongings }),
       log,
       onMessage: (message) => reports.handle(message),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
@@ -263,80 +215,13 @@ export class Arbiter {
     await router.start();
   }
 
-  #requireStarted(): { log: ErrorLog; belongings: Belongings; router: RouterSupervisor } {
+  #requireStarted(): ServerParts {
     const log = this.#log;
     const belongings = this.#belongings;
     const router = this.#router;
     if (log === null || belongings === null || router === null)
       throw new Error("the arbiter has not started");
-    return { log, belongings, router };
-  }
-
-  #bindingOptions(settings: Settings, log: ErrorLog): BindingOptions {
-    const { interpreter } = this.#options;
-    return { log, interpreter, access: socketAccess(settings), reusePort: settings.reuse_port };
-  }
-
-  /** Boots a next generation and lets it take over; when it fails, the present one goes on. */
-  async #renew(): Promise<void> {
-    const { log, belongings, router } = this.#requireStarted();
-    let next: Generation | null = null;
-    let rebinding: Rebinding | null = null;
-    try {
-      next = await this.#generations.prepare();
-      this.#generations.add(next);
-      for (const warning of next.warnings) log.warning(warning);
-      const { settings } = next;
-      const options = this.#bindingOptions(settings, log);
-      rebinding = await Rebinding.prepare(belongings.listeners, settings.bind, options);
-      await this.#configure(next);
-      await next.runHook("on_reload");
-      await next.bootWorkers();
-      if (!this.#isServing) {
-        rebinding.discard();
-        return;
-      }
-      this.#activate(next);
-    } catch (error) {
-      log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
-      rebinding?.discard();
-      if (next !== null) {
-        next.signalAll("SIGKILL");
-        await this.#dispose(next, 0);
-      }
-      return;
-    }
-    await rebinding.apply(router);
-    router.send({ type: "leftovers", leftovers: belongings.leftovers });
-  }
-
-  #activate(next: Generation): void {
-    const previous = this.#generations.requireActive();
-    const { settings } = next;
-    // First what may fail, while the previous generation is still the active one.
-    this.#log?.configure(settings.errorlog, settings.loglevel);
-    this.#generations.activate(next);
-    process.title = processTitle("master", settings);
-    this.#router?.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });
-    this.#router?.send({
-      type: "activate",
-      generation: next.number,
-      tokensPath: this.#tokensPath(next),
-    });
-    this.#log?.info(
-      `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,
-    );
-    void this.#dispose(previous, previous.settings.graceful_timeout * 1000);
-  }
-
-  async #dispose(generation: Generation, gracefulMs: number): Promise<void> {
-    await this.#generations.dispose(generation, gracefulMs);
-    this.#belongings?.queue?.removeTokens(generation.number);
-  }
-
-  /** Where the workers of a generation pull their requests; null: they get them over their channels. */
-  #tokensPath({ number, settings }: Generation): string | null {
-    return this.#belongings?.queue?.tokensPath(number, settings.worker_class) ?? null;
+    return { log, belongings, router, generations: this.#generations };
   }
 
   /** The workers of a dead mold serve on until a new generation takes over, which is tried until it can. */
@@ -348,14 +233,6 @@ export class Arbiter {
       if (this.#isServing) await this.reload("Starting a new generation in its place");
       pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_LIMIT_MS);
     }
-  }
-
-  /** Ends what is left of the workers: at first by `signal`, after a while by KILL. */
-  async #endWorkers(signal: NodeJS.Signals): Promise<void> {
-    const generations = this.#generations.all;
-    this.#router?.cutOff();
-    for (const generation of generations) generation.signalAll(signal);
-    await Promise.all(generations.map((generation) => generation.leave(QUICK_STOP_MS)));
   }
 
   /** The last steps of every stop: workers, hook, molds, router, files. */

@@ -2,6 +2,7 @@ import type { Settings } from "../config/settings/all.ts";
 import { describeError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
+import type { Generation } from "./generation.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
 import { ListenerSet } from "./listener-set.ts";
 import { Pidfile } from "./pidfile.ts";
@@ -50,6 +51,11 @@ export class Belongings {
     } catch (error) {
       log.info(`Requests go over channels: no shared queue in queue_dir: ${describeError(error)}`);
     }
+  }
+
+  /** Where the workers of a generation pull their requests; null: they get them over their channels. */
+  tokensPath({ number, settings }: Pick<Generation, "number" | "settings">): string | null {
+    return this.#queue?.tokensPath(number, settings.worker_class) ?? null;
   }
 
   /** What others have to remove if we are killed. */

@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Settings } from "../config/settings/all.ts";
 import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
 import { TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -9,7 +10,7 @@ import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
 import { adoptSocket, bindTcp, bindUnix } from "../system/server-handle.ts";
 import { findPortHolder, findUnixHolder, type SocketHolder } from "../system/socket-table.ts";
 import { makeListener, type Listener } from "./listener.ts";
-import type { SocketAccess } from "./socket-access.ts";
+import { socketAccess, type SocketAccess } from "./socket-access.ts";
 
 export interface BindingOptions {
   readonly log: ErrorLog;
@@ -18,6 +19,11 @@ export interface BindingOptions {
   readonly reusePort: boolean;
   /** Makes the sockets that Node cannot make. */
   readonly interpreter: string;
+}
+
+/** How the settings want sockets to be bound. */
+export function bindingOptions(settings: Settings, log: ErrorLog, interpreter: string): BindingOptions {
+  return { log, interpreter, access: socketAccess(settings), reusePort: settings.reuse_port };
 }
 
 /** An address in use is tried this often, one second apart: the process before may be about to leave. */

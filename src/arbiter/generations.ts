@@ -1,5 +1,7 @@
 import type { Invocation } from "../config/invocation.ts";
 import { TunicornError } from "../errors.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import type { Belongings } from "./belongings.ts";
 import { Generation } from "./generation.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
@@ -50,6 +52,16 @@ export class Generations {
       },
       listener: { onMoldLost },
     });
+  }
+
+  /** Makes a generation's mold ready; the application is imported at once if it is to be preloaded. */
+  async configure(generation: Generation, log: ErrorLog, belongings: Belongings): Promise<void> {
+    const { channelPath, leftovers } = belongings;
+    const tokensPath = belongings.tokensPath(generation);
+    await generation.configure({ log, channelPath, tokensPath, leftovers });
+    const active = this.#active;
+    await generation.announceWorkers(generation === active ? null : (active?.wanted ?? null));
+    if (generation.settings.preload_app) await generation.load();
   }
 
   /** A generation that boots beside the active one. */

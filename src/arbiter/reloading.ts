@@ -1,0 +1,70 @@
+import { applicationName } from "../config/application-name.ts";
+import { processTitle } from "../config/process-title.ts";
+import { describeError } from "../errors.ts";
+import { bindingOptions } from "./binding.ts";
+import type { Generation } from "./generation.ts";
+import { Rebinding } from "./rebinding.ts";
+import { makeRouterSettings } from "./router-settings.ts";
+import type { ServerParts } from "./server-parts.ts";
+import { plural } from "./wording.ts";
+
+export interface ReloadOptions {
+  readonly interpreter: string;
+  /** False as soon as a stop has begun: the next generation is of no use then. */
+  readonly isServing: () => boolean;
+}
+
+/** Boots a next generation and lets it take over; when it fails, the present one goes on. */
+export async function renewGeneration(parts: ServerParts, options: ReloadOptions): Promise<void> {
+  const { log, belongings, generations, router } = parts;
+  let next: Generation | null = null;
+  let rebinding: Rebinding | null = null;
+  try {
+    next = await generations.prepare();
+    generations.add(next);
+    for (const warning of next.warnings) log.warning(warning);
+    const { settings } = next;
+    const { listeners } = belongings;
+    const how = bindingOptions(settings, log, options.interpreter);
+    rebinding = await Rebinding.prepare(listeners, settings.bind, how);
+    await generations.configure(next, log, belongings);
+    await next.runHook("on_reload");
+    await next.bootWorkers();
+    if (!options.isServing()) {
+      rebinding.discard();
+      return;
+    }
+    activate(next, parts);
+  } catch (error) {
+    log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
+    rebinding?.discard();
+    if (next !== null) {
+      next.signalAll("SIGKILL");
+      await dispose(next, 0, parts);
+    }
+    return;
+  }
+  await rebinding.apply(router);
+  router.send({ type: "leftovers", leftovers: belongings.leftovers });
+}
+
+function activate(next: Generation, parts: ServerParts): void {
+  const { log, belongings, generations, router } = parts;
+  const previous = generations.requireActive();
+  const { settings } = next;
+  // First what may fail, while the previous generation is still the active one.
+  log.configure(settings.errorlog, settings.loglevel);
+  generations.activate(next);
+  process.title = processTitle("master", settings);
+  router.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });
+  router.send({ type: "activate", generation: next.number, tokensPath: belongings.tokensPath(next) });
+  log.info(
+    `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,
+  );
+  void dispose(previous, previous.settings.graceful_timeout * 1000, parts);
+}
+
+async function dispose(generation: Generation, gracefulMs: number, parts: ServerParts): Promise<void> {
+  await parts.generations.dispose(generation, gracefulMs);
+  parts.belongings.queue?.removeTokens(generation.number);
+}
