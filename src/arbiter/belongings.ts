@@ -1,5 +1,4 @@
 import type { Settings } from "../config/settings/all.ts";
-import { describeError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
 import type { Generation } from "./generation.ts";
@@ -49,7 +48,8 @@ export class Belongings {
     try {
       this.#queue = new QueueDirectory(settings.queue_dir);
     } catch (error) {
-      log.info(`Requests go over channels: no shared queue in queue_dir: ${describeError(error)}`);
+      const reason = error instanceof Error ? error.message : String(error);
+      log.info(`Requests go over channels, there is no shared queue in queue_dir: ${reason}`);
     }
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { TOKEN_BYTES } from "./ring-layout.ts";
 
 /** What a pipe takes as a whole or not at all, on every system (PIPE_BUF is at least 512 octets). */
@@ -54,12 +54,25 @@ export class Tokens {
     return streams;
   }
 
+  /** Takes out all tokens that nobody has read, and says how many they were. */
+  countLeft(): number {
+    const token = Buffer.allocUnsafe(TOKEN_BYTES);
+    let count = this.#size / TOKEN_BYTES;
+    try {
+      while (readSync(this.#fd, token) > 0) count += 1;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    return count;
+  }
+
   /** The last router to close it lets the workers see its end, once they have taken what is in it. */
   close(): void {
     closeSync(this.#fd);
   }
 }
 
+/** Nothing to be read, or no room: the same code. */
 function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }

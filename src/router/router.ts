@@ -140,6 +140,7 @@ export class Router implements WorkerPoolListener {
     else await this.#servers.drain();
     for (const connection of this.#connections.keys()) connection.drain({ closesIdle: !isHandover });
     await this.#allConnectionsClosed();
+    if (this.#queue !== null) this.#errorLog.debug(`Shared queue at the end: ${this.#queue.takeStock()}`);
   }
 
   /** Ends everything now; resolves when the access log is written. */

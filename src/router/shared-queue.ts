@@ -1,5 +1,6 @@
 import { TunicornError } from "../errors.ts";
 import type { Claims, Ring } from "../queue/ring.ts";
+import { SLOT_COUNT } from "../queue/ring-layout.ts";
 import { Tokens } from "../queue/tokens.ts";
 import type { Deadlines, Waiting } from "../system/deadlines.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
@@ -100,6 +101,14 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   add(channel: QueueChannel): void {
     this.#channels.set(channel.key, channel);
     this.#options.listener.onWorkerDialled(channel.hello.worker, channel.pid);
+  }
+
+  /** What is in use at the end, when nothing should be. Tokens that nobody has read are taken out. */
+  takeStock(): string {
+    // No request will be issued any more, so what was withdrawn need not be settled first.
+    for (const queued of this.#entries.values()) if (queued.state.type === "withdrawn") this.#remove(queued);
+    const taken = SLOT_COUNT - this.#ring.free;
+    return `${taken} slots are taken, ${this.#tokens?.countLeft() ?? 0} tokens are left`;
   }
 
   retireWorker(worker: number): void {
