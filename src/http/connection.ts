@@ -269,6 +269,7 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#isRequestComplete = exchange.head.framing.type === "none";
     this.#isReadingPaused = false;
     this.#isHeadTimed = false;
+    this.#probes = 0;
     this.#bodyBytes = 0;
     this.#bodyStartedAt = performance.now();
     this.deadlineAt = this.#bodyStartedAt + this.#options.timeouts.bodyStallMs;
@@ -343,10 +344,7 @@ export class Connection implements ExchangeTransport, Waiting {
       );
   }
 
-  /**
-   * Is a client that has closed its side still there to read? Only writing shows it, and only the write after
-   * the one that it has answered by a reset; so it is asked a few times, until its response begins.
-   */
+  /** Is a client that has closed its side still there? Only the write after one that it answered by a reset says no. */
   #probeClient(): void {
     this.deadlineAt = Infinity;
     if (!this.#isClientDone || this.#exchange === null || this.#exchange.isAnswered) return;
@@ -365,7 +363,8 @@ export class Connection implements ExchangeTransport, Waiting {
       this.destroy();
       return;
     }
-    this.#socket.write(errorAnswer(fault.status));
+    const isForHead = exchange === null ? this.#parser.isHead : exchange.head.method === "HEAD";
+    this.#socket.write(errorAnswer(fault.status, { isForHead }));
     this.#close();
   }
 

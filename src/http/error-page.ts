@@ -22,9 +22,19 @@ export function errorPage(
   return { head: { status, reason, fieldLines, contentLength: body.length }, body };
 }
 
+export interface ErrorAnswerOptions {
+  readonly extraLines?: string;
+  /** The answer to a HEAD has no body (RFC 9110 section 9.3.2). */
+  readonly isForHead?: boolean;
+}
+
 /** A whole answer for a request that could not be read: it says that the connection closes. */
-export function errorAnswer(status: number, extraLines = ""): Buffer {
+export function errorAnswer(
+  status: number,
+  { extraLines = "", isForHead = false }: ErrorAnswerOptions = {},
+): Buffer {
   const { head, body } = errorPage(status, extraLines);
   const text = serverHeadText(head, { type: "length", bytes: body.length }, "close");
-  return Buffer.concat([Buffer.from(text, "latin1"), head.fieldLines, Buffer.from("\r\n"), body]);
+  const parts = [Buffer.from(text, "latin1"), head.fieldLines, Buffer.from("\r\n")];
+  return Buffer.concat(isForHead ? parts : [...parts, body]);
 }

@@ -27,9 +27,11 @@ export interface ExchangeTransport {
 type State = "waiting" | "streaming" | "done";
 
 const CRLF = Buffer.from("\r\n");
-const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
+
+/** Every head begins so, whatever it says (RFC 9112 section 2.3). */
+const HEAD_START = Buffer.from("HTTP/1.1 ");
 
 /** Up to this size head and body are joined into one write; above it the copy costs more than a second write. */
 const JOIN_LIMIT_BYTES = 64 * 1024;
@@ -49,6 +51,8 @@ export class Exchange {
   #state: State = "waiting";
   #framing: ResponseFraming = { type: "no-body" };
   #keepAlive = false;
+  /** Octets of the head that were sent ahead. */
+  #probedBytes = 0;
 
   constructor(transport: ExchangeTransport, head: RequestHead) {
     this.#transport = transport;
@@ -85,18 +89,20 @@ export class Exchange {
   }
 
   /**
-   * Finds out whether a client that has closed its sending side still reads: an interim answer, which every
-   * HTTP/1.1 client must skip (RFC 9110 section 15.2), makes a client that is gone reset the connection.
+   * Finds out whether a client that has closed its sending side still reads: the next octet of what every answer
+   * begins with is sent ahead, and makes a client that is gone reset the connection.
    */
   probe(): void {
-    if (this.#state === "waiting" && this.head.version === "HTTP/1.1") this.#transport.write(CONTINUE);
+    if (this.#state !== "waiting" || this.#probedBytes === HEAD_START.length) return;
+    this.#transport.write(HEAD_START.subarray(this.#probedBytes, this.#probedBytes + 1));
+    this.#probedBytes += 1;
   }
 
   /** Sends an interim response (RFC 9110 section 15.2), which an HTTP/1.0 client would not understand. */
   interim(status: number, fieldLines: Buffer): void {
     if (this.#state !== "waiting" || this.head.version !== "HTTP/1.1") return;
     const line = Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Interim"}\r\n`, "latin1");
-    this.#transport.write(Buffer.concat([line, fieldLines, CRLF]));
+    this.#writeHead(Buffer.concat([line, fieldLines, CRLF]));
   }
 
   /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */
@@ -164,12 +170,18 @@ export class Exchange {
     if (isJoined) {
       framed.copy(bytes, headBytes);
       tail.copy(bytes, headBytes + framed.length);
-      this.#transport.write(bytes);
+      this.#writeHead(bytes);
       return;
     }
-    this.#transport.write(bytes);
+    this.#writeHead(bytes);
     this.#transport.write(framed);
     if (tail.length > 0) this.#transport.write(tail);
+  }
+
+  /** Bytes that begin with a head, but for the octets of it that were sent ahead. */
+  #writeHead(bytes: Buffer): void {
+    this.#transport.write(this.#probedBytes === 0 ? bytes : bytes.subarray(this.#probedBytes));
+    this.#probedBytes = 0;
   }
 
   /** The bytes that may still be sent: none without a body, and never more than the length announced. */

@@ -7,6 +7,7 @@ import { isValidHost, parseTarget } from "./request-target.ts";
 
 /** Gunicorn's idea of a conventional method: 3 to 20 characters, no lower case, no number sign. */
 const CONVENTIONAL_METHOD = /^[!$%&'*+\-.^_`|~0-9A-Z]{3,20}$/;
+const LATER_MINOR_VERSION = /^HTTP\/1\.[2-9]$/;
 const WELL_FORMED_VERSION = /^HTTP\/([0-9])\.([0-9])$/;
 const CODING = /^[!#$%&'*+\-.^_`|~0-9a-z]+(?:;.*)?$/;
 const DIGITS = /^[0-9]+$/;
@@ -79,12 +80,14 @@ function checkVersion({ method, version }: HeadParts, policy: HttpPolicy): "HTTP
       "This is HTTP/2 with prior knowledge, want HTTP/1.1 on this port",
     );
   }
+  // A later minor version is served as the highest that is spoken here (RFC 9110 section 2.5).
+  if (LATER_MINOR_VERSION.test(version)) return "HTTP/1.1";
   const match = WELL_FORMED_VERSION.exec(version);
   if (match === null) {
     throw new HttpFault("ERR_HTTP_REQUEST_LINE", `Invalid version ${quoteForLog(version)}, want HTTP/1.1`);
   }
   if (policy.permitUnconventionalVersion) {
-    return match[1] === "0" || version === "HTTP/1.0" ? "HTTP/1.0" : "HTTP/1.1";
+    return match[1] === "0" ? "HTTP/1.0" : "HTTP/1.1";
   }
   throw new HttpFault("ERR_HTTP_VERSION", `Version ${quoteForLog(version)} is not offered, want HTTP/1.1`);
 }
@@ -203,12 +206,7 @@ function checkHost(
 /** Connection options are a list of case-insensitive tokens; `close` wins (RFC 9112 section 9.3). */
 function decideKeepAlive(version: "HTTP/1.0" | "HTTP/1.1", connection: string | undefined): boolean {
   if (connection === undefined) return version === "HTTP/1.1";
-  const options = connection.toLowerCase().split(",");
-  let keepAlive = version === "HTTP/1.1";
-  for (const option of options) {
-    const name = option.trim();
-    if (name === "close") return false;
-    if (name === "keep-alive") keepAlive = true;
-  }
-  return keepAlive;
+  const options = listMembers(connection.toLowerCase());
+  if (options.includes("close")) return false;
+  return version === "HTTP/1.1" || options.includes("keep-alive");
 }

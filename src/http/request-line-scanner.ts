@@ -31,6 +31,8 @@ export class RequestLineScanner {
   reset(): void {
     this.#phase = "leading";
     this.#position = 0;
+    this.#lineStart = 0;
+    this.#methodEnd = 0;
     this.#emptyLines = 0;
   }
 
@@ -42,6 +44,11 @@ export class RequestLineScanner {
   /** Only empty lines have come so far: no request has begun. */
   get isIdle(): boolean {
     return this.#phase === "leading" || this.#phase === "leading-line-feed";
+  }
+
+  /** The method has come, and is HEAD. */
+  isHead(octets: Buffer): boolean {
+    return octets.toString("latin1", this.#lineStart, this.#methodEnd) === "HEAD";
   }
 
   /** The three parts, cut from the head's text whose first character is octet 0 of the buffer. */

@@ -48,6 +48,7 @@ export class RequestParser implements RequestSource {
   /** The scanners' positions count from the first octet that is not consumed yet. */
   readonly #input = new InputBuffer();
   #bodyLeft = 0;
+  #wasHead = false;
 
   constructor(limits: HttpLimits, policy: HttpPolicy = strictPolicy) {
     this.#limits = limits;
@@ -66,6 +67,12 @@ export class RequestParser implements RequestSource {
     return (this.#phase === "line" && !this.#line.isIdle) || this.#phase === "fields";
   }
 
+  /** The request whose head is being read, or was refused, is a HEAD. */
+  get isHead(): boolean {
+    if (this.#phase === "failed") return this.#wasHead;
+    return this.isInHead && this.#line.isHead(this.#input.octets);
+  }
+
   /** Bytes fed but not yet given out. */
   get bufferedBytes(): number {
     return this.#input.length;
@@ -82,6 +89,7 @@ export class RequestParser implements RequestSource {
       return this.#next();
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
+      this.#wasHead = this.isHead;
       this.#phase = "failed";
       this.#input.clear();
       return { type: "fault", fault: error };

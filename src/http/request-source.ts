@@ -14,6 +14,8 @@ export interface RequestSource {
   readonly isIdle: boolean;
   /** A head has begun and is not complete. */
   readonly isInHead: boolean;
+  /** The request whose head is being read, or was refused, is a HEAD: no answer to it has a body. */
+  readonly isHead: boolean;
   /** Bytes fed but not yet given out. */
   readonly bufferedBytes: number;
   /** Adds bytes. */

@@ -31,12 +31,14 @@ export function parseTarget(method: string, target: string): RequestTarget {
       `Invalid request target ${quoteForLog(target)}: want a path, or an http URL`,
     );
   }
-  const [, authority = "", path = "", query = ""] = match;
+  const [, authority = "", path = "", query] = match;
   if (!isValidHost(authority)) {
     throw new HttpFault("ERR_HTTP_TARGET", `Invalid authority in request target ${quoteForLog(target)}`);
   }
   refuseNul(path);
-  return { path: path === "" ? "/" : path, query, authority };
+  // OPTIONS of a URL with nothing behind its authority asks about the server (RFC 9112 section 3.2.4).
+  const emptyPath = method === "OPTIONS" && query === undefined ? "*" : "/";
+  return { path: path === "" ? emptyPath : path, query: query ?? "", authority };
 }
 
 function parseOrigin(target: string): RequestTarget {
@@ -74,7 +76,7 @@ function checkHost(host: string): boolean {
   const match = /^(\[[^\]]*\]|[^:]*)(?::([0-9]*))?$/.exec(host);
   if (match === null) return false;
   const [, name = "", port = ""] = match;
-  if (port !== "" && (port.length > 5 || Number(port) > 65535)) return false;
+  if (Number(port) > 65535) return false;
   if (name.charCodeAt(0) !== 0x5b) return REGISTERED_NAME.test(name);
   return (isIPv6(name.slice(1, -1)) && !name.includes("%")) || IP_FUTURE.test(name);
 }

@@ -16,6 +16,7 @@ export type ResponseFraming =
   | { readonly type: "close" };
 
 const NO_BODY: ResponseFraming = { type: "no-body" };
+const EMPTY_BODY: ResponseFraming = { type: "length", bytes: 0 };
 const CHUNKED: ResponseFraming = { type: "chunked" };
 const CLOSE: ResponseFraming = { type: "close" };
 
@@ -36,6 +37,8 @@ export function hasNoBody(method: string, status: number): boolean {
 
 export function decideFraming(input: FramingInput): ResponseFraming {
   if (hasNoBody(input.method, input.status)) return NO_BODY;
+  // There is no content, but only its length says so (RFC 9110 section 15.3.6).
+  if (input.status === 205) return EMPTY_BODY;
   if (input.contentLength !== null) return { type: "length", bytes: input.contentLength };
   if (input.wholeBytes !== null) return { type: "length", bytes: input.wholeBytes };
   return input.version === "HTTP/1.1" ? CHUNKED : CLOSE;

@@ -40,6 +40,11 @@ export class UwsgiParser implements RequestSource {
     return this.#phase === "packet" && this.#input.length > 0;
   }
 
+  /** Not known of a packet that is refused; the front server drops the body of an answer to HEAD by itself. */
+  get isHead(): boolean {
+    return false;
+  }
+
   /** Bytes fed but not yet given out. */
   get bufferedBytes(): number {
     return this.#input.length;

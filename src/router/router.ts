@@ -234,7 +234,7 @@ export class Router implements WorkerPoolListener {
     const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS);
     socket.on("close", () => clearTimeout(timer));
     socket.resume();
-    socket.end(errorAnswer(status, status === 503 ? retryAfter(TURN_AWAY_MS) : ""));
+    socket.end(errorAnswer(status, { extraLines: status === 503 ? retryAfter(TURN_AWAY_MS) : "" }));
   }
 
   #measureMemory(): number {

@@ -203,6 +203,33 @@ for (const [what, input, status] of faults) {
   });
 }
 
+for (const [what, input] of [
+  ["with a bad target", "HEAD /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"],
+  ["with a bad field", "HEAD / HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n"],
+  ["without Host", "HEAD / HTTP/1.1\r\n\r\n"],
+  ["whose body is at fault", "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"],
+] as const) {
+  test(`Connection refuses a HEAD ${what} without a body (RFC 9110 section 9.3.2)`, async (t) => {
+    const { port } = await serve(t);
+    const client = await ClientConnection.open(t, port);
+    client.send(input);
+    const { status, headers } = await client.readAnswer({ method: "HEAD" });
+    assert.equal(status, 400);
+    assert.match(headers.get("content-length") ?? "", /^[1-9]/);
+    await client.readEnd();
+    assert.equal(client.waitingBytes, 0);
+  });
+}
+
+test("Connection refuses what only begins like a HEAD with a page, also after a HEAD", async (t) => {
+  const { port } = await serve(t, { onEnd: answerTarget });
+  const client = await ClientConnection.open(t, port);
+  client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.equal((await client.readAnswer({ method: "HEAD" })).status, 200);
+  client.send("HEAD\x01 / HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.match((await client.readAnswer()).text, /Bad Request/);
+});
+
 test("Connection refuses a bad chunk with 400 while the handler waits for the body, and tells it", async (t) => {
   const { port, handler, untilClosed } = await serve(t, { onEnd: answerTarget });
   const client = await ClientConnection.open(t, port);

@@ -42,6 +42,11 @@ const differences: readonly Difference[] = [
     holds: /^\S+ +\S+ *$/m,
   },
   { name: "version-not-offered", acceptedBy: "node", refusal: /^ERR_HTTP_VERSION / },
+  {
+    name: "protocol-other-than-http",
+    acceptedBy: "node",
+    refusal: /^ERR_HTTP_REQUEST_LINE Invalid version "(RTSP|ICE)\//,
+  },
   { name: "target-with-fragment", acceptedBy: "node", refusal: /^ERR_HTTP_TARGET .*holds a fragment$/ },
   {
     name: "target-with-encoded-nul",
@@ -92,6 +97,12 @@ const differences: readonly Difference[] = [
     acceptedBy: "tunicorn",
     refusal: /^HPE_INVALID_METHOD/,
     explains: ({ method }) => !METHODS.includes(method),
+  },
+  {
+    name: "minor-version-later",
+    acceptedBy: "tunicorn",
+    refusal: /^HPE_INVALID_VERSION/,
+    holds: / HTTP\/1\.[2-9]\r$/m,
   },
   {
     name: "content-length-with-tab",

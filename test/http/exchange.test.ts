@@ -191,6 +191,46 @@ test("Exchange sends 304 without a body, with the Content-Length that 200 would 
   assert.deepEqual(transport.ends, ["kept"]);
 });
 
+test("Exchange sends 205 with no content, and the length that says so (RFC 9110 section 15.3.6)", () => {
+  for (const isWhole of [true, false]) {
+    const { transport, exchange } = start();
+    exchange.respond(responseHead({ status: 205, contentLength: 5 }), Buffer.from("hello"), isWhole);
+    if (!isWhole) exchange.end();
+    assert.deepEqual([transport.field("Content-Length"), transport.body], [["0"], ""]);
+    assert.deepEqual(transport.field("Transfer-Encoding"), []);
+    assert.deepEqual([transport.ends, exchange.lengthMismatch], [["kept"], "long"]);
+  }
+});
+
+for (const version of ["HTTP/1.1", "HTTP/1.0"] as const) {
+  for (const probes of [1, 4, 9, 20]) {
+    test(`Exchange sends ${version} the same answer after asking ${probes} times whether its client is there`, () => {
+      const { transport, exchange } = start(`GET / ${version}`);
+      for (let count = 0; count < probes; count += 1) exchange.probe();
+      assert.equal(transport.text, "HTTP/1.1 ".slice(0, probes));
+      assert.equal(exchange.isAnswered, false);
+      exchange.respond(responseHead(), Buffer.from("hello"), true);
+      assert.equal(transport.headLines[0], "HTTP/1.1 200 OK");
+      assert.equal(transport.body, "hello");
+      exchange.probe();
+      assert.equal(transport.body, "hello");
+    });
+  }
+}
+
+test("Exchange may ask between interim answers whether its client is there", () => {
+  const { transport, exchange } = start();
+  exchange.probe();
+  exchange.interim(103, Buffer.from("Link: </a>\r\n"));
+  exchange.probe();
+  exchange.probe();
+  exchange.respond(responseHead(), Buffer.alloc(100_000), true);
+  const [interim, final, body] = transport.text.split("\r\n\r\n");
+  assert.equal(interim, "HTTP/1.1 103 Early Hints\r\nLink: </a>");
+  assert.match(final ?? "", /^HTTP\/1\.1 200 OK\r\n/);
+  assert.equal(body?.length, 100_000);
+});
+
 test("Exchange ends a body of unknown length by closing on HTTP/1.0, which knows no chunks", () => {
   const { transport, exchange } = start("GET / HTTP/1.0", "Connection: keep-alive");
   exchange.respond(responseHead(), Buffer.from("hello"), false);

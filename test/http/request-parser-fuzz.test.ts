@@ -84,7 +84,8 @@ function brokenLaw(request: ParsedRequest, isComplete: boolean): string | undefi
       /^(\/|\*$|https?:\/\/)/i.test(target) && (target !== "*" || method === "OPTIONS"),
     "a fragment": !target.includes("#"),
     "a path or query that was not in the target":
-      (target.includes(path) || path === "/") && target.includes(query),
+      (target.includes(path) || path === "/" || (path === "*" && method === "OPTIONS")) &&
+      target.includes(query),
     "an encoded NUL in the path": !path.includes("%00"),
     "a field name that is no token": fields.every(([name]) => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)),
     "a control octet in a field value": fields.every(([, value]) => /^[\t\x20-\x7e\x80-\xff]*$/.test(value)),

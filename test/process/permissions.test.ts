@@ -39,7 +39,7 @@ test("what may be permitted", async (t) => {
     {
       setting: "permit_unconventional_http_version",
       args: ["--permit-unconventional-http-version"],
-      input: `GET / HTTP/1.9\r\n${HEAD}\r\n`,
+      input: `GET / HTTP/2.0\r\n${HEAD}\r\n`,
       refusal: 505,
       permitted: { path: "/" },
     },

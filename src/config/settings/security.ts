@@ -171,7 +171,7 @@ A worker is free when its response is stored. Above this, workers are held back 
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Accept HTTP versions other than 1.0 and 1.1, and serve them as the nearest of the two.`,
+    doc: `Accept HTTP versions with another major number than 1, and serve them as the nearest of 1.0 and 1.1.`,
   }),
   setting({
     name: "casefold_http_method",
