@@ -36,6 +36,10 @@ class FileWrapper:
             yield block
 
 
+class PlainFileWrapper(FileWrapper):
+    """The same for a worker whose files the router cannot, or is not to, read itself."""
+
+
 def file_part(filelike: Any) -> tuple[bytes, int, int] | None:
     """Path, start and length of what is left of a file-like object, if the router can read it itself.
 
@@ -66,7 +70,7 @@ def make_template(cfg: Config, log: Logger) -> dict[str, Any]:
         "wsgi.multithread": False,
         "wsgi.multiprocess": int(cfg.workers) > 1,
         "wsgi.run_once": False,
-        "wsgi.file_wrapper": FileWrapper,
+        "wsgi.file_wrapper": PlainFileWrapper if cfg.settings.get("sendfile") is False else FileWrapper,
         "wsgi.input_terminated": True,
         "SERVER_SOFTWARE": SERVER_SOFTWARE,
     }

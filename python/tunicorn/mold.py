@@ -22,6 +22,7 @@ from tunicorn.config import Config, ConfigError, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.hooks import Hook, describe_raised
+from tunicorn.identity import IdentityError, find_identity
 from tunicorn.loading import load_configured
 from tunicorn.log import Logger
 from tunicorn.process_title import set_process_title
@@ -155,9 +156,18 @@ class Mold:
         self._graceful_seconds = float(settings["graceful_timeout"])
         os.environ.setdefault("SERVER_SOFTWARE", SERVER_SOFTWARE)
         os.environ.update(cfg.env)
+        try:
+            identity = find_identity(
+                settings["user"], settings["group"], initgroups=bool(settings["initgroups"])
+            )
+        except IdentityError as error:
+            self._control.send("configure-failed", message=str(error))
+            return
+        self._server.identity = identity
         tokens_path = message.get("tokensPath")
         if tokens_path is not None and self._queue_directory is not None:
             os.mkfifo(tokens_path, 0o600)
+            identity.give(tokens_path)
             self._queue_place = QueuePlace(os.path.join(self._queue_directory, "ring-0"), tokens_path)
         try:
             os.chdir(settings["chdir"])
@@ -173,7 +183,7 @@ class Mold:
         for folder in reversed([path for path in (settings["pythonpath"] or "").split(",") if path]):
             add_to_path(os.path.abspath(folder))
         set_process_title(f"tunicorn: mold [{self._server.proc_name}]")
-        self._control.send("configured")
+        self._control.send("configured", uid=identity.uid, gid=identity.gid)
 
     def _load(self) -> None:
         """Imports the application here, for preload_app and --check-config."""

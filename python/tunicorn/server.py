@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.config import Address, Config
 from tunicorn.hooks import describe_raised
+from tunicorn.identity import Identity
 from tunicorn.log import Logger
 from tunicorn.missing import MissingAttributeError
 
@@ -46,6 +47,8 @@ class Server:
         self.pid = arbiter_pid
         #: How many workers are wanted, with what TTIN and TTOU made of it.
         self.num_workers = int(cfg.workers)
+        #: Whose rights the workers take.
+        self.identity = Identity(None, None)
         #: Workers that live, by pid. In a worker it is the state at its fork.
         self.WORKERS: dict[int, Worker] = {}
 

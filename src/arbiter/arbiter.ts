@@ -12,6 +12,7 @@ import { bindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
+import { giveLogFiles } from "./log-files.ts";
 import { urlsOf } from "./rebinding.ts";
 import { renewGeneration } from "./reloading.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
@@ -133,6 +134,9 @@ export class Arbiter {
   /** USR1: log files are opened anew, after they were moved away. */
   reopenLogs(): void {
     this.#log?.info("Handling signal: usr1");
+    const { active } = this.#generations;
+    if (active !== null && this.#belongings !== null)
+      giveLogFiles(active.settings, this.#belongings.identity);
     this.#log?.reopen();
     this.#router?.send({ type: "reopen-logs" });
     for (const generation of this.#generations.all) generation.reopenLogs();
@@ -176,7 +180,11 @@ export class Arbiter {
     this.#requireStarting();
     if (inheritance.sockets.length > 0)
       log.info(`Taking over ${plural(inheritance.sockets.length, "socket")} from ${inheritance.origin}`);
-    await belongings.listeners.open(settings.bind, bindingOptions(settings, log, this.#options.interpreter));
+    const { interpreter } = this.#options;
+    await belongings.listeners.open(
+      settings.bind,
+      bindingOptions(settings, belongings.identity, { log, interpreter }),
+    );
     this.#requireStarting();
     await this.#startRouter(belongings, log);
     this.#requireStarting();

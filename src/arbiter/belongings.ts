@@ -1,7 +1,9 @@
 import type { Settings } from "../config/settings/all.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
+import { TunicornError } from "../errors.ts";
 import type { Generation } from "./generation.ts";
+import { giveFile, OWN_IDENTITY, type Identity } from "./identity.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
 import { ListenerSet } from "./listener-set.ts";
 import { Pidfile } from "./pidfile.ts";
@@ -13,6 +15,7 @@ export class Belongings {
   readonly #runtimeDirectory: RuntimeDirectory;
   readonly #pidfile: Pidfile | null;
   #queue: QueueDirectory | null = null;
+  #identity: Identity | null = null;
   readonly listeners: ListenerSet;
 
   /** Takes the pidfile and makes the runtime directory. Throws ERR_PIDFILE or ERR_RUNTIME_DIRECTORY. */
@@ -51,6 +54,24 @@ export class Belongings {
       const reason = error instanceof Error ? error.message : String(error);
       log.info(`Requests go over channels, there is no shared queue in queue_dir: ${reason}`);
     }
+  }
+
+  /** Whose the workers and the router are. */
+  get identity(): Identity {
+    return this.#identity ?? OWN_IDENTITY;
+  }
+
+  /** Gives what the router and the workers use to them. Throws ERR_SETTING_VALUE when others have it. */
+  giveTo(identity: Identity): void {
+    const before = this.#identity ?? identity;
+    if (before.uid !== identity.uid || before.gid !== identity.gid) {
+      throw new TunicornError("ERR_SETTING_VALUE", "A reload cannot change user and group", {
+        hint: "Start the server anew",
+      });
+    }
+    this.#identity = identity;
+    giveFile(this.#runtimeDirectory.path, identity);
+    this.#queue?.giveTo(identity);
   }
 
   /** Where the workers of a generation pull their requests; null: they get them over their channels. */

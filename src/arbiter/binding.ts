@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { chmodSync, chownSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/settings/all.ts";
@@ -9,6 +9,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
 import { adoptSocket, bindTcp, bindUnix } from "../system/server-handle.ts";
 import { findPortHolder, findUnixHolder, type SocketHolder } from "../system/socket-table.ts";
+import { giveFile, type Identity } from "./identity.ts";
 import { makeListener, type Listener } from "./listener.ts";
 import { socketAccess, type SocketAccess } from "./socket-access.ts";
 
@@ -22,8 +23,12 @@ export interface BindingOptions {
 }
 
 /** How the settings want sockets to be bound. */
-export function bindingOptions(settings: Settings, log: ErrorLog, interpreter: string): BindingOptions {
-  return { log, interpreter, access: socketAccess(settings), reusePort: settings.reuse_port };
+export function bindingOptions(
+  settings: Settings,
+  identity: Identity,
+  place: Pick<BindingOptions, "log" | "interpreter">,
+): BindingOptions {
+  return { ...place, access: socketAccess(settings, identity), reusePort: settings.reuse_port };
 }
 
 /** An address in use is tried this often, one second apart: the process before may be about to leave. */
@@ -114,7 +119,7 @@ async function bindPath(written: string, path: string, access: SocketAccess): Pr
   try {
     // Nobody can connect yet: the socket does not listen.
     chmodSync(path, access.mode);
-    if (access.uid !== null || access.gid !== null) chownSync(path, access.uid ?? -1, access.gid ?? -1);
+    giveFile(path, access);
   } catch (error) {
     socket.close();
     throw error;

@@ -8,6 +8,7 @@ import type { Leftovers } from "../router/messages.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { ForkBrake } from "./fork-brake.ts";
 import { readSettings } from "./generation-settings.ts";
+import type { Identity } from "./identity.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
@@ -133,8 +134,8 @@ export class Generation {
     return [...this.#workers.values()];
   }
 
-  /** Hands the settings to the mold, which changes folder and environment. */
-  async configure(place: GenerationPlace): Promise<void> {
+  /** Hands the settings to the mold, which changes folder and environment. Who they name as user and group. */
+  async configure(place: GenerationPlace): Promise<Identity> {
     this.#place = place;
     const answer = await this.#ask(
       {
@@ -152,6 +153,9 @@ export class Generation {
       ANSWER_MS,
     );
     if (answer.type === "configure-failed") throw new TunicornError("ERR_SETTING_VALUE", answer.message);
+    if (answer.type !== "configured")
+      throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
+    return { uid: answer.uid, gid: answer.gid };
   }
 
   /** Imports the application in the mold. Throws ERR_APPLICATION_LOAD or ERR_WORKER_BOOT. */

@@ -3,6 +3,8 @@ import { TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Belongings } from "./belongings.ts";
 import { Generation } from "./generation.ts";
+import { requireIdentity } from "./identity.ts";
+import { giveLogFiles } from "./log-files.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 export interface GenerationsOptions {
@@ -58,7 +60,9 @@ export class Generations {
   async configure(generation: Generation, log: ErrorLog, belongings: Belongings): Promise<void> {
     const { channelPath, leftovers } = belongings;
     const tokensPath = belongings.tokensPath(generation);
-    await generation.configure({ log, channelPath, tokensPath, leftovers });
+    const named = await generation.configure({ log, channelPath, tokensPath, leftovers });
+    belongings.giveTo(requireIdentity(named));
+    giveLogFiles(generation.settings, belongings.identity);
     const active = this.#active;
     await generation.announceWorkers(generation === active ? null : (active?.wanted ?? null));
     if (generation.settings.preload_app) await generation.load();

@@ -43,7 +43,8 @@ export type MoldToArbiter =
       readonly slips: Readonly<Record<string, string>>;
     }
   | { readonly type: "config-failed"; readonly message: string }
-  | { readonly type: "configured" }
+  /** The ids of the settings user and group; null: as the arbiter. */
+  | { readonly type: "configured"; readonly uid: number | null; readonly gid: number | null }
   | { readonly type: "configure-failed"; readonly message: string }
   | { readonly type: "loaded" }
   | { readonly type: "load-failed"; readonly message: string; readonly exitStatus: number }

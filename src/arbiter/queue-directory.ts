@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { createRing } from "../queue/ring.ts";
+import { giveFile, type Identity } from "./identity.ts";
 
 /** File systems that live in memory: what is stored in a mapped file of one is never written to a disk. */
 const TMPFS_MAGIC = 0x01021994;
@@ -34,6 +35,11 @@ export class QueueDirectory {
   /** Where the mold of a generation makes the FIFO from which its workers pull; null: they do not. */
   tokensPath(generation: number, workerClass: string): string | null {
     return PULLING_CLASSES.has(workerClass) ? join(this.path, `tokens-${generation}`) : null;
+  }
+
+  giveTo(identity: Identity): void {
+    giveFile(this.path, identity);
+    giveFile(this.ringPath, identity);
   }
 
   removeTokens(generation: number): void {

@@ -25,7 +25,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     for (const warning of next.warnings) log.warning(warning);
     const { settings } = next;
     const { listeners } = belongings;
-    const how = bindingOptions(settings, log, options.interpreter);
+    const how = bindingOptions(settings, belongings.identity, { log, interpreter: options.interpreter });
     rebinding = await Rebinding.prepare(listeners, settings.bind, how);
     await generations.configure(next, log, belongings);
     await next.runHook("on_reload");

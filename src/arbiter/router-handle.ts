@@ -9,6 +9,7 @@ import type {
   RouterSettings,
   RouterToArbiter,
 } from "../router/messages.ts";
+import type { Identity } from "./identity.ts";
 import type { Listener } from "./listener.ts";
 
 /** What a router tells without being asked. */
@@ -27,6 +28,8 @@ export interface RouterOptions {
   readonly generation: number;
   readonly tokensPath: string | null;
   readonly leftovers: Leftovers;
+  /** Whose rights it has: what it needs of more is handed over. */
+  readonly identity: Identity;
   readonly listener: RouterListener;
 }
 
@@ -41,12 +44,17 @@ const ROUTER_PROGRAM = fileURLToPath(new URL(`../router/main${extname(import.met
 /** The arbiter's view of a router process. */
 export class RouterHandle {
   readonly #process: ChildProcess;
+  readonly #uid: number | null;
   #isGone = false;
   readonly exited: Promise<void>;
 
   private constructor(options: RouterOptions) {
+    const { uid, gid } = options.identity;
+    this.#uid = uid;
     this.#process = fork(ROUTER_PROGRAM, [], {
       stdio: ["ignore", "inherit", "inherit", "ipc", ...options.listeners.map((listener) => listener.fd)],
+      ...(uid === null ? {} : { uid }),
+      ...(gid === null ? {} : { gid }),
     });
     this.#process.on("message", (message: RouterToArbiter) => options.listener.onMessage(message));
     // Sending to a router that has just died fails; its exit is what counts.
@@ -101,6 +109,13 @@ export class RouterHandle {
     this.#process.kill("SIGKILL");
   }
 
+  /** A program in root's own folder is beyond the reach of other users. */
+  get #whoIsIt(): string {
+    return this.#uid === null
+      ? ""
+      : `; it runs as user ${this.#uid}, who must be able to read ${ROUTER_PROGRAM}`;
+  }
+
   #waitUntilListening(): Promise<void> {
     return new Promise((resolve, reject) => {
       const fail = (message: string): void => {
@@ -115,7 +130,7 @@ export class RouterHandle {
         clearTimeout(timer);
         resolve();
       });
-      void this.exited.then(() => fail("The router process ended while it started"));
+      void this.exited.then(() => fail(`The router process ended while it started${this.#whoIsIt}`));
     });
   }
 }

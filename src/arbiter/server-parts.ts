@@ -28,5 +28,6 @@ export function describeRouter({
     generation: number,
     tokensPath: belongings.tokensPath(generation),
     leftovers: belongings.leftovers,
+    identity: belongings.identity,
   };
 }

@@ -23,6 +23,23 @@ export function positiveNumber(input: unknown): number {
   return value;
 }
 
+const PLAIN_OCTAL = /^0[0-9]/;
+const WIDEST_MASK = 0o777;
+
+/** A mask of permission bits; text as Python writes it, `022` being octal too. */
+export function modeMask(input: unknown): number {
+  const written =
+    typeof input === "string" ? input.trim().replace(PLAIN_OCTAL, (digits) => `0o${digits.slice(1)}`) : input;
+  const value = wholeNumber(written);
+  if (value > WIDEST_MASK) throw new WantedError("a mask of 0 to 0o777");
+  return value;
+}
+
+/** A name or a number of the system's, such as a user; null if there is none. */
+export function nameOrNumber(input: unknown): string | null {
+  return optionalText(typeof input === "number" ? String(wholeNumber(input)) : input);
+}
+
 export function boolean(input: unknown): boolean {
   if (typeof input === "boolean") return input;
   const word = typeof input === "string" ? input.trim().toLowerCase() : "";

@@ -4,13 +4,21 @@ import type { Leftovers } from "./messages.ts";
 
 /** Removes what a killed arbiter could not remove. Each step is done whether or not another process did it. */
 export function removeLeftovers(leftovers: Leftovers): void {
-  rmSync(leftovers.runtimeDirectory, { recursive: true, force: true });
-  if (leftovers.queueDirectory !== null) rmSync(leftovers.queueDirectory, { recursive: true, force: true });
+  remove(leftovers.runtimeDirectory);
+  if (leftovers.queueDirectory !== null) remove(leftovers.queueDirectory);
   for (const { path, identity } of leftovers.sockets) {
-    if (socketIdentity(path) === identity) rmSync(path, { force: true });
+    if (socketIdentity(path) === identity) remove(path);
   }
   if (leftovers.pidfile !== null && readPid(leftovers.pidfile) === leftovers.arbiterPid) {
-    rmSync(leftovers.pidfile, { force: true });
+    remove(leftovers.pidfile);
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // A router that runs as another user may not; the mold may, and the next start removes a stale socket.
   }
 }
 

@@ -8,6 +8,8 @@ import {
   environmentList,
   existingFolder,
   logLevel,
+  modeMask,
+  nameOrNumber,
   networkList,
   oneOf,
   optionalText,
@@ -30,6 +32,37 @@ interface ParserCase {
 }
 
 const parsers: readonly ParserCase[] = [
+  {
+    name: "modeMask",
+    parse: modeMask,
+    accepts: [
+      [0, 0],
+      [0o117, 0o117],
+      ["0", 0],
+      ["22", 22],
+      ["022", 0o22],
+      ["0022", 0o22],
+      ["0o22", 0o22],
+      ["0x12", 0x12],
+      ["0777", 0o777],
+    ],
+    refuses: [-1, 0o1000, "01000", "0999", "rwx", null, 1.5],
+    wanted: /a mask of 0 to 0o777|a whole number of 0 or more/,
+  },
+  {
+    name: "nameOrNumber",
+    parse: nameOrNumber,
+    accepts: [
+      [null, null],
+      ["", null],
+      ["www-data", "www-data"],
+      [" www-data ", "www-data"],
+      [33, "33"],
+      ["33", "33"],
+    ],
+    refuses: [-1, 1.5, true, ["www-data"]],
+    wanted: /text|a whole number of 0 or more/,
+  },
   {
     name: "wholeNumber",
     parse: wholeNumber,

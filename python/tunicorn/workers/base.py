@@ -89,6 +89,7 @@ class Worker:
         """
         self.install_signals()
         self._call_boot_hook("post_fork", self.server, self)
+        self._give_up_rights()
         self.log.info("Booting worker with pid: %s", self.pid)
         if self.wsgi is None:
             self.wsgi = self._load()
@@ -101,6 +102,19 @@ class Worker:
         report = self.server.run_hook(name, *arguments)
         if report is not None:
             raise BootError(f"The hook {name} raised\n{report}", EXIT_WORKER_BOOT)
+
+    def _give_up_rights(self) -> None:
+        try:
+            has_changed = self.server.identity.assume()
+        except OSError as error:
+            raise BootError(f"Cannot take the rights of user and group: {error}", EXIT_WORKER_BOOT) from error
+        if has_changed:
+            if not os.access(os.__file__, os.R_OK):
+                # Every import would fail, each with a message about something else.
+                folder = os.path.dirname(os.__file__)
+                raise BootError(f"User {os.getuid()} cannot read Python's own {folder}", EXIT_WORKER_BOOT)
+            # The kernel hides what a process that was root has open, also from a router of the same user.
+            self.cfg.settings["sendfile"] = False
 
     def _load(self) -> Application:
         try:

@@ -3,6 +3,7 @@ import { debuggingSettings } from "./debugging.ts";
 import { loggingSettings } from "./logging.ts";
 import { pasteSettings } from "./paste.ts";
 import { processNamingSettings } from "./process-naming.ts";
+import { processRightsSettings } from "./process-rights.ts";
 import { securitySettings } from "./security.ts";
 import { serverMechanicsSettings } from "./server-mechanics.ts";
 import { serverSocketSettings } from "./server-socket.ts";
@@ -16,6 +17,7 @@ export const allSettings = [
   ...securitySettings,
   ...debuggingSettings,
   ...serverMechanicsSettings,
+  ...processRightsSettings,
   ...pasteSettings,
   ...loggingSettings,
   ...processNamingSettings,
