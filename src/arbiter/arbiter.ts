@@ -16,6 +16,7 @@ import { giveLogFiles } from "./log-files.ts";
 import { urlsOf } from "./rebinding.ts";
 import { renewGeneration } from "./reloading.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
+import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
 import { endWorkers, finishRequests, giveUpStart } from "./stopping.ts";
 import { plural } from "./wording.ts";
@@ -27,6 +28,7 @@ import { WorkerReports } from "./worker-reports.ts";
  */
 type State = "starting" | "running" | "reloading" | "stopping" | "stopped";
 
+const RELOAD_FAILED = "The reload failed, the workers of before go on serving; the log says why";
 /** Pause before a next generation takes the place of a mold that died, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
 const RESTART_PAUSE_LIMIT_MS = 30_000;
@@ -42,6 +44,7 @@ export interface ArbiterOptions {
 export class Arbiter {
   readonly #options: ArbiterOptions;
   readonly #generations: Generations;
+  readonly #service: ServiceManager;
   #state: State = "starting";
   #log: ErrorLog | null = null;
   #belongings: Belongings | null = null;
@@ -53,6 +56,7 @@ export class Arbiter {
   constructor(options: ArbiterOptions) {
     const { invocation, interpreter } = options;
     this.#options = options;
+    this.#service = new ServiceManager({ environment: invocation.environment, interpreter, isMain: true });
     this.#generations = new Generations({
       invocation,
       interpreter,
@@ -72,6 +76,8 @@ export class Arbiter {
       if (this.#state !== "starting") return;
       // Standard error hears of it too, but who looks into a log file must not find it silent.
       if (this.#generations.active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
+      const [firstLine = ""] = describeError(error).split("\n");
+      this.#service.status(`Cannot start: ${firstLine}`);
       await this.#abandon();
       throw error;
     }
@@ -88,10 +94,12 @@ export class Arbiter {
     this.#state = "reloading";
     do {
       this.#isReloadWanted = false;
-      await renewGeneration(this.#requireStarted(), {
+      this.#service.reloading();
+      const isRenewed = await renewGeneration(this.#requireStarted(), {
         interpreter: this.#options.interpreter,
         isServing: () => this.#isServing,
       });
+      if (this.#isServing) this.#service.ready(isRenewed ? this.#describe() : RELOAD_FAILED);
     } while (this.#isReloadWanted && this.#isServing);
     if (this.#isServing) this.#state = "running";
   }
@@ -113,6 +121,7 @@ export class Arbiter {
     this.#log?.info(reason);
     const isStarting = this.#state === "starting";
     this.#state = "stopping";
+    this.#service.stopping();
     if (isStarting) await giveUpStart(this.#generations);
     else if (!this.#isQuick) await finishRequests(this.#requireStarted(), this.#quick.promise);
     this.#router?.cutOff();
@@ -129,6 +138,7 @@ export class Arbiter {
     for (const worker of this.#generations.active.takeSurplus())
       this.#router?.send({ type: "retire-worker", worker });
     this.#log?.info(`${plural(wanted, "worker")} wanted`);
+    this.#service.status(this.#describe());
   }
 
   /** USR1: log files are opened anew, after they were moved away. */
@@ -166,6 +176,7 @@ export class Arbiter {
     process.title = processTitle("master", settings);
     const log = new ErrorLog(settings.errorlog, settings.loglevel);
     this.#log = log;
+    this.#service.log = log;
     log.info(`Starting tunicorn ${version}`);
     log.debug(`Settings:\n${settingsText(settings).trimEnd()}`);
     for (const warning of generation.warnings) log.warning(warning);
@@ -193,11 +204,17 @@ export class Arbiter {
     await generation.runHook("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();
-    log.info(
-      `Ready: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${generation.python}`,
-    );
+    log.info(`Ready: ${this.#describe()}, ${generation.python}`);
+    this.#service.ready(this.#describe());
+    this.#service.watch(() => this.#router?.isWell() ?? false);
     this.#state = "running";
     if (this.#isReloadWanted) void this.reload("Reloading, as asked during the start");
+  }
+
+  /** What is served, in a line for people. */
+  #describe(): string {
+    const { settings, wanted } = this.#generations.requireActive();
+    return `${plural(wanted, "worker")} for ${applicationName(settings)}`;
   }
 
   /** After every wait of the start: a signal may have ended it meanwhile. */
@@ -255,6 +272,7 @@ export class Arbiter {
     await this.#generations.endMolds();
     await this.#router?.stop();
     this.#belongings?.remove();
+    await this.#service.flush();
     await this.#log?.close();
   }
 }

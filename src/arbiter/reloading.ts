@@ -14,8 +14,8 @@ export interface ReloadOptions {
   readonly isServing: () => boolean;
 }
 
-/** Boots a next generation and lets it take over; when it fails, the present one goes on. */
-export async function renewGeneration(parts: ServerParts, options: ReloadOptions): Promise<void> {
+/** Boots a next generation and lets it take over; false when it fails, and the present one goes on. */
+export async function renewGeneration(parts: ServerParts, options: ReloadOptions): Promise<boolean> {
   const { log, belongings, generations, router } = parts;
   let next: Generation | null = null;
   let rebinding: Rebinding | null = null;
@@ -32,7 +32,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     await next.bootWorkers();
     if (!options.isServing()) {
       rebinding.discard();
-      return;
+      return false;
     }
     activate(next, parts);
   } catch (error) {
@@ -42,10 +42,11 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
       next.signalAll("SIGKILL");
       await dispose(next, 0, parts);
     }
-    return;
+    return false;
   }
   await rebinding.apply(router);
   router.send({ type: "leftovers", leftovers: belongings.leftovers });
+  return true;
 }
 
 function activate(next: Generation, parts: ServerParts): void {

@@ -28,6 +28,7 @@ export class RouterSupervisor {
   /** It was told to drain or to stop: it is not replaced. */
   #isEnding = false;
   #hasListened = false;
+  #hasAnswered = true;
   #drained: (() => void) | null = null;
   /** The router's answer about listeners is awaited; null means that it is gone. */
   #answered: ((message: ListenerAnswer | null) => void) | null = null;
@@ -50,6 +51,14 @@ export class RouterSupervisor {
 
   send(message: ArbiterToRouter): void {
     this.#router?.send(message);
+  }
+
+  /** Whether the router has answered since this was asked last; one that is being replaced has an excuse. */
+  isWell(): boolean {
+    const wasWell = this.#hasAnswered || this.#router?.isGone !== false;
+    this.#hasAnswered = false;
+    this.send({ type: "ping" });
+    return wasWell;
   }
 
   /** Has a further listener served. Resolves with the reason why it cannot be; null when it is. */
@@ -106,6 +115,7 @@ export class RouterSupervisor {
   }
 
   #onMessage(message: RouterToArbiter): void {
+    this.#hasAnswered = true;
     if (message.type === "drained") this.#drained?.();
     else if (message.type === "listener-opened" || message.type === "listeners-closed")
       this.#answered?.(message);

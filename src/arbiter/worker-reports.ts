@@ -38,6 +38,7 @@ export class WorkerReports {
         this.#onTimeout(message.worker, message.request);
         break;
       case "drained":
+      case "pong":
       case "listening":
       case "failed":
       case "listener-opened":

@@ -57,6 +57,9 @@ async function handle(message: ArbiterToRouter, socket: unknown): Promise<void> 
       await router?.closeListeners(message.ids);
       tell({ type: "listeners-closed" });
       break;
+    case "ping":
+      tell({ type: "pong" });
+      break;
     case "leftovers":
       leftovers = message.leftovers;
       break;

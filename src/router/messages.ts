@@ -114,6 +114,8 @@ export type ArbiterToRouter =
   /** Exit now. */
   | { readonly type: "stop" }
   | { readonly type: "reopen-logs" }
+  /** Answer at once: the arbiter looks whether the router is well. */
+  | { readonly type: "ping" }
   /** What is to be removed if the arbiter is killed has changed. */
   | { readonly type: "leftovers"; readonly leftovers: Leftovers };
 
@@ -136,4 +138,5 @@ export type RouterToArbiter =
   /** The worker's channel broke; `request` is what it was busy with. */
   | { readonly type: "worker-lost"; readonly worker: number; readonly request: RequestSummary | null }
   | { readonly type: "worker-timeout"; readonly worker: number; readonly request: RequestSummary }
-  | { readonly type: "drained" };
+  | { readonly type: "drained" }
+  | { readonly type: "pong" };
