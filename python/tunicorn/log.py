@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+
+from tunicorn.log_json import JsonFormatter, RecordStream
+from tunicorn.log_stream import make_handler, reopen_files
+
+if TYPE_CHECKING:
+    from tunicorn.config import Config
 
 ERROR_FORMAT: Final = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
 DATE_FORMAT: Final = "[%Y-%m-%d %H:%M:%S %z]"
@@ -24,41 +30,40 @@ class Logger:
     The records go through logging.getLogger("gunicorn.error"), whose handlers applications take over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cfg: Config | None = None) -> None:
         self.error_log = logging.getLogger("gunicorn.error")
         self.access_log = logging.getLogger("gunicorn.access")
         self.error_log.propagate = False
         self.access_log.propagate = False
-        self._handler: logging.StreamHandler[Any] = logging.StreamHandler(sys.stderr)
+        if cfg is not None:
+            self.setup(cfg)
 
-    def configure(self, path: str, level: str) -> None:
+    def setup(self, cfg: Config) -> None:
+        """Takes the settings over. Raises OSError when the log cannot be opened."""
+        self.configure(cfg.errorlog, cfg.loglevel, is_json=cfg.error_log_json)
+
+    def configure(self, path: str, level: str, *, is_json: bool = False) -> None:
         """Sends the log to path, or to standard error for "-"."""
-        handler: logging.StreamHandler[Any]
-        handler = logging.StreamHandler(sys.stderr) if path == "-" else logging.FileHandler(path)
-        handler.setFormatter(logging.Formatter(ERROR_FORMAT, DATE_FORMAT))
+        handler = make_handler(path, 2)
+        handler.setFormatter(JsonFormatter() if is_json else logging.Formatter(ERROR_FORMAT, DATE_FORMAT))
         for old in list(self.error_log.handlers):
             self.error_log.removeHandler(old)
             old.close()
         self.error_log.addHandler(handler)
         self.error_log.setLevel(LEVELS.get(level.lower(), logging.INFO))
-        self._handler = handler
 
     @property
     def stream(self) -> TextIO:
         """Where the error log goes."""
-        stream: TextIO = self._handler.stream
-        return stream
+        for handler in self.error_log.handlers:
+            stream = getattr(handler, "stream", None)
+            if hasattr(stream, "fileno"):
+                return cast(TextIO, stream)
+        return sys.stderr
 
     def reopen_files(self) -> None:
-        """Opens a log file anew, after it was moved away."""
-        for handler in self.error_log.handlers:
-            if isinstance(handler, logging.FileHandler):
-                handler.acquire()
-                try:
-                    handler.close()
-                    handler.stream = handler._open()
-                finally:
-                    handler.release()
+        """Opens log files anew, after they were moved away."""
+        reopen_files()
 
     def critical(self, message: object, *args: object, **options: Any) -> None:
         """Logs at level critical, as do the others at theirs; arguments are those of logging.Logger."""
@@ -89,15 +94,19 @@ class ErrorStream:
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
+        self._records = RecordStream("wsgi.errors", logging.ERROR)
 
     def write(self, text: str) -> int:
+        for handler in self._logger.error_log.handlers:
+            if isinstance(handler.formatter, JsonFormatter):
+                return self._records.write(text)
         stream = self._logger.stream
-        written = stream.write(text)
+        stream.write(text)
         stream.flush()
-        return written
+        return len(text)
 
     def writelines(self, lines: list[str]) -> None:
         self.write("".join(lines))
 
     def flush(self) -> None:
-        self._logger.stream.flush()
+        self._records.flush()

@@ -175,7 +175,8 @@ class Mold:
             self._control.send("configure-failed", message=f"Cannot change to chdir: {error}")
             return
         try:
-            self._log.configure(message["errorLog"], settings["loglevel"])
+            is_json = settings.get("error_log_json", False)
+            self._log.configure(message["errorLog"], settings["loglevel"], is_json=is_json)
         except OSError as error:
             self._control.send("configure-failed", message=f"Cannot open the error log: {error}")
             return

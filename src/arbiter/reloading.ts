@@ -1,6 +1,7 @@
 import { applicationName } from "../config/application-name.ts";
 import { processTitle } from "../config/process-title.ts";
 import { describeError } from "../errors.ts";
+import { configureArbiterLog } from "./arbiter-log.ts";
 import { bindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
 import { Rebinding } from "./rebinding.ts";
@@ -54,7 +55,7 @@ function activate(next: Generation, parts: ServerParts): void {
   const previous = generations.requireActive();
   const { settings } = next;
   // First what may fail, while the previous generation is still the active one.
-  log.configure(settings.errorlog, settings.loglevel);
+  configureArbiterLog(log, settings);
   generations.activate(next);
   process.title = processTitle("master", settings);
   router.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });

@@ -1,10 +1,15 @@
 import { processTitle } from "../config/process-title.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
+import { makeLogSettings } from "./log-settings.ts";
 import type { RouterSettings } from "../router/messages.ts";
 
-/** What a router needs of the settings, in its own units. */
-export function makeRouterSettings(settings: Settings, environment: NodeJS.ProcessEnv): RouterSettings {
+/** What a router needs of the settings, in its own units. `logSocketPath`: where the log process listens, if one does. */
+export function makeRouterSettings(
+  settings: Settings,
+  environment: NodeJS.ProcessEnv,
+  logSocketPath: string | null = null,
+): RouterSettings {
   return {
     processTitle: processTitle("router", settings),
     limits: {
@@ -48,10 +53,7 @@ export function makeRouterSettings(settings: Settings, environment: NodeJS.Proce
       Object.entries(settings.secure_scheme_headers).map(([name, value]) => [name.toLowerCase(), value]),
     ),
     scriptName: scriptNameOf(settings, environment).replace(/\/+$/, ""),
-    accessLog: settings.accesslog,
-    accessLogFormat: settings.access_log_format,
-    errorLog: settings.errorlog,
-    logLevel: settings.loglevel,
+    ...makeLogSettings(settings, logSocketPath),
   };
 }
 

@@ -1,6 +1,7 @@
 import { findInterpreter } from "../arbiter/interpreter.ts";
 import { earlyValue, type Invocation } from "../config/invocation.ts";
 import { describeError, exitStatusOf } from "../errors.ts";
+import { exitProcess } from "../log/log-file.ts";
 import { version } from "../version.ts";
 import { helpText, parseArguments } from "./arguments.ts";
 import { check, wantsCheck } from "./commands/check.ts";
@@ -11,11 +12,11 @@ import { splitShellWords } from "./shell-words.ts";
 export async function main(argv: readonly string[], environment: NodeJS.ProcessEnv): Promise<void> {
   try {
     await execute(argv, environment);
-    process.exit(0);
+    exitProcess(0);
   } catch (error) {
     const text = describeError(error);
     if (text !== "") process.stderr.write(`tunicorn: ${text}\n`);
-    process.exit(exitStatusOf(error));
+    exitProcess(exitStatusOf(error));
   }
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { isLogLevel, logLevels, type LogLevel } from "../log/error-log.ts";
+import { isLogLevel, logLevels, type LogLevel } from "../log/log-level.ts";
 import { WantedError } from "./setting.ts";
 
 const WHOLE_NUMBER = /^\s*(?:[0-9]+|0[xX][0-9a-fA-F]+|0[oO][0-7]+)\s*$/;

@@ -38,3 +38,8 @@ export function fieldValue(head: RequestHead, lowerName: string): string | undef
   const index = head.names.findIndex((name) => name.lower === lowerName);
   return index < 0 ? undefined : head.values[index];
 }
+
+/** Last value of a field, by its lower-case name. */
+export function lastFieldValue(head: RequestHead, lowerName: string): string | undefined {
+  return head.values[head.names.findLastIndex((name) => name.lower === lowerName)];
+}

@@ -1,37 +1,47 @@
-import type { SonicBoom } from "sonic-boom";
-import { compileAccessFormat, type AccessFormatter, type AccessRecord } from "./access-format.ts";
-import { closeLogFile, openLogFile } from "./log-file.ts";
+import {
+  compileAccessFormat,
+  namedAtomsOf,
+  type AccessFormatter,
+  type AccessRecord,
+} from "./access-format.ts";
+import { compileAccessJson } from "./access-json.ts";
+import type { AccessSink } from "./access-sink.ts";
+import { LogFile } from "./log-file.ts";
+
+export interface AccessLogOptions {
+  /** Lines are JSON objects (`access_log_json`). */
+  readonly isJson?: boolean;
+  /** What the operator should hear about the target. */
+  readonly onTrouble?: (message: string) => void;
+}
 
 /** The access log of a router. Lines of one turn of the event loop are written together. */
-export class AccessLog {
-  readonly path: string;
-  readonly #file: SonicBoom;
+export class AccessLog implements AccessSink {
+  readonly needsResponseFields: boolean;
+  readonly #file: LogFile;
   readonly #format: AccessFormatter;
   #lines = "";
-  #closed: Promise<void> | null = null;
 
-  constructor(path: string, format: string) {
-    this.path = path;
-    this.#file = openLogFile(path, 1);
-    this.#format = compileAccessFormat(format);
+  constructor(path: string, format: string, options: AccessLogOptions = {}) {
+    this.needsResponseFields = namedAtomsOf(format).responseFields.length > 0;
+    const { isJson = false, onTrouble = () => undefined } = options;
+    this.#file = new LogFile({ path, standardFd: 1, isBusy: true, onTrouble });
+    this.#format = isJson ? compileAccessJson(format) : compileAccessFormat(format);
   }
 
   write(record: AccessRecord): void {
-    if (this.#closed !== null) return;
     if (this.#lines === "") setImmediate(() => this.#flush());
     this.#lines += `${this.#format(record)}\n`;
   }
 
   reopen(): void {
     this.#flush();
-    if (this.path !== "-") this.#file.reopen();
+    this.#file.reopen();
   }
 
-  /** Writes what is left, before the process ends or another file takes over. */
   close(): Promise<void> {
     this.#flush();
-    this.#closed ??= closeLogFile(this.#file);
-    return this.#closed;
+    return this.#file.close();
   }
 
   #flush(): void {

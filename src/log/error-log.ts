@@ -1,45 +1,61 @@
-import type { SonicBoom } from "sonic-boom";
-import { closeLogFile, openLogFile } from "./log-file.ts";
-import { errorLogTime } from "./time.ts";
+import { formatErrorJson, formatErrorLine, type ErrorRecord } from "./error-format.ts";
+import { LogFile, tellOperator } from "./log-file.ts";
+import { logLevels, type LogLevel } from "./log-level.ts";
+import type { LogRelay } from "./log-relay.ts";
 
-export type LogLevel = "debug" | "info" | "warning" | "error" | "critical";
-
-/** Levels by weight, lightest first; the names are those of Gunicorn's `loglevel`. */
-export const logLevels: readonly LogLevel[] = ["debug", "info", "warning", "error", "critical"];
-
-export function isLogLevel(text: string): text is LogLevel {
-  return (logLevels as readonly string[]).includes(text);
+export interface ErrorLogOptions {
+  /** Lines are JSON objects (`error_log_json`). */
+  readonly isJson?: boolean;
+  /** Records go to the log process instead, which decides by itself what is left out. */
+  readonly relay?: LogRelay | null;
+  /** Records are held until `configure` says where they go. */
+  readonly isHeld?: boolean;
+  /** Called with the level of each record that is not left out. */
+  readonly onRecord?: (level: LogLevel) => void;
 }
 
 /** The error log in Gunicorn's format: `[time] [pid] [LEVEL] message`. */
 export class ErrorLog {
-  #file: SonicBoom;
   #path: string;
   #threshold: number;
+  #options: ErrorLogOptions;
+  #file: LogFile | null = null;
+  #held: ErrorRecord[] = [];
 
-  constructor(path: string, level: LogLevel) {
+  constructor(path: string, level: LogLevel, options: ErrorLogOptions = {}) {
     this.#path = path;
-    this.#file = openLogFile(path, 2);
     this.#threshold = logLevels.indexOf(level);
+    this.#options = options;
+    if (!this.#isElsewhere) this.#file = openErrorFile(path);
   }
 
   /** Takes over changed settings; the old target stays when the new one cannot be opened. */
-  configure(path: string, level: LogLevel): void {
-    this.#threshold = logLevels.indexOf(level);
-    if (path === this.#path) return;
-    const file = openLogFile(path, 2);
-    void closeLogFile(this.#file);
-    this.#file = file;
+  configure(path: string, level: LogLevel, options: ErrorLogOptions = {}): void {
+    const before = { file: this.#file, path: this.#path, relay: this.#options.relay };
+    const isElsewhere = options.relay !== undefined && options.relay !== null;
+    const isSameFile = !isElsewhere && before.file !== null && before.path === path;
+    if (!isElsewhere && !isSameFile) this.#file = openErrorFile(path);
+    if (isElsewhere) this.#file = null;
     this.#path = path;
+    this.#threshold = logLevels.indexOf(level);
+    this.#options = options;
+    if (before.file !== this.#file) void before.file?.close();
+    if (before.relay !== options.relay) void this.#finishRelay(before.relay);
+    const held = this.#held;
+    this.#held = [];
+    for (const record of held) this.#put(record);
   }
 
   reopen(): void {
-    if (this.#path !== "-") this.#file.reopen();
+    this.#file?.reopen();
   }
 
   /** Writes what is left, before the process ends. */
   async close(): Promise<void> {
-    await closeLogFile(this.#file);
+    await this.#finishRelay(this.#options.relay);
+    for (const record of this.#held) this.#writeHere(record);
+    this.#held = [];
+    await this.#file?.close();
   }
 
   debug(message: string): void {
@@ -62,8 +78,43 @@ export class ErrorLog {
     this.#write("critical", message);
   }
 
+  get #isElsewhere(): boolean {
+    const { isHeld = false, relay = null } = this.#options;
+    return isHeld || relay !== null;
+  }
+
   #write(level: LogLevel, message: string): void {
-    if (logLevels.indexOf(level) < this.#threshold) return;
-    this.#file.write(`${errorLogTime(new Date())} [${process.pid}] [${level.toUpperCase()}] ${message}\n`);
+    if (!this.#isElsewhere && logLevels.indexOf(level) < this.#threshold) return;
+    this.#options.onRecord?.(level);
+    this.#put({ time: Date.now(), pid: process.pid, level, message });
+  }
+
+  #put(record: ErrorRecord): void {
+    const { isHeld = false, relay = null } = this.#options;
+    if (isHeld) this.#held.push(record);
+    else if (relay === null) this.#writeHere(record);
+    else relay.sendError(record);
+  }
+
+  /** What the log process did not take is written here: it is the end, and somebody should read it. */
+  async #finishRelay(relay: LogRelay | null | undefined): Promise<void> {
+    const unsent = (await relay?.close()) ?? [];
+    for (const record of unsent) this.#writeHere(record);
+  }
+
+  #writeHere(record: ErrorRecord): void {
+    if (logLevels.indexOf(record.level) < this.#threshold) return;
+    this.#file ??= openErrorFile(this.#path, "-");
+    this.#file.write(this.#options.isJson === true ? formatErrorJson(record) : formatErrorLine(record));
+  }
+}
+
+/** Throws ERR_LOG_FILE when it cannot be opened, unless another path is given to fall back on. */
+function openErrorFile(path: string, fallback: string | null = null): LogFile {
+  try {
+    return new LogFile({ path, standardFd: 2, onTrouble: path === "-" ? () => undefined : tellOperator });
+  } catch (error) {
+    if (fallback === null) throw error;
+    return openErrorFile(fallback);
   }
 }

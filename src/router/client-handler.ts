@@ -1,8 +1,8 @@
 import type { ExchangeHandler } from "../http/exchange-handler.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { HttpFault } from "../http/http-fault.ts";
-import type { AccessRecord } from "../log/access-format.ts";
 import type { ProxyPreamble } from "../http/proxy-protocol.ts";
+import { makeFaultRecord } from "./access-record.ts";
 import { frontedClient, relayedClient, type Client } from "./client.ts";
 import type { ClientRequest } from "./client-request.ts";
 import type { InheritedListener } from "./messages.ts";
@@ -75,28 +75,8 @@ export class ClientHandler implements ExchangeHandler {
   onFault(fault: HttpFault, exchange: Exchange | null): void {
     const { errorLog, accessLog } = this.#context();
     errorLog.warning(`Invalid request from ip=${this.#client.address || "unix"}: ${fault.message}`);
-    if (exchange === null) accessLog?.write(faultRecord(this.#client, fault.status));
+    if (exchange === null) accessLog()?.write(makeFaultRecord(this.#client, fault.status));
     else this.#request?.finish(fault.status);
     this.onClose();
   }
-}
-
-/** The access line of a request that could not be read. */
-function faultRecord(client: Client, status: number): AccessRecord {
-  const missing = (): undefined => undefined;
-  return {
-    remoteAddress: client.address,
-    method: "-",
-    target: "-",
-    path: "-",
-    query: "",
-    protocol: "-",
-    status,
-    bodyBytes: 0,
-    durationMs: 0,
-    pid: process.pid,
-    requestField: missing,
-    responseField: missing,
-    environ: missing,
-  };
 }

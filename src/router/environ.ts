@@ -172,12 +172,3 @@ function toText(map: ReadonlyMap<string, string>): string {
   for (const [name, value] of map) text += `\0${name}\0${value}`;
   return text;
 }
-
-/** An entry of a cooked environ, or undefined. */
-export function environValue(environ: string, name: string): string | undefined {
-  const parts = environ.split("\0");
-  for (let index = 0; index + 1 < parts.length; index += 2) {
-    if (parts[index] === name) return parts[index + 1];
-  }
-  return undefined;
-}

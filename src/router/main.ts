@@ -1,4 +1,5 @@
 /** The router process. The arbiter spawns this file; it speaks with it over the IPC channel. */
+import { exitProcess } from "../log/log-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type {
   ArbiterToRouter,
@@ -113,7 +114,7 @@ async function leaveAlone(): Promise<void> {
 async function leave(): Promise<void> {
   await router?.stop();
   if (!process.connected && leftovers !== null) removeLeftovers(leftovers);
-  process.exit(0);
+  exitProcess(0);
 }
 
 function describe(error: unknown): string {

@@ -1,6 +1,7 @@
 /** What arbiter and router say to each other, over the IPC channel of the child process. */
 import type { HttpLimits } from "../http/limits.ts";
 import type { HttpPolicy } from "../http/policy.ts";
+import type { LogSettings } from "../log/log-settings.ts";
 import type { ConnectionTimeouts } from "../http/connection-options.ts";
 
 /** A listening socket that the router inherits as a descriptor. */
@@ -33,7 +34,7 @@ export interface Capacity {
 }
 
 /** The settings that a router needs, already validated. */
-export interface RouterSettings {
+export interface RouterSettings extends LogSettings {
   /** What ps shows. */
   readonly processTitle: string;
   readonly limits: HttpLimits;
@@ -57,11 +58,6 @@ export interface RouterSettings {
   readonly secureSchemeHeaders: Readonly<Record<string, string>>;
   /** SCRIPT_NAME of every request: the prefix under which the application is mounted. */
   readonly scriptName: string;
-  /** Null: no access log. `-`: standard output. */
-  readonly accessLog: string | null;
-  readonly accessLogFormat: string;
-  readonly errorLog: string;
-  readonly logLevel: string;
 }
 
 /** What a router is told when it starts. */

@@ -2,8 +2,7 @@ import type { FilePart, WorkerMessage } from "../channel/messages.ts";
 import { errorKinds, type ErrorCode } from "../errors.ts";
 import { errorPage, retryAfter } from "../http/error-page.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { fieldValue } from "../http/request-head.ts";
-import type { AccessRecord } from "../log/access-format.ts";
+import { makeAccessRecord, type KeptResponseHead } from "./access-record.ts";
 import { openBodyFile, type BodyFile } from "./body-file.ts";
 import { BufferedResponse } from "./buffered-response.ts";
 import type { Client } from "./client.ts";
@@ -28,8 +27,8 @@ export interface RelayedRequest {
   onRoom(): void;
   /** The response was given up because it could not be stored. */
   onGivenUp(): void;
-  /** An entry of the environ, for the access line. */
-  environValue(name: string): string | undefined;
+  /** Cooked environ, for the access line that asks for it; "" when there is none. */
+  readonly environ: string;
 }
 
 export interface ResponseRelayOptions {
@@ -46,7 +45,8 @@ export class ResponseRelay {
   readonly #options: ResponseRelayOptions;
   /** Made when a response does not come whole. */
   #response: BufferedResponse | null = null;
-  #fieldLines: Buffer | null = null;
+  /** Kept when the access log may ask for it. */
+  #responseHead: KeptResponseHead | null = null;
 
   constructor(options: ResponseRelayOptions) {
     this.#options = options;
@@ -64,8 +64,8 @@ export class ResponseRelay {
 
   respond(message: ResponseMessage): void {
     const { context, exchange } = this.#options;
-    if (context.needsResponseFields) this.#fieldLines = message.fieldLines;
     const { isEnd } = message.after;
+    if (context.needsResponseFields) this.#responseHead = keptHead(message);
     exchange.respond(message, message.body, isEnd);
     if (!isEnd) this.#response = this.#makeResponse();
   }
@@ -107,7 +107,9 @@ export class ResponseRelay {
   answerError(code: ErrorCode): void {
     const status = errorKinds[code].httpStatus ?? 500;
     const { head, body } = errorPage(status, status === 503 ? retryAfter(RETRY_AFTER_MS) : "");
-    this.#options.exchange.respond(head, body, true);
+    const { context, exchange } = this.#options;
+    if (context.needsResponseFields) this.#responseHead = head;
+    exchange.respond(head, body, true);
   }
 
   /** The client is gone: what is stored is thrown away. */
@@ -117,7 +119,7 @@ export class ResponseRelay {
 
   /** Everything is sent, or given up: the access line is written. `status`: what was answered instead. */
   finish(status = this.#options.exchange.status): void {
-    const { context, exchange } = this.#options;
+    const { context, client, exchange, request } = this.#options;
     const { lengthMismatch, head } = exchange;
     if (lengthMismatch !== null) {
       const what = lengthMismatch === "short" ? "fewer bytes than" : "more bytes than";
@@ -125,7 +127,16 @@ export class ResponseRelay {
         `${head.method} ${head.target}: the application sent ${what} its Content-Length`,
       );
     }
-    context.accessLog?.write(this.#accessRecord(status));
+    context.accessLog()?.write(
+      makeAccessRecord({
+        client,
+        exchange,
+        status,
+        pid: this.workerPid,
+        response: this.#responseHead,
+        environ: () => request.environ,
+      }),
+    );
   }
 
   /** The response cannot be completed, and the client must be able to tell. */
@@ -149,31 +160,9 @@ export class ResponseRelay {
       },
     });
   }
-
-  #accessRecord(status: number): AccessRecord {
-    const { client, exchange, request } = this.#options;
-    const { head, bodyBytes, startedAt } = exchange;
-    return {
-      remoteAddress: client.address,
-      method: head.method,
-      target: head.target,
-      path: head.path,
-      query: head.query,
-      protocol: head.protocol,
-      status,
-      bodyBytes,
-      durationMs: performance.now() - startedAt,
-      pid: this.workerPid,
-      requestField: (lowerName) => fieldValue(head, lowerName),
-      responseField: (lowerName) => responseField(this.#fieldLines, lowerName),
-      environ: (name) => request.environValue(name),
-    };
-  }
 }
 
-/** Last value of a response field, or undefined. */
-function responseField(fieldLines: Buffer | null, lowerName: string): string | undefined {
-  const lines = (fieldLines?.toString("latin1") ?? "").split("\r\n");
-  const line = lines.findLast((text) => text.slice(0, text.indexOf(":")).toLowerCase() === lowerName);
-  return line?.slice(lowerName.length + 1).trim();
+/** The length of a body that came whole is sent too, although the application did not say it. */
+function keptHead({ fieldLines, contentLength, body, after }: ResponseMessage): KeptResponseHead {
+  return { fieldLines, contentLength: contentLength ?? (after.isEnd ? body.length : null) };
 }

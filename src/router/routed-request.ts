@@ -5,7 +5,7 @@ import { fieldValue } from "../http/request-head.ts";
 import type { ClientRequest } from "./client-request.ts";
 import type { Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
-import { cookEnviron, environValue } from "./environ.ts";
+import { cookEnviron } from "./environ.ts";
 import { RequestBodyCollector } from "./request-body.ts";
 import { ResponseRelay, type RelayedRequest } from "./response-relay.ts";
 import type { RouterContext } from "./router-context.ts";
@@ -156,10 +156,6 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   onGivenUp(): void {
     this.#worker?.cancel();
-  }
-
-  environValue(name: string): string | undefined {
-    return environValue(this.environ, name);
   }
 
   #makeCollector(): RequestBodyCollector {

@@ -1,4 +1,4 @@
-import type { AccessLog } from "../log/access-log.ts";
+import type { AccessSink } from "../log/access-sink.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { TrustedPeers } from "./client.ts";
@@ -16,8 +16,12 @@ export interface RouterContext {
   /** What all bodies in passing may take. */
   readonly budget: BufferBudget;
   readonly errorLog: ErrorLog;
-  readonly accessLog: AccessLog | null;
-  /** The access format asks for response fields, so they are kept until the line is written. */
+  /**
+   * Told of every answered request; null: nobody wants to hear of them. Asked when a request is over, since a
+   * reload may have put another in its place meanwhile.
+   */
+  readonly accessLog: () => AccessSink | null;
+  /** The access log may ask for response fields, so they are kept until the line is written. */
   readonly needsResponseFields: boolean;
   /** Private directory for request bodies that are too large for memory. */
   readonly bodyDirectory: string;

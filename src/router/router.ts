@@ -10,8 +10,6 @@ import type { RequestSource } from "../http/request-source.ts";
 import { UwsgiParser } from "../http/uwsgi-parser.ts";
 import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { Ring } from "../queue/ring.ts";
-import { AccessLog } from "../log/access-log.ts";
-import { ErrorLog, isLogLevel, type LogLevel } from "../log/error-log.ts";
 import { Deadlines } from "../system/deadlines.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { BufferBudget } from "./buffer-budget.ts";
@@ -29,6 +27,7 @@ import type { RouterContext } from "./router-context.ts";
 import { GenerationDispatcher } from "./generation-dispatcher.ts";
 import { QueueChannel } from "./queue-channel.ts";
 import { SharedQueue } from "./shared-queue.ts";
+import { RouterLogs } from "./router-logs.ts";
 import { WorkerChannel } from "./worker-channel.ts";
 import { WorkerGreeting } from "./worker-greeting.ts";
 import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
@@ -48,7 +47,7 @@ export class Router implements WorkerPoolListener {
   readonly #connections = new Map<Connection, ClientHandler>();
   readonly #budget: BufferBudget;
   readonly #servers: ClientServers;
-  readonly #errorLog: ErrorLog;
+  readonly #logs: RouterLogs;
   readonly #pool: WorkerPool;
   readonly #queue: SharedQueue | null;
   readonly #dispatcher: GenerationDispatcher;
@@ -60,7 +59,7 @@ export class Router implements WorkerPoolListener {
   constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
     const { settings } = start;
     this.#tell = tell;
-    this.#errorLog = new ErrorLog(settings.errorLog, levelOf(settings));
+    this.#logs = new RouterLogs(settings);
     this.#pool = new WorkerPool({
       generation: start.generation,
       listener: this,
@@ -77,7 +76,7 @@ export class Router implements WorkerPoolListener {
     });
     this.#channelPath = start.channelPath;
     this.#servers = new ClientServers((socket, listener) => this.#accept(socket, listener));
-    this.#context = this.#makeContext(settings, null);
+    this.#context = this.#makeContext(settings);
   }
 
   /** Listens for workers first, then for clients. */
@@ -107,8 +106,8 @@ export class Router implements WorkerPoolListener {
   }
 
   configure(settings: RouterSettings): void {
-    this.#errorLog.configure(settings.errorLog, levelOf(settings));
-    this.#context = this.#makeContext(settings, this.#context);
+    this.#logs.configure(settings);
+    this.#context = this.#makeContext(settings);
   }
 
   activate(generation: number, tokensPath: string | null): void {
@@ -125,8 +124,7 @@ export class Router implements WorkerPoolListener {
   }
 
   reopenLogs(): void {
-    this.#errorLog.reopen();
-    this.#context.accessLog?.reopen();
+    this.#logs.reopen();
   }
 
   /**
@@ -140,7 +138,8 @@ export class Router implements WorkerPoolListener {
     else await this.#servers.drain();
     for (const connection of this.#connections.keys()) connection.drain({ closesIdle: !isHandover });
     await this.#allConnectionsClosed();
-    if (this.#queue !== null) this.#errorLog.debug(`Shared queue at the end: ${this.#queue.takeStock()}`);
+    if (this.#queue !== null)
+      this.#logs.errorLog.debug(`Shared queue at the end: ${this.#queue.takeStock()}`);
   }
 
   /** Ends everything now; resolves when the access log is written. */
@@ -151,11 +150,11 @@ export class Router implements WorkerPoolListener {
     this.#dispatcher.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
-    await Promise.all([this.#context.accessLog?.close(), this.#errorLog.close()]);
+    await this.#logs.close();
   }
 
   onWorkerDialled(worker: number, pid: number): void {
-    this.#errorLog.debug(`Worker ${worker} (pid:${pid}) dialled`);
+    this.#logs.errorLog.debug(`Worker ${worker} (pid:${pid}) dialled`);
   }
 
   onWorkerReady(worker: number): void {
@@ -175,21 +174,21 @@ export class Router implements WorkerPoolListener {
   }
 
   onProtocolError(worker: number, error: TunicornError): void {
-    this.#errorLog.error(
+    this.#logs.errorLog.error(
       `Worker ${worker} broke the channel's protocol and is disconnected: ${error.message}`,
     );
   }
 
-  #makeContext(settings: RouterSettings, before: RouterContext | null): RouterContext {
+  #makeContext(settings: RouterSettings): RouterContext {
     return {
       settings,
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
       frontPeers: frontPeersOf(settings),
       dispatcher: this.#dispatcher,
       budget: this.#budget,
-      errorLog: this.#errorLog,
-      accessLog: makeAccessLog(settings, before),
-      needsResponseFields: /%\(\{[^}]*\}o\)/.test(settings.accessLogFormat),
+      errorLog: this.#logs.errorLog,
+      accessLog: () => this.#logs.access,
+      needsResponseFields: this.#logs.access?.needsResponseFields === true,
       bodyDirectory: dirname(this.#channelPath),
     };
   }
@@ -207,7 +206,7 @@ export class Router implements WorkerPoolListener {
     }
     const client = describeClient(socket, listener, trustedPeers);
     if (!isOnUnixSocket(listener) && frontPeers?.includes(client.address) === false) {
-      this.#errorLog.warning(
+      this.#logs.errorLog.warning(
         `${client.address} may not speak for clients (proxy_allow_ips, uwsgi_allow_ips)`,
       );
       this.#turnAway(socket, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403);
@@ -296,10 +295,6 @@ export class Router implements WorkerPoolListener {
   }
 }
 
-function levelOf(settings: RouterSettings): LogLevel {
-  return isLogLevel(settings.logLevel) ? settings.logLevel : "info";
-}
-
 function makeSource({ protocol, limits, policy }: RouterSettings): RequestSource {
   return protocol === "uwsgi" ? new UwsgiParser(limits, policy) : new RequestParser(limits, policy);
 }
@@ -308,15 +303,4 @@ function makeSource({ protocol, limits, policy }: RouterSettings): RequestSource
 function frontPeersOf(settings: RouterSettings): TrustedPeers | null {
   if (settings.protocol === "uwsgi") return new TrustedPeers(settings.uwsgiAllowIps);
   return settings.proxyProtocol === "off" ? null : new TrustedPeers(settings.proxyAllowIps);
-}
-
-/** The access log of the settings: the one before, when nothing about it has changed. */
-function makeAccessLog(settings: RouterSettings, before: RouterContext | null): AccessLog | null {
-  const isSame =
-    before !== null &&
-    before.settings.accessLog === settings.accessLog &&
-    before.settings.accessLogFormat === settings.accessLogFormat;
-  if (isSame) return before.accessLog;
-  void before?.accessLog?.close();
-  return settings.accessLog === null ? null : new AccessLog(settings.accessLog, settings.accessLogFormat);
 }

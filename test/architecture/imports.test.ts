@@ -65,7 +65,7 @@ test("The folders of src/ import only to the right: cli > arbiter > router > htt
 
 test("The import graph that these tests look at has the imports of values, of types and of both", () => {
   assert.ok(graph.get("src/cli/main.ts")?.files.includes("src/cli/arguments.ts"));
-  assert.ok(graph.get("src/log/access-log.ts")?.modules.includes("sonic-boom"));
+  assert.ok(graph.get("src/log/log-file.ts")?.modules.includes("sonic-boom"));
   assert.ok(graph.get("src/arbiter/signals.ts")?.files.includes("src/arbiter/arbiter.ts"));
 });
 

@@ -49,6 +49,8 @@ export interface LaunchOptions {
   readonly python?: string;
   /** A program that becomes the command, whose arguments are the rest of its own. */
   readonly through?: readonly string[];
+  /** A descriptor for standard output and standard error; the lines cannot be read then. */
+  readonly outputFd?: number;
 }
 
 export interface StartOptions extends LaunchOptions {
@@ -87,7 +89,7 @@ export class ServerProcess {
   #isOutputClosed = false;
   #onOutput = new Set<() => void>();
 
-  constructor({ args, cwd, env = {}, python: interpreter = python, through = [] }: LaunchOptions) {
+  constructor({ args, cwd, env = {}, python: interpreter = python, through = [], outputFd }: LaunchOptions) {
     const replacement = process.env["TUNICORN_TEST_COMMAND"]?.split(/\s+/).filter(Boolean);
     const command = replacement ?? [
       process.execPath,
@@ -107,7 +109,7 @@ export class ServerProcess {
         ...env,
         [MARK]: this.#mark,
       },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", outputFd ?? "pipe", outputFd ?? "pipe"],
     });
     this.#child = child;
     this.exited = new Promise((resolve, reject) => {

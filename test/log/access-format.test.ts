@@ -27,7 +27,8 @@ function record({ fields = {}, responseFields = {}, variables = {}, ...rest }: R
     pid: 4121,
     requestField: (lowerName) => fields[lowerName],
     responseField: (lowerName) => responseFields[lowerName],
-    environ: (name) => variables[name],
+    environ: (lowerName) => variables[lowerName],
+    source: () => ({ requestFields: [], responseLines: "", environ: "" }),
     ...rest,
   };
 }
@@ -98,6 +99,12 @@ const atoms: readonly AtomCase[] = [
   { what: "the request line", format: "%(r)s", expected: "GET /shop?id=7 HTTP/1.1" },
   { what: "the method", format: "%(m)s", expected: "GET" },
   { what: "the path", format: "%(U)s", expected: "/shop" },
+  {
+    what: "the path as the application sees it",
+    format: "%(U)s",
+    requested: { path: "/shop/a%20b", variables: { path_info: "/a b" } },
+    expected: "/a b",
+  },
   { what: "the query", format: "%(q)s", expected: "id=7" },
   { what: "the protocol", format: "%(H)s", expected: "HTTP/1.1" },
   { what: "the status", format: "%(s)s", expected: "200" },
@@ -143,7 +150,7 @@ const atoms: readonly AtomCase[] = [
   {
     what: "an environ entry",
     format: "%({REMOTE_PORT}e)s",
-    requested: { variables: { REMOTE_PORT: "50123" } },
+    requested: { variables: { remote_port: "50123" } },
     expected: "50123",
   },
   { what: "hyphens for what is missing", format: "%({A}i)s %({B}o)s %({C}e)s", expected: "- - -" },
@@ -163,6 +170,12 @@ const atoms: readonly AtomCase[] = [
     format: "%(s)d %(B)r %(D)5d %(L).3f",
     expected: "200 512 1234568 1.234568",
   },
+  {
+    what: "widths, at either side, with zeros for numbers alone",
+    format: "[%(s)6s] [%(m)-6s] [%(D)010d] [%(m)06s] [%({a}i)3s]",
+    expected: "[   200] [GET   ] [0001234568] [   GET] [  -]",
+  },
+  { what: "no more than the precision says", format: "%(m).2s %(m)-5.1s|", expected: "GE G    |" },
 ];
 
 for (const { what, format, requested, expected } of atoms) {
@@ -205,7 +218,7 @@ test("compileAccessFormat() keeps a quotation mark of the client from ending a f
     query: evil,
     fields: { referer: evil, "user-agent": evil, "x-a": evil, ...basic(`${evil}:x`) },
     responseFields: { "x-a": evil },
-    variables: { X: evil },
+    variables: { x: evil, path_info: `/${evil}` },
   };
   for (const atom of ["r", "U", "q", "f", "a", "u", "{x-a}i", "{x-a}o", "{X}e"]) {
     const written = line(`%(${atom})s`, requested);
@@ -219,7 +232,7 @@ test("compileAccessFormat() lets no client begin a line of its own, nor write co
   const requested: Requested = {
     fields: basic(`${evil}:x`),
     // The path stands decoded in the environ: %0A is a line end there.
-    variables: { PATH_INFO: `/${evil}` },
+    variables: { path_info: `/${evil}` },
   };
   for (const atom of ["u", "{PATH_INFO}e"]) {
     const written = line(`%(${atom})s`, requested);

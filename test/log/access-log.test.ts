@@ -29,6 +29,7 @@ function record(path: string): AccessRecord {
     requestField: missing,
     responseField: missing,
     environ: missing,
+    source: () => ({ requestFields: [], responseLines: "", environ: "" }),
   };
 }
 

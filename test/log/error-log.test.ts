@@ -3,7 +3,8 @@ import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { ErrorLog, isLogLevel, type LogLevel, logLevels } from "../../src/log/error-log.ts";
+import { ErrorLog } from "../../src/log/error-log.ts";
+import { isLogLevel, type LogLevel, logLevels } from "../../src/log/log-level.ts";
 import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { runProgram } from "../helpers/program.ts";
 import { repositoryRoot } from "../helpers/server.ts";
@@ -67,6 +68,43 @@ test("ErrorLog keeps the lines of a message together", async (t) => {
   const path = await logPath(t);
   new ErrorLog(path, "info").error("Traceback:\n  line 1\n  line 2");
   await holds(path, ["ERROR Traceback:", "  line 1", "  line 2"]);
+});
+
+test("ErrorLog writes JSON objects when it is told to, a message with all its lines in one", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "info", { isJson: true });
+  log.error('say "hi"\nand more');
+  log.debug("left out");
+  log.configure(path, "info", { isJson: true });
+  log.info("second");
+  await log.close();
+  const records = linesOf(path).map((line) => JSON.parse(line) as Record<string, unknown>);
+  for (const record of records) {
+    assert.match(String(record["time"]), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    delete record["time"];
+  }
+  assert.deepEqual(records, [
+    { level: "error", pid: process.pid, message: 'say "hi"\nand more' },
+    { level: "info", pid: process.pid, message: "second" },
+  ]);
+});
+
+test("ErrorLog keeps what it is given until it is told where to, by the level that it is told then", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(join(path, "..", "nowhere", "error.log"), "error", { isHeld: true });
+  log.debug("first");
+  log.info("second");
+  log.configure(path, "info");
+  log.info("third");
+  await holds(path, ["INFO second", "INFO third"]);
+});
+
+test("ErrorLog writes what it has kept when it is closed before it was told where to", async (t) => {
+  const path = await logPath(t);
+  const log = new ErrorLog(path, "info", { isHeld: true });
+  log.info("first");
+  await log.close();
+  assert.deepEqual(messagesOf(path), ["INFO first"]);
 });
 
 test("ErrorLog.configure() takes over a level", async (t) => {

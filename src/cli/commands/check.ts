@@ -26,7 +26,7 @@ export async function check(invocation: Invocation, interpreter: string): Promis
   try {
     const { settings } = generation;
     if (settings.print_config) process.stdout.write(settingsText(settings));
-    const log = new ErrorLog("-", settings.loglevel);
+    const log = new ErrorLog("-", settings.loglevel, { isJson: settings.error_log_json });
     for (const warning of generation.warnings) log.warning(warning);
     await log.close();
     await generation.configure({

@@ -1,4 +1,4 @@
-import { logLevel, optionalText, text } from "../parsers.ts";
+import { boolean, logLevel, optionalText, text } from "../parsers.ts";
 import { setting } from "../setting.ts";
 
 export const loggingSettings = [
@@ -25,6 +25,19 @@ bytes, f referer, a user agent, T M D L duration in seconds, milliseconds, micro
 p process id, {name}i request header, {name}o response header, {name}e environ entry.`,
   }),
   setting({
+    name: "access_log_json",
+    section: "Logging",
+    flags: ["--access-log-json"],
+    metavar: null,
+    defaultValue: false,
+    isOwn: true,
+    parse: boolean,
+    doc: `Make each line of the access log a JSON object, instead of access_log_format.
+
+Atoms {name}i, {name}o and {name}e of access_log_format become further members. It says how, not where: without
+accesslog there is no access log. The members are listed in docs/logging.md.`,
+  }),
+  setting({
     name: "errorlog",
     section: "Logging",
     flags: ["--error-logfile", "--log-file"],
@@ -32,6 +45,18 @@ p process id, {name}i request header, {name}o response header, {name}e environ e
     defaultValue: "-",
     parse: text,
     doc: `File for everything else that the server has to say; - is standard error.`,
+  }),
+  setting({
+    name: "error_log_json",
+    section: "Logging",
+    flags: ["--error-log-json"],
+    metavar: null,
+    defaultValue: false,
+    isOwn: true,
+    parse: boolean,
+    doc: `Make each line of the error log a JSON object.
+
+What the application writes to wsgi.errors becomes such lines too. The members are listed in docs/logging.md.`,
   }),
   setting({
     name: "loglevel",

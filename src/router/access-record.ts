@@ -1,0 +1,109 @@
+import type { Exchange } from "../http/exchange.ts";
+import { lastFieldValue } from "../http/request-head.ts";
+import type { AccessRecord } from "../log/access-format.ts";
+import { version } from "../version.ts";
+import type { Client } from "./client.ts";
+
+/** What is known of a request when it is over. */
+export interface AccessFacts {
+  readonly client: Client;
+  readonly exchange: Exchange;
+  /** What was answered. */
+  readonly status: number;
+  /** Of the worker that answered, or of the router. */
+  readonly pid: number;
+  readonly response: KeptResponseHead | null;
+  /** Cooked environ; "" when the request was refused before. */
+  readonly environ: () => string;
+}
+
+/** What is kept of a response's head when the access log may ask for it. */
+export interface KeptResponseHead {
+  /** Each ending in CRLF, in latin-1. */
+  readonly fieldLines: Buffer;
+  /** The router takes it out of the field lines. */
+  readonly contentLength: number | null;
+}
+
+/** The record of a request that was answered. Nothing is looked up before somebody asks. */
+export function makeAccessRecord({
+  client,
+  exchange,
+  status,
+  pid,
+  response,
+  environ,
+}: AccessFacts): AccessRecord {
+  const { head, bodyBytes, startedAt } = exchange;
+  return {
+    remoteAddress: client.address,
+    method: head.method,
+    target: head.target,
+    path: head.path,
+    query: head.query,
+    protocol: head.protocol,
+    status,
+    bodyBytes,
+    durationMs: performance.now() - startedAt,
+    pid,
+    requestField: (lowerName) => lastFieldValue(head, lowerName),
+    responseField: (lowerName) => responseField(response, lowerName),
+    environ: (lowerName) => environValue(environ(), lowerName),
+    source: () => ({
+      requestFields: head.names.flatMap((name, index) => [name.lower, head.values[index] ?? ""]),
+      responseLines: responseLines(response),
+      environ: environ(),
+    }),
+  };
+}
+
+/** The record of a request that could not be read. */
+export function makeFaultRecord(client: Client, status: number): AccessRecord {
+  const missing = (): undefined => undefined;
+  return {
+    remoteAddress: client.address,
+    method: "-",
+    target: "-",
+    path: "-",
+    query: "",
+    protocol: "-",
+    status,
+    bodyBytes: 0,
+    durationMs: 0,
+    pid: process.pid,
+    requestField: missing,
+    responseField: missing,
+    environ: missing,
+    source: () => ({ requestFields: [], responseLines: "", environ: "" }),
+  };
+}
+
+/** Last value of a response field, or undefined. */
+function responseField(response: KeptResponseHead | null, lowerName: string): string | undefined {
+  const lines = responseLines(response).split("\r\n");
+  const line = lines.findLast((text) => text.slice(0, text.indexOf(":")).toLowerCase() === lowerName);
+  return line?.slice(lowerName.length + 1).trim();
+}
+
+function responseLines(response: KeptResponseHead | null): string {
+  if (response === null) return "";
+  const { fieldLines, contentLength } = response;
+  const lengthLine = contentLength === null ? "" : `Content-Length: ${contentLength}\r\n`;
+  return fieldLines.toString("latin1") + lengthLine;
+}
+
+/** What each environ has that the router does not send: python/tunicorn/environ.py adds it. */
+const WORKER_ENTRIES: ReadonlyMap<string, string> = new Map([
+  ["server_software", `tunicorn/${version}`],
+  ["wsgi.version", "(1, 0)"],
+  ["wsgi.run_once", "False"],
+  ["wsgi.input_terminated", "True"],
+]);
+
+function environValue(environ: string, lowerName: string): string | undefined {
+  const parts = environ.split("\0");
+  for (let index = 0; index + 1 < parts.length; index += 2) {
+    if (parts[index]?.toLowerCase() === lowerName) return parts[index + 1];
+  }
+  return environ === "" ? undefined : WORKER_ENTRIES.get(lowerName);
+}
