@@ -1,3 +1,4 @@
+import { listMembers } from "../http/blanks.ts";
 import { HttpFault, quoteForLog } from "../http/http-fault.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Client } from "./client.ts";
@@ -87,8 +88,7 @@ function readFields(input: EnvironInput): FieldsText {
   let joined: Map<string, string> | null = null;
   for (let index = 0; index < names.length; index += 1) {
     const lower = names[index]?.lower ?? "";
-    // An absolute target names the host, whatever the field says (RFC 9112 section 3.2.2).
-    const value = lower === "host" ? input.head.host : (values[index] ?? "");
+    const value = valueFor(lower, values[index] ?? "", input.head);
     if (!isPassedOn(lower, value, input, fields)) continue;
     const name = environName(lower);
     if (joined === null && used.includes(name)) joined = toMap(fields.text);
@@ -107,12 +107,27 @@ function scriptNameOf({ head, settings }: EnvironInput): string {
   return head.variables?.get("SCRIPT_NAME")?.replace(/\/+$/, "") ?? settings.scriptName;
 }
 
+/** A field's value as the application is told it. */
+function valueFor(lower: string, value: string, head: RequestHead): string {
+  // An absolute target names the host, whatever the field says (RFC 9112 section 3.2.2).
+  if (lower === "host") return head.host;
+  // That the body was chunked is no longer true.
+  if (lower === "transfer-encoding") return withoutChunked(value);
+  return value;
+}
+
+function withoutChunked(codings: string): string {
+  return listMembers(codings)
+    .filter((coding) => coding.toLowerCase() !== "chunked")
+    .join(", ");
+}
+
 /** Whether a field reaches the environ; what it says to the router itself is noted in `fields`. */
 function isPassedOn(lower: string, value: string, input: EnvironInput, fields: FieldsText): boolean {
   if (lower.includes("_")) return isUnderscoreNamePassedOn(lower, value, input, fields);
-  // The length is that of the body at hand, and that it was chunked is no longer true.
+  // The length is told of the body at hand.
   if (lower === "content-length") return false;
-  if (lower === "transfer-encoding") return value.toLowerCase() !== "chunked";
+  if (lower === "transfer-encoding") return value !== "";
   const { secureSchemeHeaders } = input.settings;
   // A field may be named like a property that every object has.
   if (input.client.isTrusted && Object.hasOwn(secureSchemeHeaders, lower)) {

@@ -1,6 +1,6 @@
 import { METHODS } from "node:http";
 
-import type { ParsedRequest } from "./parse-outcome.ts";
+import type { ParsedRequest } from "../helpers/parse-outcome.ts";
 
 /** A request that one of the two parsers accepts and the other does not, and why. */
 export interface Disagreement {

@@ -8,7 +8,7 @@ import { Random } from "../helpers/random.ts";
 import { encodeWireText, readRequestCases } from "../helpers/request-case.ts";
 import { differenceNames, differenceOf } from "./differences.ts";
 import { NodeParser, type NodeOutcome, type NodeRequest } from "./node-outcome.ts";
-import { defaultRules, parseWhole, type ParsedRequest } from "./parse-outcome.ts";
+import { defaultRules, parseWhole, type ParsedRequest } from "../helpers/parse-outcome.ts";
 
 /*
  * Bounded and always the same by default. For a search of its own:

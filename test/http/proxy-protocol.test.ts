@@ -9,7 +9,7 @@ import {
 } from "../../src/http/proxy-protocol.ts";
 import { addressBlock, binaryPreamble, type PreambleParts } from "../helpers/preamble-proxy.ts";
 import { Random } from "../helpers/random.ts";
-import { piecesOf } from "./parse-outcome.ts";
+import { piecesOf } from "../helpers/parse-outcome.ts";
 
 /** What an input comes to, without regard to how it was cut. */
 type Outcome =

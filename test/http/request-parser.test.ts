@@ -18,7 +18,7 @@ import {
   piecesOf,
   type ParsedRequest,
   type ParseOutcome,
-} from "./parse-outcome.ts";
+} from "../helpers/parse-outcome.ts";
 
 /** Far above what the work takes on a loaded machine, far below what quadratic work takes. */
 const HOSTILE_DEADLINE_MS = 2000;

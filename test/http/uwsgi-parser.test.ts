@@ -6,7 +6,7 @@ import { strictPolicy } from "../../src/http/policy.ts";
 import type { RequestHead } from "../../src/http/request-head.ts";
 import { UwsgiParser } from "../../src/http/uwsgi-parser.ts";
 import { Random } from "../helpers/random.ts";
-import { piecesOf } from "./parse-outcome.ts";
+import { piecesOf } from "../helpers/parse-outcome.ts";
 
 type Pair = readonly [name: string, value: string];
 

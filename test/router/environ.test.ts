@@ -257,6 +257,22 @@ const fieldCases: readonly FieldsCase[] = [
     expected: {},
   },
   {
+    what: "no Transfer-Encoding whose members are chunked or empty",
+    fields: [
+      ["Transfer-Encoding", ", chunked,"],
+      ["Transfer-Encoding", ""],
+    ],
+    expected: {},
+  },
+  {
+    what: "Transfer-Encoding as far as the body is still encoded",
+    fields: [
+      ["Transfer-Encoding", "gzip,deflate"],
+      ["Transfer-Encoding", "chunked"],
+    ],
+    expected: { HTTP_TRANSFER_ENCODING: "gzip, deflate" },
+  },
+  {
     what: "no Transfer-Encoding: the body is decoded",
     fields: [["Transfer-Encoding", "Chunked"]],
     expected: {},

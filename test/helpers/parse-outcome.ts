@@ -2,7 +2,7 @@ import { defaultHttpLimits, type HttpLimits } from "../../src/http/limits.ts";
 import { strictPolicy, type HttpPolicy } from "../../src/http/policy.ts";
 import type { RequestHead } from "../../src/http/request-head.ts";
 import { RequestParser } from "../../src/http/request-parser.ts";
-import type { ExpectedFault, ExpectedRequest, InputEnd } from "../helpers/request-case.ts";
+import type { ExpectedFault, ExpectedRequest, InputEnd } from "./request-case.ts";
 
 export type ParsedRequest = Required<ExpectedRequest>;
 
