@@ -67,7 +67,7 @@ def make_template(cfg: Config, log: Logger) -> dict[str, Any]:
     return {
         "wsgi.version": (1, 0),
         "wsgi.errors": ErrorStream(log),
-        "wsgi.multithread": False,
+        "wsgi.multithread": int(cfg.threads) > 1,
         "wsgi.multiprocess": int(cfg.workers) > 1,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": PlainFileWrapper if cfg.settings.get("sendfile") is False else FileWrapper,

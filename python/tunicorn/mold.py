@@ -29,6 +29,7 @@ from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
 from tunicorn.workers.base import BootError, Worker
+from tunicorn.workers.gthread import GthreadWorker, is_gthread
 from tunicorn.workers.sync import SyncWorker
 
 #: Signals that reach the whole process group but are meant for the arbiter.
@@ -215,7 +216,8 @@ class Mold:
     def _fork(self, age: int) -> Worker | None:
         """Forks a worker. Returns it in the child, None in the mold."""
         server = self._require_server()
-        worker = SyncWorker(server, age, self._application)
+        is_threaded = is_gthread(str(server.cfg.worker_class), int(server.cfg.threads))
+        worker = (GthreadWorker if is_threaded else SyncWorker)(server, age, self._application)
         worker.queue_place = self._queue_place
         raised = self._run_hook("pre_fork", server, worker)
         if raised is not None:

@@ -20,7 +20,7 @@ import { RouterSupervisor } from "./router-supervisor.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
 import { endWorkers, finishRequests, giveUpStart } from "./stopping.ts";
-import { plural } from "./wording.ts";
+import { plural, describeWorkerClass } from "./wording.ts";
 import { WorkerReports } from "./worker-reports.ts";
 
 /**
@@ -201,7 +201,7 @@ export class Arbiter {
     await this.#startRouter(belongings, log);
     this.#requireStarting();
     log.info(`Listening at: ${urlsOf(belongings.listeners.all)} (${process.pid})`);
-    log.info(`Using worker: ${settings.worker_class}`);
+    log.info(`Using worker: ${describeWorkerClass(settings)}`);
     await generation.runHook("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();

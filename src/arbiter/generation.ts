@@ -12,9 +12,10 @@ import type { Identity } from "./identity.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
-import { signalPid, waitForPids } from "./pids.ts";
+import { waitForPids } from "./pids.ts";
 import { bootError, describeExit } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
+import { WorkerSignals } from "./worker-signals.ts";
 
 type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
 
@@ -49,12 +50,8 @@ export interface GenerationPlace {
 const ANSWER_MS = 30_000;
 /** For user code in the mold: the configuration file, hooks, the import of the application. */
 const USER_CODE_MS = 600_000;
-/** From ABRT to KILL: time for the stack, the hook worker_abort and the application's own clean-up. */
-const ABORT_MS = 2_000;
 /** For a mold to leave once its workers are gone. */
 const MOLD_LEAVE_MS = 5_000;
-const NUDGES = 3;
-const NUDGE_MS = 500;
 /** Beyond the graceful timeout: for KILL to arrive and for the mold to tell of it. */
 const LEAVE_MARGIN_MS = 3_000;
 
@@ -66,6 +63,7 @@ export class Generation {
   readonly number: number;
   readonly #options: GenerationOptions;
   readonly #workers = new Map<number, WorkerHandle>();
+  readonly #signals = new WorkerSignals(this.#workers, () => this.#mold);
   #mold: MoldHandle | null = null;
   #place: GenerationPlace | null = null;
   #settings: Settings | null = null;
@@ -197,7 +195,7 @@ export class Generation {
     const worker = this.#workers.get(age);
     if (worker === undefined) return;
     worker.enter("leave");
-    worker.limitLife(this.settings.graceful_timeout * 1000, () => this.#signal(age, "SIGKILL"));
+    this.#signals.killAfter(worker.age, this.settings.graceful_timeout * 1000);
     this.#keepCount();
   }
 
@@ -225,7 +223,7 @@ export class Generation {
     const surplus = staying.slice(0, Math.max(0, staying.length - this.#wanted));
     for (const worker of surplus) {
       worker.enter("leave");
-      this.#nudge(worker.age, NUDGES);
+      this.#signals.nudge(worker.age);
     }
     return surplus.map((worker) => worker.age);
   }
@@ -234,15 +232,22 @@ export class Generation {
   takeReplaced(): readonly number[] {
     const ready = this.workers.filter((worker) => worker.state === "ready").length;
     if (ready < this.#wanted) return [];
-    return this.workers.filter((worker) => worker.state === "leaving").map((worker) => worker.age);
+    const leaving = this.workers.filter((worker) => worker.state === "leaving").map((worker) => worker.age);
+    // One with a stuck thread did not ask to leave, and does not listen yet.
+    for (const age of leaving) this.#signals.nudge(age);
+    return leaving;
   }
 
-  /** Ends a worker that has been silent for too long: ABRT shows its stack, KILL follows. */
+  /** Ends a worker that has been silent for too long. */
   abortWorker(age: number): void {
-    const worker = this.#workers.get(age);
-    if (worker === undefined) return;
-    this.#signal(age, "SIGABRT");
-    worker.limitLife(ABORT_MS, () => this.#signal(age, "SIGKILL"));
+    this.#signals.abort(age);
+  }
+
+  /** One of its threads is stuck: the others finish what they have, and serve on until another worker is ready. */
+  replaceStuckWorker(age: number): void {
+    this.#signals.showStacks(age);
+    this.replaceWorker(age);
+    this.#signals.killAfter(age, this.settings.graceful_timeout * 1000);
   }
 
   /** No worker is forked any more; those that leave are not replaced. */
@@ -256,8 +261,8 @@ export class Generation {
     this.beginLeaving();
     for (const worker of this.workers) {
       // One that is still booting hears nothing from the router.
-      if (worker.state === "booting") this.#signal(worker.age, "SIGTERM");
-      worker.limitLife(gracefulMs, () => this.#signal(worker.age, "SIGKILL"));
+      if (worker.state === "booting") this.#signals.send(worker.age, "SIGTERM");
+      this.#signals.killAfter(worker.age, gracefulMs);
     }
     if (this.#workers.size === 0) return;
     const limitMs = gracefulMs + LEAVE_MARGIN_MS;
@@ -267,7 +272,7 @@ export class Generation {
     // The mold is gone or stuck, so nobody tells of exits: the process table does.
     this.#mold?.kill();
     await waitForPids(() => this.workers.map(({ pid }) => pid), limitMs);
-    for (const worker of this.workers) this.#signal(worker.age, "SIGKILL");
+    for (const worker of this.workers) this.#signals.send(worker.age, "SIGKILL");
   }
 
   /** Ends the mold, whose workers are gone. */
@@ -289,7 +294,7 @@ export class Generation {
   /** Ends all workers now. */
   signalAll(signal: NodeJS.Signals): void {
     this.beginLeaving();
-    for (const worker of this.workers) this.#signal(worker.age, signal);
+    for (const worker of this.workers) this.#signals.send(worker.age, signal);
   }
 
   /** Ends the mold now; its workers notice by themselves. */
@@ -366,22 +371,6 @@ export class Generation {
   #forkMissing(): void {
     const staying = this.workers.filter((worker) => worker.state !== "leaving").length;
     for (let count = staying; count < this.#wanted; count += 1) this.#forkWorker();
-  }
-
-  /** By the mold, which knows that the pid is still the worker's; directly, when there is no mold. */
-  #signal(age: number, signal: NodeJS.Signals): void {
-    const worker = this.#workers.get(age);
-    if (worker === undefined) return;
-    if (signal === "SIGKILL") worker.condemn();
-    if (this.#mold?.isGone === false) this.#mold.send({ type: "signal", worker: age, signal });
-    else signalPid(worker.pid, signal);
-  }
-
-  /** One that waits in the shared queue must be woken to look at its channel; a signal may come a moment too soon. */
-  #nudge(age: number, times: number): void {
-    if (!this.#workers.has(age) || times === 0) return;
-    this.#signal(age, "SIGTERM");
-    setTimeout(() => this.#nudge(age, times - 1), NUDGE_MS).unref();
   }
 
   #onMoldExit(): void {

@@ -8,7 +8,12 @@ const TMPFS_MAGIC = 0x01021994;
 const RAMFS_MAGIC = 0x858458f6;
 
 /** The classes whose workers block: an idle one pulls its next request. */
-const PULLING_CLASSES: ReadonlySet<string> = new Set(["sync"]);
+const PULLING_CLASSES: ReadonlySet<string> = new Set([
+  "sync",
+  "gunicorn.workers.sync.SyncWorker",
+  "gthread",
+  "gunicorn.workers.gthread.ThreadWorker",
+]);
 
 /** The private directory (mode 0700) of the shared queue: the router's ring, a FIFO of tokens for each generation. */
 export class QueueDirectory {

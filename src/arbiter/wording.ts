@@ -9,3 +9,11 @@ export function describeRequest({ method, target, ageMs }: RequestSummary): stri
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
+
+/** The class that is used: several threads make gthread of sync. */
+export function describeWorkerClass(settings: {
+  readonly worker_class: string;
+  readonly threads: number;
+}): string {
+  return settings.worker_class === "sync" && settings.threads > 1 ? "gthread" : settings.worker_class;
+}

@@ -66,10 +66,16 @@ export class WorkerReports {
   #onTimeout(worker: number, request: RequestSummary): void {
     const { generations, log } = this.#options;
     const generation = generations.find(worker)?.generation;
-    const limit = generation?.settings.timeout ?? 0;
-    log.critical(
-      `WORKER TIMEOUT (pid:${this.#pidOf(worker)}): ${describeRequest(request)}, the limit is ${limit} s; its stack follows`,
-    );
+    const what = `WORKER TIMEOUT (pid:${this.#pidOf(worker)}): ${describeRequest(request)}`;
+    const { timeout = 0, threads = 1 } = generation?.settings ?? {};
+    if (threads > 1) {
+      log.critical(
+        `${what}, the limit is ${timeout} s; its thread is given up, and the worker is replaced; the stacks of its threads follow`,
+      );
+      generation?.replaceStuckWorker(worker);
+      return;
+    }
+    log.critical(`${what}, the limit is ${timeout} s; its stack follows`);
     generation?.abortWorker(worker);
   }
 

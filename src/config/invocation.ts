@@ -159,13 +159,18 @@ function warningsNotYet({ source, notYet = new Map() }: Layer): readonly string[
   return lines.filter((line) => line !== null);
 }
 
-const SYNC_NAMES: ReadonlySet<string> = new Set(["sync", "gunicorn.workers.sync.SyncWorker"]);
+const WORKER_CLASS_NAMES: ReadonlySet<string> = new Set([
+  "sync",
+  "gunicorn.workers.sync.SyncWorker",
+  "gthread",
+  "gunicorn.workers.gthread.ThreadWorker",
+]);
 
 function checkWorkerClass(settings: Settings): void {
-  if (SYNC_NAMES.has(settings.worker_class)) return;
+  if (WORKER_CLASS_NAMES.has(settings.worker_class)) return;
   throw new TunicornError(
     "ERR_WORKER_CLASS",
-    `The worker class "${settings.worker_class}" is not there yet, want sync`,
+    `The worker class "${settings.worker_class}" is not there yet, want sync or gthread`,
     {
       hint: 'Use -k sync, or worker_class = "sync" in the configuration file',
     },

@@ -183,7 +183,10 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       }
     }
     this.#issueWaiting();
-    this.#options.listener.onWorkerLost(hello.worker, lost);
+    // A worker with several threads is lost with the last of their channels.
+    if (lost !== null || !this.#hasChannelOf(hello.worker)) {
+      this.#options.listener.onWorkerLost(hello.worker, lost);
+    }
   }
 
   onProtocolError(channel: QueueChannel, error: TunicornError): void {
@@ -200,6 +203,11 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#flush();
     const isIdle = this.#entries.size === 0 && this.#waiting.size === 0 && !this.#isFinishing;
     this.deadlineAt = isIdle ? Infinity : now + LOOK_MS;
+  }
+
+  #hasChannelOf(worker: number): boolean {
+    for (const { hello } of this.#channels.values()) if (hello.worker === worker) return true;
+    return false;
   }
 
   get #isFinishing(): boolean {

@@ -163,7 +163,10 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
   onClosed(channel: WorkerChannel, request: RequestSummary | null): void {
     this.#channels.delete(channel);
     this.#idle.delete(channel);
-    if (channel.worker > 0) this.#listener.onWorkerLost(channel.worker, request);
+    const { worker } = channel;
+    // A worker with several threads is lost with the last of their channels.
+    const isLast = ![...this.#channels].some((other) => other.worker === worker);
+    if (worker > 0 && (isLast || request !== null)) this.#listener.onWorkerLost(worker, request);
   }
 
   onProtocolError(channel: WorkerChannel, error: TunicornError): void {

@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tunicorn.log import Logger
     from tunicorn.puller import QueuePlace
     from tunicorn.server import Server
+
+#: Shows the stacks of all threads in the log, whatever they do.
+STACKS_SIGNAL: Final = signal.SIGIO
 
 #: Signals to a worker that mean nothing: they went to the whole process group.
 IGNORED_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGPIPE)
@@ -82,11 +85,26 @@ class Worker:
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"
 
-    def boot(self, channel_path: str, generation: int) -> Channel | None:
-        """Loads the application and dials the router. None when there is no router to serve.
+    @property
+    def is_last_request(self) -> bool:
+        """The request that comes now is the one after which the worker leaves."""
+        return self.nr + 1 == self.max_requests
 
-        Raises BootError with a report for the operator.
-        """
+    def count_request(self) -> bool:
+        """Counts a request that has come. True when it is the last one."""
+        is_last = self.is_last_request
+        self.nr += 1
+        if is_last:
+            self.log.info("Autorestarting worker after current request.")
+        return is_last
+
+    def boot(self, channel_path: str, generation: int) -> Channel | None:
+        """Loads the application and dials the router. None when there is no router to serve."""
+        self.prepare()
+        return self.dial(channel_path, generation)
+
+    def prepare(self) -> None:
+        """Everything before the router is dialled. Raises BootError with a report for the operator."""
         self.install_signals()
         self._call_boot_hook("post_fork", self.server, self)
         self._give_up_rights()
@@ -95,7 +113,6 @@ class Worker:
             self.wsgi = self._load()
         self.booted = True
         self._call_boot_hook("post_worker_init", self)
-        return self.dial(channel_path, generation)
 
     def _call_boot_hook(self, name: str, *arguments: object) -> None:
         """A worker whose hook raised is not what the operator wanted: it does not serve."""
@@ -136,7 +153,12 @@ class Worker:
         signal.signal(signal.SIGUSR1, self.handle_usr1)
         signal.signal(signal.SIGABRT, self.handle_abort)
         # Comes before handle_abort: the stacks are written even if Python code never runs again.
-        faulthandler.enable(self.log.stream, all_threads=True)
+        self._show_stacks_in(self.log.stream)
+
+    def _show_stacks_in(self, stream: TextIO) -> None:
+        """ABRT ends the worker; the other one only shows where its threads are."""
+        faulthandler.enable(stream, all_threads=True)
+        faulthandler.register(STACKS_SIGNAL, stream, all_threads=True)
 
     def handle_term(self, _number: int, _frame: FrameType | None) -> None:
         """Finish, then leave."""
@@ -151,7 +173,7 @@ class Worker:
     def handle_usr1(self, _number: int, _frame: FrameType | None) -> None:
         """Reopen the log."""
         self.log.reopen_files()
-        faulthandler.enable(self.log.stream, all_threads=True)
+        self._show_stacks_in(self.log.stream)
 
     def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
         """The arbiter lost patience."""
@@ -173,14 +195,19 @@ class Worker:
                 channel.close()
                 channel = self.dial(channel_path, generation)
         finally:
-            self.log.info("Worker exiting (pid: %s)", self.pid)
-            self.server.call_hook("worker_exit", self.server, self)
+            self.say_goodbye()
 
-    def dial(self, channel_path: str, generation: int) -> Channel | None:
+    def say_goodbye(self) -> None:
+        """The last that a worker does, however it ends."""
+        self.log.info("Worker exiting (pid: %s)", self.pid)
+        self.server.call_hook("worker_exit", self.server, self)
+
+    def dial(self, channel_path: str, generation: int, thread: int = 0) -> Channel | None:
         """A channel to the router, also to one that follows a dead one; None when the worker is to leave."""
         if not self.alive or os.getppid() != self.ppid:
             return None
         channel = Channel.dial(channel_path, lambda: self.alive)
         if channel is not None:
-            channel.greet(self.age, generation, is_pulling=self.queue_place is not None)
+            is_pulling = self.queue_place is not None
+            channel.greet(self.age, generation, is_pulling=is_pulling, thread=thread)
         return channel

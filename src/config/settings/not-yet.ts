@@ -1,6 +1,6 @@
 /** Settings of Gunicorn that are known by name and have no effect yet. */
 export const settingsNotYet: readonly string[] = `
-  threads asgi_loop asgi_lifespan asgi_disconnect_grace_period http_parser reload reload_engine
+  asgi_loop asgi_lifespan asgi_disconnect_grace_period http_parser reload reload_engine
   reload_extra_files spew sendfile daemon tmp_upload_dir
   websocket_max_message_size root_path disable_redirect_access_to_syslog capture_output
   logger_class logconfig logconfig_dict logconfig_json syslog_addr syslog syslog_prefix

@@ -22,7 +22,18 @@ memory and do not make a busy machine faster.`,
     metavar: "CLASS",
     defaultValue: "sync",
     parse: text,
-    doc: `How a worker handles requests. So far there is sync: one request at a time.`,
+    doc: `How a worker handles requests: sync, one at a time, or gthread, one in each of its threads.`,
+  }),
+  setting({
+    name: "threads",
+    section: "Worker Processes",
+    flags: ["--threads"],
+    metavar: "INT",
+    defaultValue: 1,
+    parse: positiveNumber,
+    doc: `Threads of each worker, each of which handles one request at a time.
+
+More than one means the class gthread, also where worker_class says sync. The application must be safe for threads.`,
   }),
   setting({
     name: "worker_connections",

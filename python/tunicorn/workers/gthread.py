@@ -1,0 +1,99 @@
+"""The gthread worker: a number of threads, each of which takes one request at a time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Final
+
+from tunicorn.request_loop import RequestLoop
+from tunicorn.workers.base import Worker
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from tunicorn.application import Application
+    from tunicorn.server import Server
+
+GTHREAD_NAMES: Final = ("gthread", "gunicorn.workers.gthread.ThreadWorker")
+SYNC_NAMES: Final = ("sync", "gunicorn.workers.sync.SyncWorker")
+
+#: Wakes a thread that waits in a system call: signals themselves are handled by the main thread.
+WAKE_SIGNAL: Final = signal.SIGURG
+
+
+def is_gthread(worker_class: str, threads: int) -> bool:
+    """Whether this class is meant: by its name, or by the number of threads with sync."""
+    return worker_class in GTHREAD_NAMES or (worker_class in SYNC_NAMES and threads > 1)
+
+
+class GthreadWorker(Worker):
+    """Each thread has a channel of its own, so that a slow or stuck one holds no other back."""
+
+    def __init__(self, server: Server, age: int, application: Application | None) -> None:
+        super().__init__(server, age, application)
+        self._count_lock = threading.Lock()
+        self._loops = [RequestLoop(self, number) for number in range(max(1, int(self.cfg.threads)))]
+        self._threads: list[threading.Thread] = []
+        #: What ended a thread other than an order to leave; the worker ends by it, too.
+        self._failure: BaseException | None = None
+
+    def run(self, channel_path: str, generation: int) -> None:
+        """The whole life of the worker after its fork; the hook worker_exit comes last."""
+        try:
+            self.prepare()
+            self._threads = [
+                # A stuck one must not keep the process from leaving when it is told to leave at once.
+                threading.Thread(
+                    target=self._run_thread,
+                    args=(loop, number, channel_path, generation),
+                    name=f"tunicorn-{number}",
+                    daemon=True,
+                )
+                for number, loop in enumerate(self._loops)
+            ]
+            for thread in self._threads:
+                thread.start()
+            for thread in self._threads:
+                thread.join()
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            self.say_goodbye()
+
+    def install_signals(self) -> None:
+        super().install_signals()
+        signal.signal(WAKE_SIGNAL, lambda _number, _frame: None)
+
+    def count_request(self) -> bool:
+        with self._count_lock:
+            is_last = super().count_request()
+        if is_last:
+            self._leave()
+        return is_last
+
+    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
+        super().handle_term(number, signal_frame)
+        self._leave()
+
+    def _run_thread(self, loop: RequestLoop, number: int, channel_path: str, generation: int) -> None:
+        try:
+            channel = self.dial(channel_path, generation, number)
+            while channel is not None:
+                loop.serve(channel)
+                channel.close()
+                if channel.is_drained:
+                    return
+                channel = self.dial(channel_path, generation, number)
+        except BaseException as error:
+            self._failure = error
+            self._leave()
+
+    def _leave(self) -> None:
+        """Lets every thread ask the router whether it may go; until then they take requests."""
+        self.alive = False
+        for loop, thread in zip(self._loops, self._threads, strict=False):
+            # The order counts: a thread that begins to wait in between does not wait.
+            loop.wake()
+            if thread.is_alive() and thread.ident is not None:
+                signal.pthread_kill(thread.ident, WAKE_SIGNAL)
