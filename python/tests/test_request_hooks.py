@@ -22,7 +22,7 @@ from tests.helpers.gateway import Body, Gateway, answering
 from tests.helpers.router import END, ENVIRON, FAILED, RESPONSE, TAKES_MORE, kinds_of, request_payload
 from tests.helpers.wsgi_types import Environ, StartResponse
 
-SETTINGS = {"workers": 1, "max_requests": 0, "max_requests_jitter": 0}
+SETTINGS = {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}
 
 
 class Hooked:

@@ -345,7 +345,7 @@ class TestEnviron:
             return []
 
         channel = Channel(gateway.worker)
-        same_gateway = WsgiGateway(application, Config({"workers": 1}, {}), logger, channel)
+        same_gateway = WsgiGateway(application, Config({"workers": 1, "threads": 1}, {}), logger, channel)
         for stream in (1, 2):
             same_gateway.handle(stream, END, request_payload(ENVIRON), TAKES_MORE)
         assert "left.behind" not in kept[1]

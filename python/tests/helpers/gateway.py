@@ -57,7 +57,9 @@ class Gateway:
         after: int = TAKES_MORE,
     ) -> None:
         """Has one request answered; the environ is added to the usual one."""
-        gateway = WsgiGateway(application, Config({"workers": 1}, {}), self._logger, Channel(self.worker))
+        gateway = WsgiGateway(
+            application, Config({"workers": 1, "threads": 1}, {}), self._logger, Channel(self.worker)
+        )
         payload = request_payload({**ENVIRON, **(environ or {})}, body)
         self.is_after_sent = gateway.handle(stream, flags, payload, after)
 

@@ -49,6 +49,8 @@ def default_settings(folder: Path) -> dict[str, object]:
         "paste": None,
         "raw_paste_global_conf": [],
         "workers": 1,
+        "threads": 1,
+        "worker_class": "sync",
         "bind": ["127.0.0.1:8000"],
         "loglevel": "info",
         "chdir": str(folder),

@@ -60,7 +60,7 @@ def worker_exit(server, worker):
 
 
 def make_worker(logger: Logger, **settings: object) -> Worker:
-    cfg = Config({"workers": 1, "max_requests": 0, "max_requests_jitter": 0, **settings}, {})
+    cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, **settings}, {})
     return SyncWorker(Server(cfg, logger, 4121), 12, None)
 
 

@@ -329,7 +329,7 @@ def term_handler() -> Iterator[None]:
 
 @pytest.mark.usefixtures("term_handler")
 def test_a_worker_that_is_told_to_leave_just_before_it_waits_asks_the_router(logger: Logger) -> None:
-    cfg = Config({"workers": 1, "max_requests": 0, "max_requests_jitter": 0}, {})
+    cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}, {})
     worker = TermAfterTheCheck(Server(cfg, logger, 4121), 1, never_called)
     signal.signal(signal.SIGTERM, worker.handle_term)
     router_socket, worker_socket = socket.socketpair()
