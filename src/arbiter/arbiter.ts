@@ -10,6 +10,7 @@ import { version } from "../version.ts";
 import { openArbiterLog } from "./arbiter-log.ts";
 import { Belongings } from "./belongings.ts";
 import { bindingOptions } from "./binding.ts";
+import { DaemonWanted } from "./daemon-wanted.ts";
 import type { Generation } from "./generation.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
@@ -39,6 +40,8 @@ export interface ArbiterOptions {
   readonly interpreter: string;
   /** Sockets that were bound before we began. */
   readonly inheritance: Inheritance;
+  /** Where the settings want a daemon, the start ends with DaemonWanted. */
+  readonly mayLaunch: boolean;
 }
 
 /** The arbiter: it owns the listeners, the router and the generations, and never reads a byte of a request. */
@@ -98,11 +101,11 @@ export class Arbiter {
       this.#service.reloading();
       const isRenewed = await renewGeneration(this.#requireStarted(), {
         interpreter: this.#options.interpreter,
-        isServing: () => this.#isServing,
+        isServing: () => this.isServing,
       });
-      if (this.#isServing) this.#service.ready(isRenewed ? this.#describe() : RELOAD_FAILED);
-    } while (this.#isReloadWanted && this.#isServing);
-    if (this.#isServing) this.#state = "running";
+      if (this.isServing) this.#service.ready(isRenewed ? this.#describe() : RELOAD_FAILED);
+    } while (this.#isReloadWanted && this.isServing);
+    if (this.isServing) this.#state = "running";
   }
 
   /** TERM: everything that was accepted is answered, within the graceful timeout. */
@@ -134,7 +137,7 @@ export class Arbiter {
   /** TTIN and TTOU: one worker more or fewer, until the next reload. */
   changeWorkers(difference: 1 | -1): void {
     this.#log?.info(`Handling signal: ${difference > 0 ? "ttin" : "ttou"}`);
-    if (!this.#isServing || this.#generations.active === null) return;
+    if (!this.isServing || this.#generations.active === null) return;
     const wanted = this.#generations.active.changeWorkers(difference);
     for (const worker of this.#generations.active.takeSurplus())
       this.#router?.send({ type: "retire-worker", worker });
@@ -164,7 +167,8 @@ export class Arbiter {
   #stopping: Promise<void> | null = null;
   readonly #quick = makeDeferred();
 
-  get #isServing(): boolean {
+  /** No stop has begun. */
+  get isServing(): boolean {
     return this.#state === "running" || this.#state === "reloading" || this.#state === "starting";
   }
 
@@ -173,6 +177,7 @@ export class Arbiter {
     this.#generations.activate(generation);
     this.#requireStarting();
     const { settings } = generation;
+    if (settings.daemon && this.#options.mayLaunch) throw new DaemonWanted(settings);
     process.chdir(settings.chdir);
     process.title = processTitle("master", settings);
     const log = openArbiterLog(settings);
@@ -234,7 +239,7 @@ export class Arbiter {
       generations: this.#generations,
       log,
       sendToRouter: (message) => router.send(message),
-      isServing: () => this.#isServing,
+      isServing: () => this.isServing,
       isQuick: () => this.#isQuick,
     });
     this.#router = router;
@@ -252,11 +257,11 @@ export class Arbiter {
 
   /** The workers of a dead mold serve on until a new generation takes over, which is tried until it can. */
   async #onMoldLost(lost: Generation): Promise<void> {
-    if (lost !== this.#generations.active || !this.#isServing || this.#state === "starting") return;
+    if (lost !== this.#generations.active || !this.isServing || this.#state === "starting") return;
     this.#log?.critical("The mold process died; its workers serve until a new generation is ready");
-    for (let pauseMs = RESTART_PAUSE_MS; this.#generations.active === lost && this.#isServing;) {
+    for (let pauseMs = RESTART_PAUSE_MS; this.#generations.active === lost && this.isServing;) {
       await delay(pauseMs);
-      if (this.#isServing) await this.reload("Starting a new generation in its place");
+      if (this.isServing) await this.reload("Starting a new generation in its place");
       pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_LIMIT_MS);
     }
   }

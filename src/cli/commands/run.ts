@@ -1,17 +1,26 @@
 import { Arbiter } from "../../arbiter/arbiter.ts";
+import { DaemonWanted } from "../../arbiter/daemon-wanted.ts";
 import { takeInheritance } from "../../arbiter/inherited-sockets.ts";
 import { handleSignals } from "../../arbiter/signals.ts";
 import type { Invocation } from "../../config/invocation.ts";
+import { DaemonReport, launchDaemon } from "../daemon.ts";
 
 /** Serves until a signal ends it. Resolves when everything is stopped; rejects when it cannot start. */
 export async function run(invocation: Invocation, interpreter: string): Promise<void> {
-  const arbiter = new Arbiter({
-    invocation,
-    interpreter,
-    inheritance: takeInheritance(process.env, process.pid),
-  });
+  const inheritance = takeInheritance(process.env, process.pid);
+  const report = DaemonReport.take(process.env);
+  // An arbiter that takes the place of another is what that one was.
+  const mayLaunch = report === null && inheritance.predecessor === null;
+  const arbiter = new Arbiter({ invocation, interpreter, inheritance, mayLaunch });
   const stopped = new Promise<void>((resolve) => handleSignals(arbiter, resolve));
-  // A start that is interrupted by a signal never ends; the stop does.
-  await Promise.race([arbiter.start(), stopped]);
+  try {
+    // A start that is interrupted by a signal never ends; the stop does.
+    await Promise.race([arbiter.start(), stopped]);
+    if (arbiter.isServing) report?.started();
+  } catch (error) {
+    if (error instanceof DaemonWanted) await launchDaemon(error.settings, process.env);
+    await report?.failed(error);
+    throw error;
+  }
   await stopped;
 }

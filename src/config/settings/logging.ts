@@ -67,4 +67,13 @@ What the application writes to wsgi.errors becomes such lines too. The members a
     parse: logLevel,
     doc: `What the error log leaves out: debug, info, warning, error or critical, from all to little.`,
   }),
+  setting({
+    name: "enable_stdio_inheritance",
+    section: "Logging",
+    flags: ["--enable-stdio-inheritance", "-R"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `A daemon keeps the standard output and error of the command, where they are no terminal.`,
+  }),
 ] as const;

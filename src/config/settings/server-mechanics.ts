@@ -56,6 +56,19 @@ of a server that is killed are lost, whoever else listens there.`,
     doc: `Folder to change to before the application is imported; it comes first on its Python path.`,
   }),
   setting({
+    name: "daemon",
+    section: "Server Mechanics",
+    flags: ["--daemon", "-D"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Serve in the background, in a session of its own, without a terminal.
+
+The command waits until all workers are ready, or says why they cannot be. The log needs a file: standard output
+and error go nowhere, unless enable_stdio_inheritance says otherwise. The configuration file is run by the
+command and again by the daemon. Not for systemd, docker or supervisord, which do this themselves.`,
+  }),
+  setting({
     name: "raw_env",
     section: "Server Mechanics",
     flags: ["--env", "-e"],
