@@ -28,6 +28,7 @@ from tunicorn.log import Logger
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
+from tunicorn.watched_files import FileReporter
 from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.gthread import GthreadWorker, is_gthread
 from tunicorn.workers.sync import SyncWorker
@@ -219,6 +220,9 @@ class Mold:
         is_threaded = is_gthread(str(server.cfg.worker_class), int(server.cfg.threads))
         worker = (GthreadWorker if is_threaded else SyncWorker)(server, age, self._application)
         worker.queue_place = self._queue_place
+        if server.cfg.reload:
+            path = os.path.join(self._runtime_directory, f"watch-{age}")
+            worker.reloader = FileReporter(path, self._generation, server.cfg.reload_extra_files)
         raised = self._run_hook("pre_fork", server, worker)
         if raised is not None:
             self._tell_unborn(age, EXIT_WORKER_BOOT, f"The hook pre_fork raised\n{raised}")

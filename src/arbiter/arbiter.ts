@@ -12,6 +12,7 @@ import { Belongings } from "./belongings.ts";
 import { bindingOptions } from "./binding.ts";
 import { DaemonWanted } from "./daemon-wanted.ts";
 import type { Generation } from "./generation.ts";
+import { CodeWatcher } from "./code-watcher.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
 import { giveLogFiles } from "./log-files.ts";
@@ -53,6 +54,7 @@ export class Arbiter {
   #log: ErrorLog | null = null;
   #belongings: Belongings | null = null;
   #router: RouterSupervisor | null = null;
+  #codeWatcher: CodeWatcher | null = null;
   #isReloadWanted = false;
   /** on_starting was called, so on_exit is to be called too, also when the start fails. */
   #isOnExitDue = false;
@@ -102,6 +104,7 @@ export class Arbiter {
       const isRenewed = await renewGeneration(this.#requireStarted(), {
         interpreter: this.#options.interpreter,
         isServing: () => this.isServing,
+        onActivated: () => this.#watchCode(),
       });
       if (this.isServing) this.#service.ready(isRenewed ? this.#describe() : RELOAD_FAILED);
     } while (this.#isReloadWanted && this.isServing);
@@ -126,6 +129,7 @@ export class Arbiter {
     const isStarting = this.#state === "starting";
     this.#state = "stopping";
     this.#service.stopping();
+    this.#codeWatcher?.close();
     if (isStarting) await giveUpStart(this.#generations);
     else if (!this.#isQuick) await finishRequests(this.#requireStarted(), this.#quick.promise);
     this.#router?.cutOff();
@@ -214,6 +218,12 @@ export class Arbiter {
     this.#service.ready(this.#describe());
     this.#service.watch(() => this.#router?.isWell() ?? false);
     this.#state = "running";
+    this.#codeWatcher = new CodeWatcher({
+      log,
+      runtimeDirectory: belongings.runtimeDirectory,
+      onChange: (file) => void this.reload(`Reloading: ${file} was modified`),
+    });
+    this.#watchCode();
     if (this.#isReloadWanted) void this.reload("Reloading, as asked during the start");
   }
 
@@ -221,6 +231,12 @@ export class Arbiter {
   #describe(): string {
     const { settings, wanted } = this.#generations.requireActive();
     return `${plural(wanted, "worker")} for ${applicationName(settings)}`;
+  }
+
+  /** With `reload`, for the generation that serves by now. */
+  #watchCode(): void {
+    const active = this.#generations.active;
+    if (active !== null && this.isServing) this.#codeWatcher?.follow(active.number, active.settings);
   }
 
   /** After every wait of the start: a signal may have ended it meanwhile. */

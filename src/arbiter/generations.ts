@@ -65,7 +65,9 @@ export class Generations {
     giveLogFiles(generation.settings, belongings.identity);
     const active = this.#active;
     await generation.announceWorkers(generation === active ? null : (active?.wanted ?? null));
-    if (generation.settings.preload_app) await generation.load();
+    const { preload_app: isPreloading, reload: isWatching } = generation.settings;
+    // A worker serves the reason of what it cannot load, where a mold could only end.
+    if (isPreloading && !isWatching) await generation.load();
   }
 
   /** A generation that boots beside the active one. */

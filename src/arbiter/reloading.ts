@@ -13,6 +13,8 @@ export interface ReloadOptions {
   readonly interpreter: string;
   /** False as soon as a stop has begun: the next generation is of no use then. */
   readonly isServing: () => boolean;
+  /** The next generation is the active one by now. */
+  readonly onActivated: () => void;
 }
 
 /** Boots a next generation and lets it take over; false when it fails, and the present one goes on. */
@@ -36,6 +38,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
       return false;
     }
     activate(next, parts);
+    options.onActivated();
   } catch (error) {
     log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
     rebinding?.discard();

@@ -117,13 +117,18 @@ function pasteLayers(layers: readonly Layer[]): readonly Layer[] {
 }
 
 /** Paths are meant relative to where tunicorn was called, whatever the working folder is by now. */
-const pathNames: readonly SettingName[] = ["chdir", "worker_tmp_dir", "paste"];
+const pathNames: readonly SettingName[] = ["chdir", "worker_tmp_dir", "paste", "reload_extra_files"];
 
 function withAbsolutePaths(layer: Layer, workingFolder: string): Layer {
   const values = new Map(layer.values);
   for (const name of pathNames) {
     const value = values.get(name);
     if (typeof value === "string" && value !== "") values.set(name, resolve(workingFolder, value));
+    if (Array.isArray(value))
+      values.set(
+        name,
+        value.map((each) => resolve(workingFolder, String(each))),
+      );
   }
   return { ...layer, values };
 }

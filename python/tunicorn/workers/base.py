@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Final, NoReturn, TextIO
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
+from tunicorn.failed_application import FailedApplication
 from tunicorn.loading import load_configured
 from tunicorn.missing import MissingAttributeError
+from tunicorn.spew import start_spewing
+from tunicorn.watched_files import FileReporter
 
 if TYPE_CHECKING:
     from tunicorn.config import Config
@@ -68,6 +71,8 @@ class Worker:
         #: It was told to abort: its time for a request was over.
         self.aborted = False
         self.alive = True
+        #: With --reload: tells which files to watch.
+        self.reloader: FileReporter | None = None
         #: Requests handled.
         self.nr = 0
         self.max_requests = self._draw_max_requests()
@@ -106,11 +111,15 @@ class Worker:
     def prepare(self) -> None:
         """Everything before the router is dialled. Raises BootError with a report for the operator."""
         self.install_signals()
+        if self.cfg.spew:
+            start_spewing()
         self._call_boot_hook("post_fork", self.server, self)
         self._give_up_rights()
         self.log.info("Booting worker with pid: %s", self.pid)
         if self.wsgi is None:
             self.wsgi = self._load()
+        if self.reloader is not None:
+            self.reloader.start()
         self.booted = True
         self._call_boot_hook("post_worker_init", self)
 
@@ -139,6 +148,10 @@ class Worker:
         except LoadError as error:
             if not self.alive and isinstance(error.__cause__, SystemExit):
                 raise error.__cause__ from None
+            if self.reloader is not None:
+                self.log.error(error.report)
+                self.reloader.add_failure(error)
+                return FailedApplication(error.report)
             raise BootError(error.report, error.exit_status) from error
 
     def install_signals(self) -> None:

@@ -4,10 +4,6 @@ export const settingsNotYet: readonly string[] = `
   asgi_lifespan
   asgi_disconnect_grace_period
   http_parser
-  reload
-  reload_engine
-  reload_extra_files
-  spew
   sendfile
   tmp_upload_dir
   websocket_max_message_size
