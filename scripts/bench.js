@@ -1,22 +1,18 @@
 // Installs what the benchmark needs, builds, and runs it: `npm run bench -- --help`.
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { installPeers } from "./bench-peers.js";
+import { build, fail, installNodeModules, root } from "./steps.js";
 
-const PEERS = ["gunicorn", "flask"];
-
-const root = join(import.meta.dirname, "..");
-const venv = join(root, ".venv-bench");
-const python = join(venv, "bin/python");
 const own = new Set(["--no-build", "--update-peers"]);
 const args = process.argv.slice(2).filter((argument) => !own.has(argument));
 const isAsked = (flag) => process.argv.includes(flag);
 
 if (process.platform !== "linux") fail("The benchmark reads /proc: it runs on Linux only");
-if (!existsSync(join(root, "node_modules/tsx"))) run("npm", ["ci", "--no-audit", "--no-fund"]);
-if (!isAsked("--help")) {
-  installPeers();
-  if (!isAsked("--no-build")) run("npm", ["run", "--silent", "build"]);
+installNodeModules();
+if (!isAsked("--help") && !isAsked("--render")) {
+  installPeers(join(root, ".venv-bench"), isAsked("--update-peers"));
+  if (!isAsked("--no-build")) build();
 }
 
 const bench = spawn(process.execPath, ["--import", "tsx", "bench/http/run.ts", ...args], {
@@ -28,25 +24,3 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => b
 const parentPid = process.ppid;
 setInterval(() => process.ppid === parentPid || bench.kill("SIGTERM"), 500).unref();
 bench.on("exit", (status) => (process.exitCode = status ?? 1));
-
-function installPeers() {
-  if (!existsSync(python)) run("python3", ["-m", "venv", venv]);
-  const names = PEERS.join(" ");
-  const probe = `from importlib.metadata import version; [version(name) for name in "${names}".split()]`;
-  const isInstalled = spawnSync(python, ["-c", probe], { stdio: "ignore" }).status === 0;
-  if (isInstalled && !isAsked("--update-peers")) return;
-  console.error(`Installing ${names} in .venv-bench`);
-  run(python, ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--upgrade", ...PEERS]);
-}
-
-function run(command, commandArgs) {
-  const result = spawnSync(command, commandArgs, { cwd: root, stdio: "inherit" });
-  if (result.status === 0) return;
-  const reason = result.error?.message ?? `exit status ${result.status}`;
-  fail(`Cannot run "${[command, ...commandArgs].join(" ")}": ${reason}`);
-}
-
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}

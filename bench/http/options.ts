@@ -1,22 +1,28 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { GeneratorName } from "./load.ts";
-import { SERVERS } from "./servers.ts";
-import { WORKS } from "./works.ts";
+import type { GeneratorName } from "./load/load.ts";
+import { SERVERS } from "./servers/all.ts";
+import { WORKS } from "./works/all.ts";
 
 export const USAGE = `Usage: npm run bench -- [options]
 
-  --work NAMES         of ${WORKS.map((work) => work.name).join(",")} (default: all)
-  --servers NAMES      of ${SERVERS.map((server) => server.name).join(",")}; ratios are first : other,
-                       a name given twice shows the noise (default: all, base only with --base)
+  --work NAMES         of ${wrap(WORKS.map((work) => work.name))}
+                       (default: all)
+  --servers NAMES      of ${wrap(SERVERS.map((server) => server.name))};
+                       a name given twice shows the noise
+                       (default: for each work those that matter there, base only with --base)
   --base DIR           another built checkout of tunicorn, measured as "base"
-  --rounds N           rounds, interleaved (default 5)
-  --seconds N          seconds of load per server and round (default 3)
-  --connections N      connections of the load (default 64)
+  --rounds N           rounds, interleaved (default 3, short 2)
+  --seconds N          seconds of load per server and round (default 1; some works take more)
+  --minutes N          no round of a work begins that would not end within this time (default 15, short 3)
+  --connections N      connections of the load, where the work does not say it (default 64)
   --workers N          workers of each server (default 2)
   --generator NAME     wrk or own (default: wrk if it is on the PATH)
-  --short              1 second, 3 rounds: about one minute, not for quoting
+  --tunicorn-args TEXT further arguments for tunicorn and base, separated by spaces
+  --short              only tunicorn, Gunicorn and node:http, less of each; not for quoting
+  --render FILE        print the tables and draw the chart of an earlier run again, from its JSON
+  --chart FILE         where to write the chart (default: beside the JSON)
   --no-build           take dist/ as it is
   --update-peers       upgrade the other servers to the newest of PyPI first
   --help
@@ -24,13 +30,19 @@ export const USAGE = `Usage: npm run bench -- [options]
 
 export interface Options {
   readonly works: readonly string[];
-  readonly servers: readonly string[];
+  /** Undefined: what each work says. */
+  readonly servers: readonly string[] | undefined;
   readonly base: string | undefined;
   readonly rounds: number;
   readonly seconds: number;
+  readonly minutes: number;
   readonly connections: number;
   readonly workers: number;
   readonly generator: GeneratorName | undefined;
+  readonly tunicornArguments: readonly string[];
+  readonly isShort: boolean;
+  readonly render: string | undefined;
+  readonly chart: string | undefined;
 }
 
 /** Undefined when only the usage was asked for. */
@@ -43,10 +55,14 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       base: { type: "string" },
       rounds: { type: "string" },
       seconds: { type: "string" },
+      minutes: { type: "string" },
       connections: { type: "string" },
       workers: { type: "string" },
       generator: { type: "string" },
+      "tunicorn-args": { type: "string" },
       short: { type: "boolean", default: false },
+      render: { type: "string" },
+      chart: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -57,32 +73,38 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   }
   const allServers = SERVERS.map((server) => server.name);
   const servers = parseNames("servers", values.servers, allServers);
-  if (base === undefined && values.servers !== undefined && servers.includes("base")) {
+  if (base === undefined && servers?.some((name) => name.startsWith("base")) === true) {
     throw new Error('Server "base" needs --base DIR');
   }
-  const { generator } = values;
+  const { generator, short: isShort } = values;
   if (generator !== undefined && generator !== "wrk" && generator !== "own") {
     throw new Error(`Unknown generator "${generator}": must be wrk or own`);
   }
+  const allWorks = WORKS.map((work) => work.name);
   return {
-    works: parseNames(
-      "work",
-      values.work,
-      WORKS.map((work) => work.name),
-    ),
-    servers: base === undefined ? servers.filter((name) => name !== "base") : servers,
+    works: parseNames("work", values.work, allWorks) ?? allWorks,
+    servers,
     base,
-    rounds: parseCount("rounds", values.rounds ?? (values.short ? "3" : "5")),
-    seconds: parseCount("seconds", values.seconds ?? (values.short ? "1" : "3")),
+    rounds: parseCount("rounds", values.rounds ?? (isShort ? "2" : "3")),
+    seconds: parseCount("seconds", values.seconds ?? "1"),
+    minutes: parseCount("minutes", values.minutes ?? (isShort ? "3" : "15")),
     connections: parseCount("connections", values.connections ?? "64"),
     workers: parseCount("workers", values.workers ?? "2"),
     generator,
+    tunicornArguments: (values["tunicorn-args"] ?? "").split(" ").filter((argument) => argument !== ""),
+    isShort,
+    render: values.render,
+    chart: values.chart,
   };
 }
 
-function parseNames(option: string, text: string | undefined, known: readonly string[]): readonly string[] {
-  const names = text?.split(",") ?? known;
-  const unknown = names.find((name) => !known.includes(name));
+function parseNames(
+  option: string,
+  text: string | undefined,
+  known: readonly string[],
+): readonly string[] | undefined {
+  const names = text?.split(",");
+  const unknown = names?.find((name) => !known.includes(name));
   if (unknown === undefined) return names;
   throw new Error(`Unknown name "${unknown}" in --${option}: must be of ${known.join(", ")}`);
 }
@@ -91,4 +113,10 @@ function parseCount(option: string, text: string): number {
   const count = Number(text);
   if (Number.isInteger(count) && count > 0) return count;
   throw new Error(`Cannot use "${text}" for --${option}: must be a whole number above 0`);
+}
+
+function wrap(names: readonly string[]): string {
+  const rows: string[] = [];
+  for (let index = 0; index < names.length; index += 5) rows.push(names.slice(index, index + 5).join(","));
+  return rows.join(`,\n${" ".repeat(23)}`);
 }

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
-import type { ExitGuard } from "../http/exit-guard.ts";
+import type { ExitGuard } from "../http/measure/exit-guard.ts";
 import type { CrowdMessage, CrowdOptions } from "./crowd-process.ts";
 
 type MessageOf<Type extends CrowdMessage["type"]> = Extract<CrowdMessage, { type: Type }>;

@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AnswerReader } from "../http/answer-reader.ts";
+import { AnswerReader } from "../http/load/answer-reader.ts";
 
 export interface NormalClientOptions {
   readonly port: number;

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runChild } from "../http/child.ts";
-import type { ExitGuard } from "../http/exit-guard.ts";
-import { freePort } from "../http/free-port.ts";
-import { ServerProcess } from "../http/server-process.ts";
-import { percentile } from "../http/statistics.ts";
+import { runChild } from "../http/measure/child.ts";
+import type { ExitGuard } from "../http/measure/exit-guard.ts";
+import { freePort } from "../http/measure/free-port.ts";
+import { ServerProcess } from "../http/measure/server-process.ts";
+import { percentile } from "../http/report/statistics.ts";
 import { Crowd } from "./crowd.ts";
 import type { NormalClientOptions } from "./normal-client.ts";
 import { RouterProcess, type OpenDescriptors } from "./router-process.ts";
@@ -129,12 +129,11 @@ function startServer({ root, guard }: RoundOptions, port: number, folder: string
     cwd: join(root, "bench/apps"),
     logFile: join(folder, "error.log"),
     port,
-    work: {
-      name: "slow-clients",
-      title: "",
-      apps: {},
+    request: {
+      method: "GET",
       path: "/",
-      answer: { contentType: "text/plain", body: "Hello, World!" },
+      headers: [],
+      answer: { contentType: "text/plain", body: Buffer.from("Hello, World!") },
     },
     guard,
   });

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { processesOf } from "../http/process-table.ts";
+import { processesOf } from "../http/measure/process-table.ts";
 
 /** What a process holds open, by kind of descriptor. */
 export interface OpenDescriptors {

@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ExitGuard } from "../http/exit-guard.ts";
-import { describeMachine, loadWarning } from "../http/machine.ts";
-import { spreadOf } from "../http/statistics.ts";
+import { ExitGuard } from "../http/measure/exit-guard.ts";
+import { describeMachine, loadWarning } from "../http/measure/machine.ts";
+import { spreadOf } from "../http/report/statistics.ts";
 import { isSame, measureRound, MODES, type Mode, type ModeSample, type RoundSample } from "./round.ts";
 import type { OpenDescriptors } from "./router-process.ts";
 import type { SlowKind } from "./slow-client.ts";
