@@ -104,7 +104,7 @@ class RequestLoop:
 
     def _answer(self, gateway: WsgiGateway, channel: Channel, request: Frame) -> None:
         """Answers a request that came over the channel."""
-        last = frame.LAST if self._worker.is_last_request else 0
+        last = frame.LAST if self._worker.has_one_request else 0
         after = frame.TAKES_MORE | last
         if not self._handle(gateway, channel, request, after):
             self._say_ready(channel, last)
@@ -116,7 +116,8 @@ class RequestLoop:
 
     def _handle(self, gateway: WsgiGateway, channel: Channel, request: Frame | Pulled, after: int) -> bool:
         """Calls the application for a request. Whether the flags in after were sent."""
-        if self._worker.count_request():
+        self._worker.count_request()
+        if self._worker.has_one_request:
             self._has_asked_to_leave = True
             # Over the channel the router answers LAST with DRAIN.
             channel.is_drained = self._worker.queue_place is not None

@@ -13,6 +13,7 @@ import { MoldHandle } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
 import { waitForPids } from "./pids.ts";
+import { Succession } from "./succession.ts";
 import { bootError, describeExit } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import { WorkerSignals } from "./worker-signals.ts";
@@ -73,6 +74,7 @@ export class Generation {
   #wanted = 0;
   #isLeaving = false;
   readonly #brake = new ForkBrake();
+  readonly #succession = new Succession((age) => this.#beginReplacing(age));
   #respawnTimer: NodeJS.Timeout | null = null;
   #boot: { resolve: () => void; reject: (error: TunicornError) => void } | null = null;
   /** Fulfilled when no worker is left, or none can be heard of any more. */
@@ -197,13 +199,24 @@ export class Generation {
     worker.enter("leave");
     this.#signals.killAfter(worker.age, this.settings.graceful_timeout * 1000);
     this.#keepCount();
+    this.#succession.done(age);
   }
 
-  /** A worker wants to leave: another takes its place first. Returns whether it is one of this generation. */
+  /** A worker is to leave: another takes its place first, when its turn has come. */
   replaceWorker(age: number): void {
-    if (!this.#workers.has(age) || this.#isLeaving) return;
-    this.#workers.get(age)?.enter("leave");
+    this.#succession.add(age);
+  }
+
+  isToBeReplaced(age: number): boolean {
+    return this.#succession.has(age);
+  }
+
+  #beginReplacing(age: number): boolean {
+    const worker = this.#workers.get(age);
+    if (worker === undefined || this.#isLeaving) return false;
+    worker.enter("leave");
     this.#keepCount();
+    return true;
   }
 
   /** TTIN and TTOU: one worker more, or one fewer; one is left in any case. The number that is wanted now. */
@@ -235,6 +248,7 @@ export class Generation {
     const leaving = this.workers.filter((worker) => worker.state === "leaving").map((worker) => worker.age);
     // One with a stuck thread did not ask to leave, and does not listen yet.
     for (const age of leaving) this.#signals.nudge(age);
+    for (const age of leaving) this.#succession.done(age);
     return leaving;
   }
 
@@ -246,7 +260,7 @@ export class Generation {
   /** One of its threads is stuck: the others finish what they have, and serve on until another worker is ready. */
   replaceStuckWorker(age: number): void {
     this.#signals.showStacks(age);
-    this.replaceWorker(age);
+    this.#beginReplacing(age);
     this.#signals.killAfter(age, this.settings.graceful_timeout * 1000);
   }
 
@@ -338,6 +352,7 @@ export class Generation {
     if (this.#workers.size === 0 && this.#isLeaving) this.#emptied.resolve();
     if (!worker.wasReady && !this.#isLeaving) this.#onBootFailure(message);
     else this.#keepCount();
+    this.#succession.done(message.worker);
   }
 
   /** At the first boot a failure ends it; later on the next try waits longer each time. */

@@ -17,3 +17,8 @@ export function describeWorkerClass(settings: {
 }): string {
   return settings.worker_class === "sync" && settings.threads > 1 ? "gthread" : settings.worker_class;
 }
+
+/** A size as people read it. */
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 / 1024)} MiB`;
+}

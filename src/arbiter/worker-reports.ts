@@ -2,6 +2,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RequestSummary, RouterToArbiter } from "../router/messages.ts";
 import type { Generations } from "./generations.ts";
 import { describeRequest } from "./wording.ts";
+import { WorkerLimits } from "./worker-limits.ts";
 
 export interface WorkerReportsOptions {
   readonly generations: Generations;
@@ -16,9 +17,11 @@ export interface WorkerReportsOptions {
 /** What the router tells about the workers, and what follows from it. */
 export class WorkerReports {
   readonly #options: WorkerReportsOptions;
+  readonly #limits: WorkerLimits;
 
   constructor(options: WorkerReportsOptions) {
     this.#options = options;
+    this.#limits = new WorkerLimits(options.generations, options.log);
   }
 
   handle(message: RouterToArbiter): void {
@@ -27,6 +30,7 @@ export class WorkerReports {
       case "worker-ready":
         for (const generation of generations.all) generation.onWorkerReady(message.worker);
         this.#retireReplaced();
+        void this.#limits.onWorkerReady(message.worker);
         break;
       case "worker-leaving":
         if (this.#options.isServing()) generations.active?.replaceWorker(message.worker);

@@ -16,6 +16,35 @@ export function wholeNumber(input: unknown): number {
   return value;
 }
 
+const BYTE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+const SECOND_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Bytes, as a number or with a unit: 300M, 2G, 512KiB. Units are powers of 1024. */
+export function byteSize(input: unknown): number {
+  return withUnit(input, /^([0-9]+)\s*([kmg])(?:i?b)?$/i, BYTE_UNITS, "bytes, or a size such as 300M or 2G");
+}
+
+/** Seconds, as a number or with a unit: 90m, 12h, 1d. */
+export function seconds(input: unknown): number {
+  return withUnit(input, /^([0-9]+)\s*([smhd])$/i, SECOND_UNITS, "seconds, or a time such as 90m, 12h or 1d");
+}
+
+function withUnit(
+  input: unknown,
+  form: RegExp,
+  units: Readonly<Record<string, number>>,
+  wanted: string,
+): number {
+  const [, digits = "", unit = ""] = (typeof input === "string" && form.exec(input.trim())) || [];
+  try {
+    return digits === ""
+      ? wholeNumber(input)
+      : wholeNumber(Number(digits) * (units[unit.toLowerCase()] ?? 1));
+  } catch (error) {
+    throw new WantedError(wanted, { cause: error });
+  }
+}
+
 /** A whole number of 1 or more. */
 export function positiveNumber(input: unknown): number {
   const value = typeof input === "string" || typeof input === "number" ? wholeNumber(input) : 0;

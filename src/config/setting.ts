@@ -47,8 +47,8 @@ export function setting<const Name extends string, Value>(
 
 /** A value that a setting cannot take. The message continues the sentence "want ...". */
 export class WantedError extends Error {
-  constructor(wanted: string) {
-    super(wanted);
+  constructor(wanted: string, options?: ErrorOptions) {
+    super(wanted, options);
     this.name = "WantedError";
   }
 }

@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import {
   boolean,
+  byteSize,
   commaList,
   environmentList,
   existingFolder,
@@ -14,6 +15,7 @@ import {
   oneOf,
   optionalText,
   positiveNumber,
+  seconds,
   text,
   textList,
   textMapping,
@@ -32,6 +34,37 @@ interface ParserCase {
 }
 
 const parsers: readonly ParserCase[] = [
+  {
+    name: "byteSize",
+    parse: byteSize,
+    accepts: [
+      [0, 0],
+      [4096, 4096],
+      ["4096", 4096],
+      ["512K", 512 * 1024],
+      ["300M", 300 * 1024 * 1024],
+      ["300 MiB", 300 * 1024 * 1024],
+      ["300mb", 300 * 1024 * 1024],
+      ["2g", 2 * 1024 ** 3],
+    ],
+    refuses: [-1, "-1M", "M", "1.5G", "1T", "", null, true, "9007199254740991K"],
+    wanted: /bytes, or a size such as 300M or 2G/,
+  },
+  {
+    name: "seconds",
+    parse: seconds,
+    accepts: [
+      [0, 0],
+      [90, 90],
+      ["90", 90],
+      ["90s", 90],
+      ["90m", 5400],
+      ["12 h", 43_200],
+      ["1D", 86_400],
+    ],
+    refuses: [-1, "1.5h", "h", "1w", "", null, true],
+    wanted: /seconds, or a time such as 90m, 12h or 1d/,
+  },
   {
     name: "modeMask",
     parse: modeMask,

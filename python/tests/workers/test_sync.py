@@ -252,20 +252,31 @@ class TestLeaving:
 
 
 class TestMaxRequests:
-    @pytest.mark.parametrize("limit", [1, 3])
-    def test_the_last_answer_says_that_the_worker_leaves(
-        self, mold: MoldProcess, start_worker: StartWorker, limit: int
+    def test_after_the_last_answer_the_worker_asks_to_leave_and_serves_on_until_it_may(
+        self, mold: MoldProcess, start_worker: StartWorker
     ) -> None:
-        channel = start_worker(APPLICATION, max_requests=limit).channel
-        flags = []
-        for stream in range(1, limit + 1):
+        channel = start_worker(APPLICATION, max_requests=3).channel
+        for stream in range(1, 4):
             channel.request(stream, {"PATH_INFO": "/whole"})
-            flags.append(channel.receive_response()[-1].flags)
-        assert flags == [END | TAKES_MORE] * (limit - 1) + [END | TAKES_MORE | LAST]
+            assert channel.receive_response()[-1].flags == END | TAKES_MORE
+        channel.expect(LEAVING)
+        for stream in range(4, 6):
+            channel.request(stream, {"PATH_INFO": "/whole"})
+            assert channel.receive_response()[-1].flags == END | TAKES_MORE
         channel.drain()
         channel.expect_end()
         assert mold.expect("worker-exited")["status"] == 0
         assert mold.stderr.count("Autorestarting worker after current request.") == 1
+
+    def test_with_one_request_the_answer_says_that_the_worker_takes_no_other(
+        self, mold: MoldProcess, start_worker: StartWorker
+    ) -> None:
+        channel = start_worker(APPLICATION, max_requests=1).channel
+        channel.request(1, {"PATH_INFO": "/whole"})
+        assert channel.receive_response()[-1].flags == END | TAKES_MORE | LAST
+        channel.drain()
+        channel.expect_end()
+        assert mold.expect("worker-exited")["status"] == 0
 
     def test_after_a_last_answer_in_pieces_ready_says_that_the_worker_leaves(
         self, start_worker: StartWorker

@@ -91,17 +91,20 @@ class Worker:
         return f"<Worker {self.pid}>"
 
     @property
-    def is_last_request(self) -> bool:
-        """The request that comes now is the one after which the worker leaves."""
-        return self.nr + 1 == self.max_requests
+    def has_one_request(self) -> bool:
+        """Each request is to have a process of its own: nothing is taken after the first one."""
+        return self.max_requests == 1
 
-    def count_request(self) -> bool:
-        """Counts a request that has come. True when it is the last one."""
-        is_last = self.is_last_request
+    def count_request(self) -> None:
+        """Counts a request that has come. After the last one the worker serves on until it is replaced."""
         self.nr += 1
-        if is_last:
+        if self.nr == self.max_requests:
             self.log.info("Autorestarting worker after current request.")
-        return is_last
+            self.leave_when_replaced()
+
+    def leave_when_replaced(self) -> None:
+        """The worker tells the router that it would leave as soon as it can."""
+        self.alive = False
 
     def boot(self, channel_path: str, generation: int) -> Channel | None:
         """Loads the application and dials the router. None when there is no router to serve."""

@@ -65,12 +65,13 @@ class GthreadWorker(Worker):
         super().install_signals()
         signal.signal(WAKE_SIGNAL, lambda _number, _frame: None)
 
-    def count_request(self) -> bool:
+    def count_request(self) -> None:
         with self._count_lock:
-            is_last = super().count_request()
-        if is_last:
-            self._leave()
-        return is_last
+            super().count_request()
+
+    def leave_when_replaced(self) -> None:
+        super().leave_when_replaced()
+        self._leave()
 
     def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
         super().handle_term(number, signal_frame)

@@ -1,4 +1,4 @@
-import { positiveNumber, text, wholeNumber } from "../parsers.ts";
+import { byteSize, positiveNumber, seconds, text, wholeNumber } from "../parsers.ts";
 import { setting } from "../setting.ts";
 
 export const workerProcessesSettings = [
@@ -51,7 +51,10 @@ More than one means the class gthread, also where worker_class says sync. The ap
     metavar: "INT",
     defaultValue: 0,
     parse: wholeNumber,
-    doc: `Requests after which a worker is replaced; 0: never. It bounds what a leaking application can take.`,
+    doc: `Requests after which a worker is replaced; 0: never. It bounds what a leaking application can take.
+
+The worker serves on until another is ready in its place, and of several that are due only one is replaced at
+a time, so it may handle a few more. 1 is exact: each request has a process of its own, and waits for it.`,
   }),
   setting({
     name: "max_requests_jitter",
@@ -61,6 +64,32 @@ More than one means the class gthread, also where worker_class says sync. The ap
     defaultValue: 0,
     parse: wholeNumber,
     doc: `A random number from 0 to this is added to max_requests for each worker, so that not all leave at once.`,
+  }),
+  setting({
+    name: "max_worker_memory",
+    section: "Worker Processes",
+    flags: ["--max-worker-memory"],
+    metavar: "BYTES",
+    defaultValue: 0,
+    parse: byteSize,
+    isOwn: true,
+    doc: `Memory above which a worker is replaced, in bytes or as 300M or 2G; 0: any.
+
+What counts is the resident memory that ps shows (RSS), with the pages that workers share. It is looked at
+every second, and a worker that is too large finishes its requests first: it bounds leaks, not a single
+request. A value below what a worker takes when it has just booted has no effect, and the log says so.`,
+  }),
+  setting({
+    name: "max_worker_age",
+    section: "Worker Processes",
+    flags: ["--max-worker-age"],
+    metavar: "SECONDS",
+    defaultValue: 0,
+    parse: seconds,
+    isOwn: true,
+    doc: `Time after which a worker is replaced, in seconds or as 90m, 12h or 1d; 0: never.
+
+It counts from when the worker was ready. Workers that reach it together are replaced one after the other.`,
   }),
   setting({
     name: "timeout",
