@@ -32,6 +32,9 @@ export const errorKinds = register({
   ERR_CHECK: { audience: "operator", exitStatus: 1 },
   ERR_INTERPRETER: { audience: "operator", exitStatus: 1 },
   ERR_WORKER_CLASS: { audience: "operator", exitStatus: 1 },
+  // the programmatic entry
+  ERR_ALREADY_RUNNING: { audience: "operator", exitStatus: 1 },
+  ERR_RELOAD: { audience: "operator", exitStatus: 1 },
   // starting
   ERR_BIND: { audience: "operator", exitStatus: 1 },
   ERR_PIDFILE: { audience: "operator", exitStatus: 1 },

@@ -89,19 +89,24 @@ export class Arbiter {
     }
   }
 
-  /** HUP: a next generation with the settings and the code as they are now. Requests during one join it. */
-  async reload(reason = "Handling signal: hup"): Promise<void> {
+  /**
+   * HUP: a next generation with the settings and the code as they are now. Requests during one join it.
+   * Whether the last generation that was begun serves; the log says why not.
+   */
+  reload(reason = "Handling signal: hup"): Promise<boolean> {
     this.#log?.info(reason);
-    if (this.#state === "reloading" || this.#state === "starting") {
-      this.#isReloadWanted = true;
-      return;
-    }
-    if (this.#state !== "running") return;
+    if (this.#state === "running") this.#reloading = this.#reload();
+    else this.#isReloadWanted = true;
+    return this.#reloading;
+  }
+
+  async #reload(): Promise<boolean> {
     this.#state = "reloading";
+    let isRenewed: boolean;
     do {
       this.#isReloadWanted = false;
       this.#service.reloading();
-      const isRenewed = await renewGeneration(this.#requireStarted(), {
+      isRenewed = await renewGeneration(this.#requireStarted(), {
         interpreter: this.#options.interpreter,
         isServing: () => this.isServing,
         onActivated: () => this.#watchCode(),
@@ -109,6 +114,7 @@ export class Arbiter {
       if (this.isServing) this.#service.ready(isRenewed ? this.#describe() : RELOAD_FAILED);
     } while (this.#isReloadWanted && this.isServing);
     if (this.isServing) this.#state = "running";
+    return isRenewed;
   }
 
   /** TERM: everything that was accepted is answered, within the graceful timeout. */
@@ -136,6 +142,7 @@ export class Arbiter {
     await endWorkers(this.#generations, this.#isQuick ? "SIGQUIT" : "SIGKILL");
     this.#log?.info("Shutting down: tunicorn");
     await this.#abandon();
+    this.#stopped.resolve();
   }
 
   /** TTIN and TTOU: one worker more or fewer, until the next reload. */
@@ -169,9 +176,21 @@ export class Arbiter {
 
   #isQuick = false;
   #stopping: Promise<void> | null = null;
+  readonly #stopped = makeDeferred();
+  #reloading = Promise.resolve(false);
   readonly #quick = makeDeferred();
 
   /** No stop has begun. */
+  /** The addresses that are listened on, as the log names them. */
+  get addresses(): readonly string[] {
+    return this.#belongings?.listeners.all.map(({ url }) => url) ?? [];
+  }
+
+  /** Fulfilled when a stop is over, whoever asked for it. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
   get isServing(): boolean {
     return this.#state === "running" || this.#state === "reloading" || this.#state === "starting";
   }

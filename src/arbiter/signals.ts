@@ -1,17 +1,20 @@
 import type { Arbiter } from "./arbiter.ts";
 
-/** Connects the signals that operators send to what the arbiter does. `onStopped`: the process may end. */
-export function handleSignals(arbiter: Arbiter, onStopped: () => void): void {
-  const stopWith = (stop: Promise<void>): void => {
-    void stop.then(onStopped);
+/** Connects the signals that operators send to what the arbiter does. Returns what disconnects them. */
+export function handleSignals(arbiter: Arbiter): () => void {
+  const handlers: readonly (readonly [NodeJS.Signals, () => unknown])[] = [
+    ["SIGTERM", () => arbiter.stop()],
+    ["SIGINT", () => arbiter.quit("Handling signal: int")],
+    ["SIGQUIT", () => arbiter.quit("Handling signal: quit")],
+    ["SIGHUP", () => arbiter.reload()],
+    ["SIGTTIN", () => arbiter.changeWorkers(1)],
+    ["SIGTTOU", () => arbiter.changeWorkers(-1)],
+    ["SIGUSR2", () => arbiter.refuseUpgrade()],
+    ["SIGWINCH", () => undefined],
+    ["SIGUSR1", () => arbiter.reopenLogs()],
+  ];
+  for (const [signal, handle] of handlers) process.on(signal, handle);
+  return () => {
+    for (const [signal, handle] of handlers) process.off(signal, handle);
   };
-  process.on("SIGTERM", () => stopWith(arbiter.stop()));
-  process.on("SIGINT", () => stopWith(arbiter.quit("Handling signal: int")));
-  process.on("SIGQUIT", () => stopWith(arbiter.quit("Handling signal: quit")));
-  process.on("SIGHUP", () => void arbiter.reload());
-  process.on("SIGTTIN", () => arbiter.changeWorkers(1));
-  process.on("SIGTTOU", () => arbiter.changeWorkers(-1));
-  process.on("SIGUSR2", () => arbiter.refuseUpgrade());
-  process.on("SIGWINCH", () => undefined);
-  process.on("SIGUSR1", () => arbiter.reopenLogs());
 }

@@ -19,6 +19,8 @@ export interface Invocation {
   readonly commandLine: Layer;
   /** The application named on the command line, or null. */
   readonly application: string | null;
+  /** A program called, not a person: the file gunicorn.conf.py is only read if it is named. */
+  readonly isEmbedded?: boolean;
 }
 
 /** What a configuration file said, as the mold reports it. */
@@ -41,6 +43,7 @@ export function earlyValue(invocation: Invocation, name: SettingName): string | 
 export function findConfigFile(invocation: Invocation): string | null {
   const named = earlyValue(invocation, "config");
   if (named === null) {
+    if (invocation.isEmbedded === true) return null;
     const path = resolve(invocation.workingFolder, DEFAULT_CONFIG_FILE);
     return existsSync(path) ? path : null;
   }
@@ -73,7 +76,7 @@ export const configurableNames: readonly string[] = [
 
 const settingNames: ReadonlySet<string> = new Set(allSettings.map((record) => record.name));
 
-function isSettingName(name: string): name is SettingName {
+export function isSettingName(name: string): name is SettingName {
   return settingNames.has(name);
 }
 

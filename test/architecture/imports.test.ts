@@ -13,7 +13,7 @@ import { filesBelow, findCycle, importGraph, readText } from "./sources.ts";
  * A part is a folder of src/, or a file beside the folders. The picture is in docs/architecture.md.
  */
 const ranks: readonly Readonly<Record<string, readonly string[]>>[] = [
-  { cli: [] },
+  { cli: [], index: [] },
   { arbiter: [] },
   { router: [] },
   { http: [], queue: ["channel"], channel: [] },

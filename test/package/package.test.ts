@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { filesBelow } from "../architecture/sources.ts";
 import { request } from "../helpers/client.ts";
 import { withDeadline } from "../helpers/deadlines.ts";
-import { LOOPBACK, python, repositoryRoot, runCommand, startServer } from "../helpers/server.ts";
+import { runProgram } from "../helpers/program.ts";
+import { examples, LOOPBACK, python, repositoryRoot, runCommand, startServer } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
-import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 import { useCommand } from "./command.ts";
 
 /** For npm to pack, and to get the dependencies from its registry or its cache. */
@@ -105,7 +106,7 @@ def app(environ, start_response):
 `;
 
 test("The package, installed where nothing else is, serves an application", async (t) => {
-  const folder = await temporaryFolder(t, { "app.py": APPLICATION });
+  const folder = await temporaryFolder(t, { "app.py": APPLICATION, "reload.conf.py": "" });
   const { filename } = await pack(t, folder);
   await npm(
     t,
@@ -133,4 +134,105 @@ test("The package, installed where nothing else is, serves an application", asyn
   assert.equal(answer.text, join(installed, "python/tunicorn/__init__.py"));
   const { status } = await server.stop();
   assert.equal(status, 0);
+
+  await t.test("and is what a TypeScript program imports, with its types", async (t) => {
+    await writeFiles(folder, {
+      "package.json": JSON.stringify({ type: "module" }),
+      "tsconfig.json": JSON.stringify({ compilerOptions: STRICT, include: ["*.ts"] }),
+      "use.ts": USE,
+      "misuse.ts": MISUSE,
+    });
+    copyFileSync(join(examples, "typescript/serve.ts"), join(folder, "serve.ts"));
+    const compiler = join(repositoryRoot, "node_modules/typescript/bin/tsc");
+    const compiled = await runProgram(t, process.execPath, [compiler, "-p", "."], { cwd: folder });
+    // The misuse alone is told, each of its lines.
+    const told = [...compiled.stdout.matchAll(/^(\S+)\((\d+),/gm)].map(([, file, line]) => `${file}:${line}`);
+    assert.deepEqual(told, ["misuse.ts:2", "misuse.ts:3", "misuse.ts:4"], compiled.stdout);
+
+    const used = await runProgram(t, process.execPath, ["use.js"], {
+      cwd: folder,
+      env: { ...process.env, VIRTUAL_ENV: join(repositoryRoot, ".venv") },
+    });
+    assert.equal(used.status, 0, used.stderr);
+    assert.deepEqual(JSON.parse(used.stdout), {
+      failures: [
+        ["ERR_WORKER_BOOT", true],
+        ["ERR_SETTING_VALUE", true],
+        ["ERR_NO_APPLICATION", true],
+      ],
+      unknown: "ERR_USAGE",
+      text: join(installed, "python/tunicorn/__init__.py"),
+      second: "ERR_ALREADY_RUNNING",
+      reload: "done",
+      brokenReload: "ERR_RELOAD",
+      signals: [0, 0],
+    });
+  });
+
+  await t.test("and runs the example, which signals stop", async (t) => {
+    useCommand(t, [process.execPath, "serve.js"]);
+    const env = { VIRTUAL_ENV: join(repositoryRoot, ".venv"), GUNICORN_CMD_ARGS: "--workers nonsense" };
+    const hello = join(examples, "hello");
+    await writeFiles(folder, {
+      "serve.js": readFileSync(join(folder, "serve.js"), "utf8")
+        .replace("../hello", hello)
+        .replace(":8000", ":0"),
+    });
+    const program = await startServer(t, { args: [], cwd: folder, env, workers: 2 });
+    await program.waitForLine(new RegExp(`^Serving at http://127\\.0\\.0\\.1:${program.port}$`));
+    assert.match((await request(program.port, "/")).text, /served by tunicorn/);
+    assert.equal((await program.stop()).status, 0);
+    assert.equal(program.lines.at(-1), "Served");
+  });
 });
+
+/** A project without Node's types: ours must not need them. */
+const STRICT = {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  module: "NodeNext",
+  target: "ES2023",
+  lib: ["ES2023", "DOM"],
+  types: [],
+};
+
+const MISUSE = `import { run } from "tunicorn";
+void run({ settings: { workers: "two" } });
+void run({ settings: { wrokers: 2 } });
+void run({ aplication: "app:app" });
+`;
+
+const USE = `
+import { run, TunicornError, version, type RunningServer, type RunOptions } from "tunicorn";
+
+async function codeOf(action: Promise<unknown>): Promise<string> {
+  return await action.then(() => "done", (error: unknown) => error instanceof TunicornError ? error.code : String(error));
+}
+
+declare const process: { listenerCount(name: string): number };
+const quiet = { bind: "127.0.0.1:0", errorlog: "error.log", config: "reload.conf.py" } as const;
+const broken: RunOptions[] = [
+  { application: "none:app" }, { application: "app:app", settings: { bind: "127.0.0.1:none" } }, {},
+];
+const failures = [];
+for (const options of broken) {
+  failures.push([await codeOf(run({ ...options, settings: { bind: "127.0.0.1:0", ...options.settings } })), version !== ""]);
+}
+const unknown = await codeOf(run({ application: "app:app", settings: JSON.parse('{"wrokers": 1}') }));
+const server: RunningServer = await run({ application: "app:app", settings: { bind: "127.0.0.1:0", errorlog: "error.log" }, signals: false });
+const [address = ""] = server.addresses;
+const text = await (await fetch(address)).text();
+const second = await codeOf(run({ application: "app:app" }));
+const reload = await codeOf(server.reload());
+const signals = [process.listenerCount("SIGTERM")];
+await server.stop();
+await server.stopped;
+const again = await run({ application: "app:app", settings: quiet });
+const { writeFileSync } = await import("node:" + "fs");
+writeFileSync("reload.conf.py", "workers = = 1\\n");
+const brokenReload = await codeOf(again.reload());
+await again.stop();
+signals.push(process.listenerCount("SIGTERM"));
+console.log(JSON.stringify({ failures, unknown, text, second, reload, brokenReload, signals }));
+`;

@@ -12,15 +12,15 @@ export async function run(invocation: Invocation, interpreter: string): Promise<
   // An arbiter that takes the place of another is what that one was.
   const mayLaunch = report === null && inheritance.predecessor === null;
   const arbiter = new Arbiter({ invocation, interpreter, inheritance, mayLaunch });
-  const stopped = new Promise<void>((resolve) => handleSignals(arbiter, resolve));
+  handleSignals(arbiter);
   try {
     // A start that is interrupted by a signal never ends; the stop does.
-    await Promise.race([arbiter.start(), stopped]);
+    await Promise.race([arbiter.start(), arbiter.stopped]);
     if (arbiter.isServing) report?.started();
   } catch (error) {
     if (error instanceof DaemonWanted) await launchDaemon(error.settings, process.env);
     await report?.failed(error);
     throw error;
   }
-  await stopped;
+  await arbiter.stopped;
 }
