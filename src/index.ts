@@ -4,6 +4,7 @@ import { DaemonWanted } from "./arbiter/daemon-wanted.ts";
 import { takeInheritance } from "./arbiter/inherited-sockets.ts";
 import { findInterpreter } from "./arbiter/interpreter.ts";
 import { handleSignals } from "./arbiter/signals.ts";
+import { startCommandOf } from "./arbiter/start-command.ts";
 import { earlyValue, isSettingName, type Invocation } from "./config/invocation.ts";
 import type { SettingName, Settings } from "./config/settings/all.ts";
 import { settingsNotYet } from "./config/settings/not-yet.ts";
@@ -73,7 +74,14 @@ async function start(options: RunOptions): Promise<RunningServer> {
     applicationFolder: earlyValue(invocation, "chdir"),
   });
   const inheritance = takeInheritance(process.env, process.pid);
-  const arbiter = new Arbiter({ invocation, interpreter, inheritance, mayLaunch: true });
+  const arbiter = new Arbiter({
+    invocation,
+    interpreter,
+    inheritance,
+    mayLaunch: true,
+    // An upgrade (USR2) starts the program anew.
+    command: startCommandOf(process.argv, invocation.workingFolder, process.env),
+  });
   const disconnect = options.signals === false ? () => undefined : handleSignals(arbiter);
   const stopped = arbiter.stopped.then(() => {
     disconnect();

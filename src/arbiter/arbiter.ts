@@ -21,8 +21,10 @@ import { renewGeneration } from "./reloading.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
+import type { StartCommand } from "./start-command.ts";
 import { endWorkers, finishRequests, giveUpStart } from "./stopping.ts";
 import { plural, describeWorkerClass } from "./wording.ts";
+import { Upgrades } from "./upgrades.ts";
 import { WorkerReports } from "./worker-reports.ts";
 
 /**
@@ -43,6 +45,8 @@ export interface ArbiterOptions {
   readonly inheritance: Inheritance;
   /** Where the settings want a daemon, the start ends with DaemonWanted. */
   readonly mayLaunch: boolean;
+  /** How the next arbiter is started (USR2). */
+  readonly command: StartCommand;
 }
 
 /** The arbiter: it owns the listeners, the router and the generations, and never reads a byte of a request. */
@@ -50,19 +54,24 @@ export class Arbiter {
   readonly #options: ArbiterOptions;
   readonly #generations: Generations;
   readonly #service: ServiceManager;
+  readonly #upgrades: Upgrades;
   #state: State = "starting";
   #log: ErrorLog | null = null;
   #belongings: Belongings | null = null;
   #router: RouterSupervisor | null = null;
   #codeWatcher: CodeWatcher | null = null;
   #isReloadWanted = false;
+  #isUpgradeWanted = false;
   /** on_starting was called, so on_exit is to be called too, also when the start fails. */
   #isOnExitDue = false;
 
   constructor(options: ArbiterOptions) {
-    const { invocation, interpreter } = options;
+    const { invocation, interpreter, inheritance, command } = options;
+    const { predecessor } = inheritance;
     this.#options = options;
-    this.#service = new ServiceManager({ environment: invocation.environment, interpreter, isMain: true });
+    const { environment } = invocation;
+    this.#service = new ServiceManager({ environment, interpreter, isMain: predecessor === null });
+    this.#upgrades = new Upgrades({ predecessor, command });
     this.#generations = new Generations({
       invocation,
       interpreter,
@@ -123,8 +132,16 @@ export class Arbiter {
     return this.#stopping;
   }
 
-  /** INT and QUIT: requests under way are cut off. During a graceful stop it ends the waiting. */
+  /**
+   * INT and QUIT: requests under way are cut off. During a graceful stop it ends the waiting; a second one
+   * waits for nothing and nobody.
+   */
   quit(reason: string): Promise<void> {
+    if (this.#isQuick) {
+      this.#log?.warning(`${reason}, again: all processes are killed`);
+      for (const generation of this.#generations.all) generation.kill();
+      this.#router?.kill();
+    }
     this.#isQuick = true;
     this.#quick.resolve();
     return this.stop(reason);
@@ -134,8 +151,10 @@ export class Arbiter {
     this.#log?.info(reason);
     const isStarting = this.#state === "starting";
     this.#state = "stopping";
-    this.#service.stopping();
     this.#codeWatcher?.close();
+    this.#upgrades.tellPredecessor("leaving");
+    // While there is an heir, the service goes on.
+    if (this.#upgrades.heir === null) this.#service.stopping();
     if (isStarting) await giveUpStart(this.#generations);
     else if (!this.#isQuick) await finishRequests(this.#requireStarted(), this.#quick.promise);
     this.#router?.cutOff();
@@ -167,11 +186,12 @@ export class Arbiter {
     for (const generation of this.#generations.all) generation.reopenLogs();
   }
 
-  /** USR2: a new arbiter cannot take over yet. */
-  refuseUpgrade(): void {
-    this.#log?.warning(
-      "Handling signal: usr2: upgrading a running server is not there yet; restart it instead",
-    );
+  /** USR2: an arbiter of the same command line is started beside us, on the same sockets. */
+  async upgrade(): Promise<void> {
+    this.#log?.info("Handling signal: usr2");
+    if (this.#state === "starting") this.#isUpgradeWanted = true;
+    await this.#reloading;
+    if (this.#state === "running") await this.#upgrades.upgrade(this.#requireStarted());
   }
 
   #isQuick = false;
@@ -202,7 +222,7 @@ export class Arbiter {
     const { settings } = generation;
     if (settings.daemon && this.#options.mayLaunch) throw new DaemonWanted(settings);
     process.chdir(settings.chdir);
-    process.title = processTitle("master", settings);
+    process.title = processTitle("master", settings, this.#upgrades.isSecond);
     const log = openArbiterLog(settings);
     this.#log = log;
     this.#service.log = log;
@@ -212,6 +232,7 @@ export class Arbiter {
     const { inheritance } = this.#options;
     const belongings = new Belongings(settings, inheritance);
     this.#belongings = belongings;
+    this.#upgrades.follow(() => this.#takeFirstPlace());
     belongings.makeQueue(settings, log);
     await this.#generations.configure(generation, log, belongings);
     this.#requireStarting();
@@ -235,6 +256,7 @@ export class Arbiter {
     this.#requireStarting();
     log.info(`Ready: ${this.#describe()}, ${generation.python}`);
     this.#service.ready(this.#describe());
+    this.#upgrades.tellPredecessor("ready");
     this.#service.watch(() => this.#router?.isWell() ?? false);
     this.#state = "running";
     this.#codeWatcher = new CodeWatcher({
@@ -244,6 +266,7 @@ export class Arbiter {
     });
     this.#watchCode();
     if (this.#isReloadWanted) void this.reload("Reloading, as asked during the start");
+    if (this.#isUpgradeWanted) void this.upgrade();
   }
 
   /** What is served, in a line for people. */
@@ -261,6 +284,21 @@ export class Arbiter {
   /** After every wait of the start: a signal may have ended it meanwhile. */
   #requireStarting(): void {
     if (this.#state !== "starting") throw new TunicornError("ERR_MOLD_LOST", "The start was interrupted");
+  }
+
+  /** The arbiter before us has left. */
+  #takeFirstPlace(): void {
+    const { settings } = this.#generations.requireActive();
+    this.#log?.info("The arbiter before has left: this one has its place");
+    try {
+      this.#belongings?.promote(settings);
+    } catch (error) {
+      this.#log?.error(describeError(error));
+    }
+    process.title = processTitle("master", settings);
+    if (this.#belongings !== null)
+      this.#router?.send({ type: "leftovers", leftovers: this.#belongings.leftovers });
+    this.#service.takeOver();
   }
 
   async #startRouter(belongings: Belongings, log: ErrorLog): Promise<void> {
@@ -312,7 +350,10 @@ export class Arbiter {
     }
     await this.#generations.endMolds();
     await this.#router?.stop();
+    await this.#upgrades.settle();
     this.#belongings?.remove();
+    const { heir } = this.#upgrades;
+    if (heir !== null) this.#service.handOver(heir);
     await this.#service.flush();
     await this.#log?.close();
   }

@@ -10,18 +10,24 @@ import { Pidfile } from "./pidfile.ts";
 import { QueueDirectory } from "./queue-directory.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 
+/** Ends the pidfile's name while another arbiter has the first place. */
+const SECOND = ".2";
+
 /** What the arbiter owns outside its process: pidfile, runtime directory, listening sockets. */
 export class Belongings {
   readonly #runtimeDirectory: RuntimeDirectory;
-  readonly #pidfile: Pidfile | null;
+  #pidfile: Pidfile | null;
   #queue: QueueDirectory | null = null;
   #identity: Identity | null = null;
+  #isSecond: boolean;
   readonly listeners: ListenerSet;
 
   /** Takes the pidfile and makes the runtime directory. Throws ERR_PIDFILE or ERR_RUNTIME_DIRECTORY. */
   constructor(settings: Settings, inheritance: Inheritance) {
     this.listeners = new ListenerSet(inheritance);
-    const pidfile = settings.pidfile === null ? null : new Pidfile(settings.pidfile);
+    this.#isSecond = inheritance.predecessor !== null;
+    const suffix = this.#isSecond ? SECOND : "";
+    const pidfile = settings.pidfile === null ? null : new Pidfile(`${settings.pidfile}${suffix}`);
     pidfile?.write();
     this.#pidfile = pidfile;
     try {
@@ -30,6 +36,22 @@ export class Belongings {
       pidfile?.remove();
       throw error;
     }
+  }
+
+  /** Another arbiter has the first place, and the names that go with it. */
+  get isSecond(): boolean {
+    return this.#isSecond;
+  }
+
+  /** The first place is ours: the arbiter before us has left. Throws ERR_PIDFILE. */
+  promote({ pidfile: path }: Settings): void {
+    this.#isSecond = false;
+    this.listeners.isShared = false;
+    if (path === null) return;
+    const pidfile = new Pidfile(path);
+    pidfile.write();
+    this.#pidfile?.remove();
+    this.#pidfile = pidfile;
   }
 
   get runtimeDirectory(): string {
@@ -86,7 +108,7 @@ export class Belongings {
       runtimeDirectory: this.#runtimeDirectory.path,
       queueDirectory: this.#queue?.path ?? null,
       pidfile: this.#pidfile?.path ?? null,
-      sockets: this.listeners.all.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile])),
+      sockets: this.listeners.files,
     };
   }
 

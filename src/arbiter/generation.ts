@@ -12,7 +12,7 @@ import type { Identity } from "./identity.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
-import { waitForPids } from "./pids.ts";
+import { signalPid, waitForPids } from "./pids.ts";
 import { Succession } from "./succession.ts";
 import { bootError, describeExit } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
@@ -311,10 +311,11 @@ export class Generation {
     for (const worker of this.workers) this.#signals.send(worker.age, signal);
   }
 
-  /** Ends the mold now; its workers notice by themselves. */
+  /** Ends mold and workers now. */
   kill(): void {
     this.beginLeaving();
     this.#mold?.kill();
+    for (const worker of this.workers) signalPid(worker.pid, "SIGKILL");
   }
 
   async #ask(...request: Parameters<MoldHandle["ask"]>): Promise<MoldToArbiter> {

@@ -1,5 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { parseBindAddress } from "../config/bind-address.ts";
+import type { SocketFile } from "../router/messages.ts";
 import { adoptListener, bindListeners, type BindingOptions } from "./binding.ts";
 import type { Inheritance, InheritedSocket } from "./inherited-sockets.ts";
 import type { Listener } from "./listener.ts";
@@ -18,13 +19,35 @@ export interface ListenerChange {
 export class ListenerSet {
   readonly #inheritance: Inheritance;
   #listeners: Listener[] = [];
+  #isShared: boolean;
+  /** Those that we let go of while they were shared. */
+  #left: Listener[] = [];
 
   constructor(inheritance: Inheritance) {
     this.#inheritance = inheritance;
+    this.#isShared = inheritance.predecessor !== null;
+  }
+
+  /** Another arbiter has the sockets too: what we let go of, it goes on serving. */
+  get isShared(): boolean {
+    return this.#isShared;
+  }
+
+  set isShared(isShared: boolean) {
+    this.#isShared = isShared;
+    if (isShared) return;
+    for (const listener of this.#left) listener.close();
+    this.#left = [];
   }
 
   get all(): readonly Listener[] {
     return this.#listeners;
+  }
+
+  /** Files of unix sockets that nobody else is going to remove. */
+  get files(): readonly SocketFile[] {
+    if (this.#isShared) return [];
+    return this.#listeners.flatMap(({ socketFile }) => (socketFile === null ? [] : [socketFile]));
   }
 
   /** They were passed to us by somebody who decides where we listen: `bind` has no effect. */
@@ -40,7 +63,9 @@ export class ListenerSet {
       return;
     }
     const { kept, missing, rest } = await match(addresses, inherited);
+    // Nobody will serve them once the arbiter before us has left.
     for (const listener of rest) listener.release();
+    this.#left = rest;
     this.#listeners = [...kept, ...(await bindListeners(missing, options))];
   }
 
@@ -69,21 +94,14 @@ export class ListenerSet {
     this.#listeners.push(...listeners);
   }
 
-  drop(listener: Listener): void {
-    this.#listeners = this.#listeners.filter((other) => other !== listener);
-    listener.close();
-  }
-
-  /** Lets go of all sockets and removes their files. */
-  close(): void {
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners = [];
-  }
-
-  /** Lets go of all sockets, which somebody else goes on serving. */
-  release(): void {
-    for (const listener of this.#listeners) listener.release();
-    this.#listeners = [];
+  /** Lets go of sockets, by default all; their files are removed unless somebody else serves them. */
+  close(listeners: readonly Listener[] = this.#listeners): void {
+    for (const listener of listeners) {
+      if (this.#isShared) listener.release();
+      else listener.close();
+    }
+    if (this.#isShared) this.#left.push(...listeners);
+    this.#listeners = this.#listeners.filter((listener) => !listeners.includes(listener));
   }
 }
 

@@ -42,7 +42,7 @@ export class Rebinding {
     await this.#open(added, router);
     const closed = router.closeListeners(gone.map(({ fd }) => fd));
     // A backlog that is being emptied must not be filled through us.
-    for (const listener of gone) listener.close();
+    this.#listeners.close(gone);
     await closed;
     if (deferred.length > 0) await this.#bindDeferred(router);
     if (gone.length > 0) log.info(`No longer listening at: ${urlsOf(gone)}`);
@@ -65,7 +65,7 @@ export class Rebinding {
       const error = await router.openListener(listener);
       if (error === null) continue;
       this.#options.log.error(`Cannot listen at ${listener.address}: ${error}`);
-      this.#listeners.drop(listener);
+      this.#listeners.close([listener]);
     }
   }
 }

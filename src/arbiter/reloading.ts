@@ -60,7 +60,7 @@ function activate(next: Generation, parts: ServerParts): void {
   // First what may fail, while the previous generation is still the active one.
   configureArbiterLog(log, settings);
   generations.activate(next);
-  process.title = processTitle("master", settings);
+  process.title = processTitle("master", settings, belongings.isSecond);
   router.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });
   router.send({ type: "activate", generation: next.number, tokensPath: belongings.tokensPath(next) });
   log.info(

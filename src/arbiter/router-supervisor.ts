@@ -104,6 +104,12 @@ export class RouterSupervisor {
     this.#router?.send({ type: "stop" });
   }
 
+  /** Ends the process now. */
+  kill(): void {
+    this.#isEnding = true;
+    this.#router?.kill();
+  }
+
   /** Ends the process. */
   async stop(): Promise<void> {
     this.cutOff();

@@ -9,7 +9,7 @@ export function handleSignals(arbiter: Arbiter): () => void {
     ["SIGHUP", () => arbiter.reload()],
     ["SIGTTIN", () => arbiter.changeWorkers(1)],
     ["SIGTTOU", () => arbiter.changeWorkers(-1)],
-    ["SIGUSR2", () => arbiter.refuseUpgrade()],
+    ["SIGUSR2", () => arbiter.upgrade()],
     ["SIGWINCH", () => undefined],
     ["SIGUSR1", () => arbiter.reopenLogs()],
   ];

@@ -8,7 +8,6 @@ const QUICK_STOP_MS = 2_000;
 /** The mold may be busy with the user's code for long; nothing was served yet. */
 export async function giveUpStart(generations: Generations): Promise<void> {
   for (const generation of generations.all) {
-    generation.signalAll("SIGKILL");
     generation.kill();
     await generation.stopMold();
   }
@@ -20,7 +19,7 @@ export async function finishRequests(parts: ServerParts, quick: Promise<void>): 
   const generations = parts.generations.all;
   const gracefulMs = parts.generations.requireActive().settings.graceful_timeout * 1000;
   const finished = (async () => {
-    await router.drain({ isHandover: false });
+    await router.drain({ isHandover: belongings.listeners.isShared });
     // From here on no worker is replaced, and then they are let go.
     for (const generation of generations) generation.beginLeaving();
     router.send({ type: "retire-workers" });

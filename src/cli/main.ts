@@ -2,6 +2,7 @@ import { findInterpreter } from "../arbiter/interpreter.ts";
 import { earlyValue, type Invocation } from "../config/invocation.ts";
 import { describeError, exitStatusOf } from "../errors.ts";
 import { exitProcess } from "../log/log-file.ts";
+import { workingFolder } from "../system/working-folder.ts";
 import { version } from "../version.ts";
 import { helpText, parseArguments } from "./arguments.ts";
 import { check, wantsCheck } from "./commands/check.ts";
@@ -36,7 +37,7 @@ async function execute(argv: readonly string[], environment: NodeJS.ProcessEnv):
   );
   const invocation: Invocation = {
     environment,
-    workingFolder: process.cwd(),
+    workingFolder: workingFolder(environment),
     environmentArguments: fromEnvironment.layer,
     commandLine: parsed.layer,
     application: parsed.application ?? fromEnvironment.application,

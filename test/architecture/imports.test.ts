@@ -17,7 +17,7 @@ const ranks: readonly Readonly<Record<string, readonly string[]>>[] = [
   { arbiter: [] },
   { router: [] },
   { http: [], queue: ["channel"], channel: [] },
-  { config: ["log"], log: [], metrics: [], system: [] },
+  { config: ["log", "system"], log: [], metrics: [], system: [] },
   { errors: [], version: [] },
 ];
 

@@ -11,8 +11,17 @@ import { test } from "node:test";
 import { request } from "../helpers/client.ts";
 import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { openNotifySocket } from "../helpers/notify-socket.ts";
-import { fixtureApps, LOOPBACK, runCommand, startFixture, startServer } from "../helpers/server.ts";
+import {
+  fixtureApps,
+  LOOPBACK,
+  python,
+  repositoryRoot,
+  runCommand,
+  startFixture,
+  startServer,
+} from "../helpers/server.ts";
 import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
+import { upgrade } from "../helpers/upgrade.ts";
 
 /** Its import waits at the FIFO $GATE; each worker opens it for itself. */
 const SLOW_TO_IMPORT = `
@@ -119,4 +128,35 @@ test("WATCHDOG_USEC that is meant for another process is none of ours", async (t
   await notify.waitFor(/^READY=1$/);
   await server.stop();
   assert.deepEqual(notify.matching(/^WATCHDOG=1$/), []);
+});
+
+test("an upgrade hands the service over by MAINPID= when the old arbiter leaves, and nobody else speaks before", async (t) => {
+  const notify = await openNotifySocket(t);
+  const path = join(await temporaryFolder(t), "a.sock");
+  const server = await startServer(t, {
+    cwd: fixtureApps,
+    env: { NOTIFY_SOCKET: notify.address, WATCHDOG_USEC: "400000" },
+    through: [python, join(repositoryRoot, "test/fixtures/activate.py"), `a=${path}`, "--"],
+    args: ["pid"],
+  });
+  await notify.waitFor(/^READY=1$/);
+  const next = await upgrade(t, server);
+  server.signal("SIGTERM");
+  await server.waitForExit();
+  const handover = await notify.waitFor(new RegExp(`^MAINPID=${next.pid}$`));
+  const before = notify.all.slice(1, notify.all.indexOf(handover) + 1);
+  assert.deepEqual([...new Set(before.map(({ pid }) => pid))], [server.pid]);
+  assert.deepEqual(notify.matching(/^STOPPING=1$/), []);
+
+  await t.test("from then on the new one speaks, and has the sockets that systemd passed", async () => {
+    const ready = await notify.waitFor(/^READY=1$/, notify.all.indexOf(handover) + 1);
+    assert.equal(ready.pid, next.pid);
+    const alive = await notify.waitFor(/^WATCHDOG=1$/, notify.all.indexOf(ready));
+    assert.equal(alive.pid, next.pid);
+    assert.equal((await request(path, "/")).status, 200);
+    next.signal("SIGTERM");
+    assert.equal((await notify.waitFor(/^STOPPING=1$/)).pid, next.pid);
+    await next.waitForExit();
+    assert(existsSync(path), "the socket's file is systemd's");
+  });
 });

@@ -2,6 +2,7 @@ import { Arbiter } from "../../arbiter/arbiter.ts";
 import { DaemonWanted } from "../../arbiter/daemon-wanted.ts";
 import { takeInheritance } from "../../arbiter/inherited-sockets.ts";
 import { handleSignals } from "../../arbiter/signals.ts";
+import { startCommandOf } from "../../arbiter/start-command.ts";
 import type { Invocation } from "../../config/invocation.ts";
 import { DaemonReport, launchDaemon } from "../daemon.ts";
 
@@ -11,7 +12,8 @@ export async function run(invocation: Invocation, interpreter: string): Promise<
   const report = DaemonReport.take(process.env);
   // An arbiter that takes the place of another is what that one was.
   const mayLaunch = report === null && inheritance.predecessor === null;
-  const arbiter = new Arbiter({ invocation, interpreter, inheritance, mayLaunch });
+  const command = startCommandOf(process.argv, invocation.workingFolder, process.env);
+  const arbiter = new Arbiter({ invocation, interpreter, inheritance, mayLaunch, command });
   handleSignals(arbiter);
   try {
     // A start that is interrupted by a signal never ends; the stop does.

@@ -10,6 +10,7 @@ import {
   text,
   textMapping,
 } from "../parsers.ts";
+import { workingFolder } from "../../system/working-folder.ts";
 import { setting } from "../setting.ts";
 
 const proxyProtocolVersion = oneOf(["off", "v1", "v2", "auto"]);
@@ -51,7 +52,7 @@ of a server that is killed are lost, whoever else listens there.`,
     section: "Server Mechanics",
     flags: ["--chdir"],
     metavar: "FOLDER",
-    defaultValue: process.cwd(),
+    defaultValue: workingFolder(process.env),
     parse: existingFolder,
     doc: `Folder to change to before the application is imported; it comes first on its Python path.`,
   }),

@@ -1,0 +1,93 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import type { ErrorLog } from "../log/error-log.ts";
+import { describeInheritance } from "./inherited-sockets.ts";
+import type { ListenerSet } from "./listener-set.ts";
+import type { StartCommand } from "./start-command.ts";
+
+/** Descriptors 0 to 2 are the standard streams. */
+const FIRST_SOCKET_FD = 3;
+
+/** What the next arbiter says: all its workers are ready, or it is about to leave again. A Gunicorn says nothing. */
+export type SuccessorMessage = "ready" | "leaving";
+
+export interface SuccessorOptions {
+  readonly command: StartCommand;
+  readonly listeners: ListenerSet;
+  readonly log: ErrorLog;
+  readonly onExit: () => void;
+}
+
+/** The arbiter that is to take our place (USR2): a process of the same command line, with our listening sockets. */
+export class Successor {
+  readonly #process: ChildProcess;
+  #isGone = false;
+  #isLeaving = false;
+  readonly #exited: Promise<void>;
+
+  constructor({ command, listeners, log, onExit }: SuccessorOptions) {
+    const handedOver = listeners.all.map((listener, index) => ({
+      fd: FIRST_SOCKET_FD + index,
+      address: listener.address,
+      ownsFile: listener.socketFile !== null,
+    }));
+    this.#process = spawn(command.program, command.arguments, {
+      cwd: command.workingFolder,
+      env: {
+        ...withoutWatchdogPid(command.environment),
+        ...describeInheritance(process.pid, handedOver, listeners.replacesBind),
+      },
+      stdio: ["inherit", "inherit", "inherit", ...listeners.all.map(({ fd }) => fd), "ipc"],
+    });
+    // It lives on when we have left.
+    this.#process.unref();
+    this.#process.channel?.unref();
+    this.#exited = new Promise((resolve) => {
+      const leave = (): void => {
+        if (this.#isGone) return;
+        this.#isGone = true;
+        onExit();
+        resolve();
+      };
+      this.#process.on("error", (error) => {
+        log.error(`Cannot start a new arbiter: ${error.message}`);
+        leave();
+      });
+      this.#process.on("exit", (status, signal) => {
+        const how = signal === null ? `with status ${status}` : `by ${signal}`;
+        log.warning(`The new arbiter (pid:${this.pid}) ended ${how}`);
+        leave();
+      });
+    });
+    this.#process.on("message", (message: SuccessorMessage) => {
+      if (message === "leaving") this.#isLeaving = true;
+      else {
+        log.info(
+          `The new arbiter (pid:${this.pid}) is ready: TERM to this one (pid:${process.pid}) completes the upgrade, ` +
+            "TERM to the new one takes it back",
+        );
+      }
+    });
+  }
+
+  /** 0 when it could not be started. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  async waitForExit(): Promise<void> {
+    // Nothing else may keep us here any more.
+    this.#process.ref();
+    await this.#exited;
+  }
+
+  /** It was told to leave: it is not going to take our place. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+}
+
+/** systemd's watchdog will be the next arbiter's to feed, which has another pid. */
+function withoutWatchdogPid(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { WATCHDOG_PID: _, ...rest } = environment;
+  return rest;
+}
