@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { TunicornError } from "../errors.ts";
 import { signalPid } from "./pids.ts";
 
@@ -25,7 +25,9 @@ export class Pidfile {
     const temporary = `${this.path}.${process.pid}`;
     try {
       rmSync(temporary, { force: true });
-      writeFileSync(temporary, `${process.pid}\n`, { mode: 0o644, flag: "wx" });
+      writeFileSync(temporary, `${process.pid}\n`, { flag: "wx" });
+      // Whatever our umask is.
+      chmodSync(temporary, 0o644);
       renameSync(temporary, this.path);
     } catch (error) {
       removeQuietly(temporary);

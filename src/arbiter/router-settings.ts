@@ -12,6 +12,7 @@ export function makeRouterSettings(
 ): RouterSettings {
   return {
     processTitle: processTitle("router", settings),
+    bodyDirectory: settings.tmp_upload_dir,
     limits: {
       requestLineBytes: settings.limit_request_line,
       fieldCount: settings.limit_request_fields,

@@ -42,11 +42,16 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   const command = makeCommand();
   for (const record of allSettings) {
     const isRepeatable = "isRepeatable" in record && record.isRepeatable;
-    addOptions(command, makeOptions(record), (value) => note(values, record.name, value, isRepeatable));
+    const switchValue = "switchValue" in record ? record.switchValue : true;
+    addOptions(command, makeOptions(record), (value) =>
+      note(values, record.name, value ?? switchValue, isRepeatable),
+    );
   }
   for (const [name, record] of recordsNotYet) {
     const isRepeatable = Array.isArray(record.defaultValue);
-    addOptions(command, makeOptionsNotYet(record), (value) => note(notYet, name, value, isRepeatable));
+    addOptions(command, makeOptionsNotYet(record), (value) =>
+      note(notYet, name, value ?? true, isRepeatable),
+    );
   }
   try {
     command.parse(expandAbbreviations(argv, knownFlags), { from: "user" });
@@ -103,16 +108,16 @@ function addOptions(
   }
 }
 
-/** A flag was given: a switch means true, a repeatable one adds up. */
+/** A flag was given: a repeatable one adds up. */
 function note<Name>(
   values: Map<Name, unknown>,
   name: Name,
-  value: string | null,
+  value: string | boolean,
   isRepeatable: boolean,
 ): void {
   const before = values.get(name);
   if (isRepeatable) values.set(name, [...(Array.isArray(before) ? before : []), value]);
-  else values.set(name, value ?? true);
+  else values.set(name, value);
 }
 
 /** Said by our server runner for pserve, which has settings by their names. Throws ERR_USAGE. */

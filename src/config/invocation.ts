@@ -120,7 +120,13 @@ function pasteLayers(layers: readonly Layer[]): readonly Layer[] {
 }
 
 /** Paths are meant relative to where tunicorn was called, whatever the working folder is by now. */
-const pathNames: readonly SettingName[] = ["chdir", "worker_tmp_dir", "paste", "reload_extra_files"];
+const pathNames: readonly SettingName[] = [
+  "chdir",
+  "worker_tmp_dir",
+  "tmp_upload_dir",
+  "paste",
+  "reload_extra_files",
+];
 
 function withAbsolutePaths(layer: Layer, workingFolder: string): Layer {
   const values = new Map(layer.values);

@@ -11,6 +11,8 @@ export interface Setting<Name extends string, Value> {
   readonly flags: readonly string[];
   /** How `--help` names the value; in brackets if it may be left out, null for a switch. */
   readonly metavar: string | null;
+  /** What a switch means when it is given; true unless it is said. */
+  readonly switchValue?: boolean;
   /** The flag may be given several times, and the values add up. */
   readonly isRepeatable?: boolean;
   /** Value when nothing says otherwise; written in the units of the setting. */

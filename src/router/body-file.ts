@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { open, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -10,6 +11,8 @@ export interface BodyFile {
   dispose(): Promise<void>;
 }
 
+/** Others may use the same folder (`tmp_upload_dir`), also from another pid namespace. */
+const ownName = `tunicorn-body-${process.pid}-${randomBytes(6).toString("hex")}`;
 let fileNumber = 0;
 
 /**
@@ -18,7 +21,7 @@ let fileNumber = 0;
  */
 export async function makeBodyFile(directory: string): Promise<BodyFile> {
   fileNumber += 1;
-  const path = join(directory, `body-${process.pid}-${fileNumber}`);
+  const path = join(directory, `${ownName}-${fileNumber}`);
   const handle = await open(path, "wx+", 0o600);
   if (process.platform === "linux") {
     await unlink(path);

@@ -35,6 +35,8 @@ export interface Capacity {
 
 /** The settings that a router needs, already validated. */
 export interface RouterSettings extends LogSettings {
+  /** Where bodies go that are too large for memory (`tmp_upload_dir`); null: beside the workers' socket. */
+  readonly bodyDirectory: string | null;
   /** What ps shows. */
   readonly processTitle: string;
   readonly limits: HttpLimits;

@@ -23,6 +23,6 @@ export interface RouterContext {
   readonly accessLog: () => AccessSink | null;
   /** The access log may ask for response fields, so they are kept until the line is written. */
   readonly needsResponseFields: boolean;
-  /** Private directory for request bodies that are too large for memory. */
+  /** Directory for bodies that are too large for memory. */
   readonly bodyDirectory: string;
 }

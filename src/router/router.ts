@@ -189,7 +189,7 @@ export class Router implements WorkerPoolListener {
       errorLog: this.#logs.errorLog,
       accessLog: () => this.#logs.access,
       needsResponseFields: this.#logs.access?.needsResponseFields === true,
-      bodyDirectory: dirname(this.#channelPath),
+      bodyDirectory: settings.bodyDirectory ?? dirname(this.#channelPath),
     };
   }
 

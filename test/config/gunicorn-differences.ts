@@ -16,7 +16,6 @@ export const differences: Readonly<Record<string, Difference>> = {
   },
   user: { defaultValue: null, reason: STARTER },
   group: { defaultValue: null, reason: STARTER },
-  sendfile: { defaultValue: false, reason: "To leave it unset and to say nothing is the same" },
   ssl_version: { defaultValue: null, reason: "Gunicorn itself ignores it" },
   control_socket: { defaultValue: null, reason: "There is no control socket" },
   control_socket_disable: { defaultValue: true, reason: "There is no control socket" },

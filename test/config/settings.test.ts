@@ -61,7 +61,7 @@ for (const record of allSettings) {
     }
     assert.ok(flags.length === 0 || isLong[0] === true, "a short flag stands for a long one");
     assert.equal(
-      metavar === null && typeof defaultValue !== "boolean",
+      metavar === null && typeof defaultValue !== "boolean" && !("switchValue" in record),
       flags.length === 0,
       "a flag without a value is a switch",
     );

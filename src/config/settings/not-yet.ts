@@ -4,8 +4,6 @@ export const settingsNotYet: readonly string[] = `
   asgi_lifespan
   asgi_disconnect_grace_period
   http_parser
-  sendfile
-  tmp_upload_dir
   websocket_max_message_size
   root_path
   disable_redirect_access_to_syslog

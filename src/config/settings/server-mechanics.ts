@@ -21,6 +21,9 @@ function parseProxyProtocol(input: unknown): "off" | "v1" | "v2" | "auto" {
   return proxyProtocolVersion(input);
 }
 
+/** Everything else in SENDFILE means no. */
+const SENDFILE_WORDS: ReadonlySet<string> = new Set(["y", "1", "yes", "true"]);
+
 export const serverMechanicsSettings = [
   setting({
     name: "preload_app",
@@ -46,6 +49,20 @@ then shared by all workers. A reload imports it anew.`,
 The kernel deals new connections out among them. Gunicorn uses it so that each worker has a socket of its own;
 here it is for servers beside each other, such as an old and a new release. Connections that wait in the backlog
 of a server that is killed are lost, whoever else listens there.`,
+  }),
+  setting({
+    name: "sendfile",
+    section: "Server Mechanics",
+    flags: ["--no-sendfile"],
+    metavar: null,
+    switchValue: false,
+    defaultValue: null,
+    environment: { variable: "SENDFILE", toValue: (word) => SENDFILE_WORDS.has(word.trim().toLowerCase()) },
+    parse: (input) => (input === null ? null : boolean(input)),
+    doc: `Whether the router reads a file itself that the application wraps in wsgi.file_wrapper.
+
+The worker is free at once then, whatever the client's speed. Without it, and always for workers of another user,
+the file goes through the worker, as any other body. None means True.`,
   }),
   setting({
     name: "chdir",
@@ -112,6 +129,18 @@ Unix socket's path holds about 100 bytes.`,
 
 It takes about 2 MiB. Where the folder is not there, is no memory file system or is full, requests go to the
 workers over their channels, which is slower; the log says so.`,
+  }),
+  setting({
+    name: "tmp_upload_dir",
+    section: "Server Mechanics",
+    flags: [],
+    metavar: null,
+    defaultValue: null,
+    parse: (input) => (input === null ? null : existingFolder(input)),
+    doc: `Folder for bodies that are too large for memory; without it, the directory in worker_tmp_dir.
+
+For a worker_tmp_dir in memory, such as /dev/shm in a container. The user of the router must be able to write to
+it. On Linux the files have no names; elsewhere they are removed when they are done with.`,
   }),
   setting({
     name: "secure_scheme_headers",
