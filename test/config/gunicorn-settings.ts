@@ -58,3 +58,6 @@ export const gunicornSettings: readonly GunicornSetting[] = listed.settings.filt
 export const gunicornHooks: readonly string[] = listed.settings
   .filter(({ isHook }) => isHook)
   .map(({ name }) => name);
+
+/** Settings and hooks in Gunicorn's order, section by section. */
+export const gunicornNames: readonly { readonly name: string; readonly section: string }[] = listed.settings;

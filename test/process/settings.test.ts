@@ -139,6 +139,19 @@ test("--print-config prints every setting in order and starts nothing", async (t
   assert.doesNotMatch(stdout, /Listening/);
 });
 
+test("--http-parser takes Gunicorn's words, and no others", async (t) => {
+  for (const [word, status] of [
+    ["fast", 0],
+    ["python", 0],
+    ["quick", 1],
+  ] as const) {
+    const args = ["--http-parser", word, "--check-config", "pid"];
+    const end = await runCommand(t, { cwd: fixtureApps, args });
+    assert.equal(end.status, status, end.text);
+    if (status === 1) assert.match(end.stderr, /http_parser .*"quick", want one of auto, fast, python/);
+  }
+});
+
 test("--check-config loads the application and says with its status whether it could", async (t) => {
   const cwd = await temporaryFolder(t);
   const good = await runCommand(t, { cwd, args: ["--check-config", "pid"], env: WITH_FIXTURES });

@@ -21,7 +21,6 @@ export const flagsNotYet: Readonly<Record<string, SettingNotYet>> = {
   asgi_lifespan: valued("--asgi-lifespan", "auto"),
   asgi_disconnect_grace_period: valued("--asgi-disconnect-grace-period", 3),
   websocket_max_message_size: valued("--websocket-max-message-size", 16_777_216),
-  http_parser: valued("--http-parser", "auto"),
   root_path: valued("--root-path", ""),
   disable_redirect_access_to_syslog: toggle("--disable-redirect-access-to-syslog"),
   capture_output: toggle("--capture-output"),

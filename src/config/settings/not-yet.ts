@@ -3,7 +3,6 @@ export const settingsNotYet: readonly string[] = `
   asgi_loop
   asgi_lifespan
   asgi_disconnect_grace_period
-  http_parser
   websocket_max_message_size
   root_path
   disable_redirect_access_to_syslog

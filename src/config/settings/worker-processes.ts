@@ -1,4 +1,4 @@
-import { byteSize, positiveNumber, seconds, text, wholeNumber } from "../parsers.ts";
+import { oneOf, byteSize, positiveNumber, seconds, text, wholeNumber } from "../parsers.ts";
 import { setting } from "../setting.ts";
 
 export const workerProcessesSettings = [
@@ -122,5 +122,14 @@ replaced. Time in which a worker only waits for a slow client does not count.`,
     doc: `Seconds that an idle client connection is kept for a further request.
 
 Idle connections cost no worker. Behind a proxy it should be longer than the proxy's own time.`,
+  }),
+  setting({
+    name: "http_parser",
+    section: "Worker Processes",
+    flags: ["--http-parser"],
+    metavar: "NAME",
+    defaultValue: "auto",
+    parse: oneOf(["auto", "fast", "python"]),
+    doc: `Which parser reads requests, for Gunicorn. Here there is one, in the router, whatever is said.`,
   }),
 ] as const;

@@ -1,0 +1,273 @@
+/**
+ * For each setting and hook of Gunicorn that works: the test that shows it, and where tunicorn goes further, how.
+ * docs/parity.md is made of it. A new row: `row(NAME, FILE, the test's name or its beginning, what is better)`.
+ */
+export interface ParityRow {
+  readonly name: string;
+  /** Path below test/. */
+  readonly file: string;
+  readonly test: string;
+  /** Null: it works as with Gunicorn. */
+  readonly better: string | null;
+}
+
+function row(name: string, file: string, test: string, better: string | null = null): ParityRow {
+  return { name, file, test, better };
+}
+
+const HEAD_LIMITS = "limits on the head";
+const PERMISSIONS = "what may be permitted";
+const LIFE = "in the order of a server's life";
+const RAISES = "What it raises is logged with its name and traceback, and has one defined effect";
+
+export const parityRows: readonly ParityRow[] = [
+  row(
+    "config",
+    "process/entry-points.test.ts",
+    "-c ${config} takes the settings from there",
+    "Unknown names that look like a slip are told with the name that was meant; a broken file never takes a running server down",
+  ),
+  row(
+    "wsgi_app",
+    "process/boot.test.ts",
+    "the application may stand in the settings file",
+    "What is wrong with it is said with a hint, once for all workers",
+  ),
+  row(
+    "bind",
+    "process/sockets.test.ts",
+    "IPv4, IPv6, unix and abstract addresses are served at once",
+    "A bare number is a port, abstract names work, and HUP binds what is new",
+  ),
+  row(
+    "backlog",
+    "process/stop.test.ts",
+    "TERM answers what had connected and still waited for a worker",
+    "What waits in it at TERM is answered, not reset",
+  ),
+  row(
+    "workers",
+    "process/scale.test.ts",
+    "TTIN adds a worker, TTOU takes the oldest away, and one always stays",
+  ),
+  row("worker_class", "config/invocation.test.ts", "mergeSettings() takes the worker class"),
+  row(
+    "threads",
+    "process/gthread.test.ts",
+    "a gthread worker handles as many requests at once as it has threads",
+  ),
+  row(
+    "max_requests",
+    "process/recycling.test.ts",
+    "max_requests: workers that are due together are replaced one at a time",
+    "No request is lost, and never more than one worker is away",
+  ),
+  row(
+    "max_requests_jitter",
+    "process/recycling.test.ts",
+    "max_requests_jitter: a worker serves up to so many requests more",
+  ),
+  row(
+    "timeout",
+    "process/crash.test.ts",
+    "a worker silent past timeout costs 504, and the log tells where it hangs",
+    "A limit of each request in every class; the client gets 504, the log the request and its stack",
+  ),
+  row(
+    "graceful_timeout",
+    "process/stop.test.ts",
+    "TERM waits no longer than graceful_timeout for a request that never ends",
+  ),
+  row(
+    "keepalive",
+    "process/clients.test.ts",
+    "answers on one connection",
+    "With the sync class too; an idle connection costs no worker",
+  ),
+  row(
+    "limit_request_line",
+    "process/size-limits.test.ts",
+    HEAD_LIMITS,
+    "414 instead of 400, no hidden cap of 8190",
+  ),
+  row("limit_request_fields", "process/size-limits.test.ts", HEAD_LIMITS),
+  row(
+    "limit_request_field_size",
+    "process/size-limits.test.ts",
+    HEAD_LIMITS,
+    "The flag may be written with hyphens as well",
+  ),
+  row(
+    "reload",
+    "process/code-watcher.test.ts",
+    "--reload shows in the browser why the application cannot be loaded, until it can",
+    "Whatever the import raises is shown, not SyntaxError alone; no request is lost; works with preload_app",
+  ),
+  row(
+    "reload_engine",
+    "process/code-watcher.test.ts",
+    "--reload-engine ${engine} takes over code that has changed",
+    "inotify needs no package",
+  ),
+  row(
+    "reload_extra_files",
+    "process/code-watcher.test.ts",
+    "and files that a pattern matches later are watched as well",
+  ),
+  row(
+    "spew",
+    "process/code-watcher.test.ts",
+    "--spew writes the lines that the workers execute",
+    "Threads too",
+  ),
+  row("check_config", "process/entry-points.test.ts", "--check-config and --print-config end with status 1"),
+  row(
+    "print_config",
+    "process/settings.test.ts",
+    "--print-config prints every setting in order and starts nothing",
+  ),
+  row(
+    "preload_app",
+    "process/reload.test.ts",
+    "HUP brings changed code into effect when the application is preloaded",
+    "HUP loads the code anew",
+  ),
+  row("reuse_port", "process/sockets.test.ts", "--reuse-port lets two servers have the same port"),
+  row("chdir", "process/settings.test.ts", "chdir is where the application is found and runs"),
+  row(
+    "daemon",
+    "process/daemon.test.ts",
+    "--daemon returns when the server answers",
+    "The command returns when the server answers, and says why it cannot start",
+  ),
+  row("raw_env", "process/settings.test.ts", "raw_env puts variables into the application's environment"),
+  row(
+    "pidfile",
+    "process/settings.test.ts",
+    "the pidfile holds the pid of the command and goes with it",
+    "Removed on every way out, SIGKILL included",
+  ),
+  row("worker_tmp_dir", "process/full-disk.test.ts", "when the disk is full"),
+  row("user", "process/rights.test.ts", "a worker has the user's ids for good"),
+  row(
+    "group",
+    "process/rights.test.ts",
+    "initgroups takes the further groups of the user, and a group may be given by number",
+  ),
+  row(
+    "umask",
+    "process/rights.test.ts",
+    "umask takes rights on the unix socket away, and none from the application",
+  ),
+  row("initgroups", "process/rights.test.ts", "initgroups takes the further groups of the user"),
+  row("secure_scheme_headers", "process/proxy-headers.test.ts", "what a proxy may say of a request"),
+  row(
+    "forwarded_allow_ips",
+    "process/nginx.test.ts",
+    "a client that is no trusted proxy cannot choose wsgi.url_scheme",
+  ),
+  row("pythonpath", "process/settings.test.ts", "pythonpath adds folders to look for the application in"),
+  row(
+    "paste",
+    "process/entry-points.test.ts",
+    "--paste serves the application of a PasteDeploy file",
+    "A reload reads the file again; it may stand in the configuration file",
+  ),
+  row(
+    "proxy_protocol",
+    "process/proxy-protocol.test.ts",
+    "--proxy-protocol ${mode} takes a preamble of ${what}",
+  ),
+  row(
+    "proxy_allow_ips",
+    "process/proxy-protocol.test.ts",
+    "a peer that --proxy-allow-from does not name gets 403",
+  ),
+  row(
+    "protocol",
+    "process/uwsgi.test.ts",
+    "the application sees the request and the client of nginx",
+    "Unknown values are refused",
+  ),
+  row(
+    "uwsgi_allow_ips",
+    "process/uwsgi.test.ts",
+    "--uwsgi-allow-from ${allowed} lets a front server on this machine in",
+    "CIDR ranges",
+  ),
+  row(
+    "raw_paste_global_conf",
+    "process/entry-points.test.ts",
+    "--paste serves the application of a PasteDeploy file",
+  ),
+  row("permit_obsolete_folding", "process/permissions.test.ts", PERMISSIONS),
+  row("strip_header_spaces", "process/permissions.test.ts", PERMISSIONS),
+  row("permit_unconventional_http_method", "process/permissions.test.ts", PERMISSIONS),
+  row("permit_unconventional_http_version", "process/permissions.test.ts", PERMISSIONS),
+  row("casefold_http_method", "process/permissions.test.ts", PERMISSIONS),
+  row("forwarder_headers", "process/proxy-headers.test.ts", "what a proxy may say of a request"),
+  row("header_map", "process/permissions.test.ts", "header_map"),
+  row(
+    "accesslog",
+    "process/logging.test.ts",
+    "a full disk costs log lines and no request",
+    "A target that is full or gone costs lines, never requests",
+  ),
+  row("access_log_format", "process/logging.test.ts", "the access log's atoms are Gunicorn's"),
+  row("errorlog", "process/settings.test.ts", "the error log goes to a file", "As accesslog"),
+  row("loglevel", "process/guides.test.ts", "logs at the level of GUNICORN_LOG_LEVEL"),
+  row(
+    "enable_stdio_inheritance",
+    "process/daemon.test.ts",
+    "daemon = True in the configuration file is the same; -R keeps the output of the command",
+  ),
+  row("proc_name", "process/naming.test.ts", "proc_name comes first", "Works without setproctitle"),
+  row("default_proc_name", "process/naming.test.ts", "default_proc_name stands in for the application's"),
+  row(
+    "sendfile",
+    "process/files.test.ts",
+    "sendfile: the router reads a wrapped file itself, unless it is told not to",
+    "True means on",
+  ),
+  row(
+    "tmp_upload_dir",
+    "process/files.test.ts",
+    "tmp_upload_dir holds the bodies that are too large for memory",
+    "It has the effect that its documentation promises",
+  ),
+  // hooks
+  row("on_starting", "process/hooks.test.ts", LIFE, RAISES),
+  row(
+    "on_reload",
+    "process/hooks.test.ts",
+    "on_reload: the reload is given up, and the workers of before go on",
+    RAISES,
+  ),
+  row("when_ready", "process/hooks.test.ts", LIFE, RAISES),
+  row("pre_fork", "process/hooks.test.ts", LIFE, RAISES),
+  row("post_fork", "process/hooks.test.ts", LIFE, RAISES),
+  row(
+    "post_worker_init",
+    "process/hooks.test.ts",
+    "each new worker runs the worker hooks with an age of its own",
+    RAISES,
+  ),
+  row("worker_int", "process/hooks.test.ts", "worker_int runs in the workers on QUIT"),
+  row(
+    "worker_abort",
+    "process/hooks.test.ts",
+    "worker_int runs in the workers on QUIT, worker_abort in one that took too long",
+  ),
+  row("pre_request", "process/hooks.test.ts", "pre_request: that request gets 500", RAISES),
+  row("post_request", "process/hooks.test.ts", "post_request: the client has its answer", RAISES),
+  row("child_exit", "process/hooks.test.ts", "worker_exit and child_exit: the worker leaves"),
+  row("worker_exit", "process/hooks.test.ts", "worker_exit and child_exit: the worker leaves"),
+  row("nworkers_changed", "process/hooks.test.ts", "TTIN, TTOU and HUP tell nworkers_changed the numbers"),
+  row("pre_exec", "process/upgrade.test.ts", "a pre_exec that raises gives the upgrade up", RAISES),
+  row(
+    "on_exit",
+    "process/hooks.test.ts",
+    "on_exit: the server ends with status 0",
+    "Called also when a start fails after on_starting",
+  ),
+];
