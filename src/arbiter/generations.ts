@@ -5,6 +5,8 @@ import type { Belongings } from "./belongings.ts";
 import { Generation } from "./generation.ts";
 import { requireIdentity } from "./identity.ts";
 import { giveLogFiles } from "./log-files.ts";
+import { readCpuQuota } from "../system/cpu-quota.ts";
+import { adviseWorkers } from "./worker-advice.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 export interface GenerationsOptions {
@@ -58,6 +60,7 @@ export class Generations {
 
   /** Makes a generation's mold ready; the application is imported at once if it is to be preloaded. */
   async configure(generation: Generation, log: ErrorLog, belongings: Belongings): Promise<void> {
+    adviseWorkers(generation.settings.workers, readCpuQuota(), log);
     const { channelPath, leftovers } = belongings;
     const tokensPath = belongings.tokensPath(generation);
     const named = await generation.configure({ log, channelPath, tokensPath, leftovers });

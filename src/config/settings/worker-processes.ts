@@ -13,7 +13,8 @@ export const workerProcessesSettings = [
     doc: `Number of worker processes.
 
 Each handles one request at a time with the sync class. Two to four for each core is usual; more cost
-memory and do not make a busy machine faster.`,
+memory and do not make a busy machine faster. In a container what counts is its CPU quota, not the machine's
+cores; the log names the quota when there are more workers.`,
   }),
   setting({
     name: "worker_class",
