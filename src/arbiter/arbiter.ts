@@ -16,6 +16,7 @@ import { CodeWatcher } from "./code-watcher.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
 import { giveLogFiles } from "./log-files.ts";
+import { pauseServing, resumeServing } from "./pausing.ts";
 import { urlsOf } from "./rebinding.ts";
 import { renewGeneration } from "./reloading.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
@@ -164,14 +165,27 @@ export class Arbiter {
     this.#stopped.resolve();
   }
 
-  /** TTIN and TTOU: one worker more or fewer, until the next reload. */
+  /** TTIN and TTOU: one worker more or fewer, until the next reload; a last one stays. TTIN ends a pause. */
   changeWorkers(difference: 1 | -1): void {
     this.#log?.info(`Handling signal: ${difference > 0 ? "ttin" : "ttou"}`);
-    if (!this.isServing || this.#generations.active === null) return;
-    const wanted = this.#generations.active.changeWorkers(difference);
-    for (const worker of this.#generations.active.takeSurplus())
-      this.#router?.send({ type: "retire-worker", worker });
-    this.#log?.info(`${plural(wanted, "worker")} wanted`);
+    const { active } = this.#generations;
+    if (!this.isServing || active === null) return;
+    if (active.wanted + difference > 0) active.wantWorkers(active.wanted + difference);
+    for (const worker of active.takeSurplus()) this.#router?.send({ type: "retire-worker", worker });
+    this.#log?.info(`${plural(active.wanted, "worker")} wanted`);
+    this.#service.status(this.#describe());
+    if (difference > 0 && this.#state === "running") void resumeServing(this.#requireStarted());
+  }
+
+  /** WINCH: a daemon pauses. To others their terminal sends it whenever its window changes. */
+  async pause(): Promise<void> {
+    if (this.#generations.active?.settings.daemon !== true) {
+      this.#log?.debug("SIGWINCH is ignored: the server is no daemon");
+      return;
+    }
+    this.#log?.info("Handling signal: winch");
+    await this.#reloading;
+    if (this.#state === "running") await pauseServing(this.#requireStarted());
     this.#service.status(this.#describe());
   }
 

@@ -219,15 +219,13 @@ export class Generation {
     return true;
   }
 
-  /** TTIN and TTOU: one worker more, or one fewer; one is left in any case. The number that is wanted now. */
-  changeWorkers(difference: 1 | -1): number {
+  /** More workers than the settings say, or fewer; the surplus is the caller's to retire. */
+  wantWorkers(count: number): void {
     const before = this.#wanted;
-    this.#wanted = Math.max(1, before + difference);
-    if (this.#wanted !== before) {
-      this.announceWorkers(before).catch((error: unknown) => this.#place?.log.error(describeError(error)));
-    }
+    if (count === before) return;
+    this.#wanted = count;
+    this.announceWorkers(before).catch((error: unknown) => this.#place?.log.error(describeError(error)));
     this.#keepCount();
-    return this.#wanted;
   }
 
   /** The longest serving workers beyond the number that is wanted. */

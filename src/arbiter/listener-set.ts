@@ -20,6 +20,8 @@ export class ListenerSet {
   readonly #inheritance: Inheritance;
   #listeners: Listener[] = [];
   #isShared: boolean;
+  /** Nobody is to accept for us at the moment (WINCH). */
+  isPaused = false;
   /** Those that we let go of while they were shared. */
   #left: Listener[] = [];
 
@@ -42,6 +44,11 @@ export class ListenerSet {
 
   get all(): readonly Listener[] {
     return this.#listeners;
+  }
+
+  /** Those that a router is to listen on. */
+  get served(): readonly Listener[] {
+    return this.isPaused ? [] : this.#listeners;
   }
 
   /** Files of unix sockets that nobody else is going to remove. */

@@ -4,6 +4,7 @@ import { describeError } from "../errors.ts";
 import { configureArbiterLog } from "./arbiter-log.ts";
 import { bindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
+import { resumeServing } from "./pausing.ts";
 import { Rebinding } from "./rebinding.ts";
 import { makeRouterSettings } from "./router-settings.ts";
 import type { ServerParts } from "./server-parts.ts";
@@ -48,6 +49,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     }
     return false;
   }
+  await resumeServing(parts);
   await rebinding.apply(router);
   router.send({ type: "leftovers", leftovers: belongings.leftovers });
   return true;

@@ -29,7 +29,8 @@ export class RouterSupervisor {
   #isEnding = false;
   #hasListened = false;
   #hasAnswered = true;
-  #drained: (() => void) | null = null;
+  /** Called when the router is drained, or gone. */
+  readonly #drained = new Set<() => void>();
   /** The router's answer about listeners is awaited; null means that it is gone. */
   #answered: ((message: ListenerAnswer | null) => void) | null = null;
 
@@ -89,11 +90,16 @@ export class RouterSupervisor {
     await this.#drain(isHandover);
   }
 
+  /** As drain() at a handover, but listeners may be opened again; resolves when all is answered. */
+  async pause(): Promise<void> {
+    await this.#drain(true);
+  }
+
   async #drain(isHandover: boolean): Promise<void> {
     const router = this.#router;
     if (router === null || router.isGone) return;
     await new Promise<void>((resolve) => {
-      this.#drained = resolve;
+      this.#drained.add(resolve);
       router.send({ type: "drain", isHandover });
     });
   }
@@ -122,14 +128,19 @@ export class RouterSupervisor {
 
   #onMessage(message: RouterToArbiter): void {
     this.#hasAnswered = true;
-    if (message.type === "drained") this.#drained?.();
+    if (message.type === "drained") this.#onDrained();
     else if (message.type === "listener-opened" || message.type === "listeners-closed")
       this.#answered?.(message);
     else this.#options.onMessage(message);
   }
 
+  #onDrained(): void {
+    for (const resolve of this.#drained) resolve();
+    this.#drained.clear();
+  }
+
   async #onExit(status: number | null, signal: NodeJS.Signals | null): Promise<void> {
-    this.#drained?.();
+    this.#onDrained();
     this.#answered?.(null);
     // One that never listened is reported by its start.
     if (this.#isEnding || !this.#hasListened) return;

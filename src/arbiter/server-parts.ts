@@ -21,7 +21,7 @@ export function describeRouter({
   const { settings, number } = generation;
   return {
     settings: makeRouterSettings(settings, process.env),
-    listeners: belongings.listeners.all,
+    listeners: belongings.listeners.served,
     backlog: settings.backlog,
     channelPath: belongings.channelPath,
     ringPath: belongings.queue?.ringPath ?? null,

@@ -10,7 +10,7 @@ export function handleSignals(arbiter: Arbiter): () => void {
     ["SIGTTIN", () => arbiter.changeWorkers(1)],
     ["SIGTTOU", () => arbiter.changeWorkers(-1)],
     ["SIGUSR2", () => arbiter.upgrade()],
-    ["SIGWINCH", () => undefined],
+    ["SIGWINCH", () => arbiter.pause()],
     ["SIGUSR1", () => arbiter.reopenLogs()],
   ];
   for (const [signal, handle] of handlers) process.on(signal, handle);

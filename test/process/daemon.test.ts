@@ -2,50 +2,22 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
+import { startDaemon, stopDaemon } from "../helpers/daemon.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import { isAlive, readProcess } from "../helpers/processes.ts";
-import { fixtureApps, launch, LOOPBACK, runCommand, type ServerProcess } from "../helpers/server.ts";
+import { fixtureApps, launch, LOOPBACK, runCommand } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const skip = process.platform === "linux" ? false : "the process table is read on Linux";
-
-interface Daemon {
-  readonly command: ServerProcess;
-  readonly folder: string;
-  readonly pid: number;
-  readonly port: number;
-}
-
-/** Runs the command to its end and looks at what it left running. */
-async function startDaemon(t: TestContext, args: readonly string[], settings = ""): Promise<Daemon> {
-  const folder = await temporaryFolder(t, { "gunicorn.conf.py": settings });
-  const command = launch(t, {
-    cwd: folder,
-    args: [
-      ...[...LOOPBACK, "--pythonpath", fixtureApps, "--pid", "server.pid", "--log-file", "error.log"],
-      ...[...args, "pid"],
-    ],
-  });
-  assert.deepEqual(await command.waitForExit(), { status: 0, signal: null }, command.text);
-  const log = readFileSync(join(folder, "error.log"), "utf8");
-  const [, port] = /Listening at: http:\/\/127\.0\.0\.1:(\d+) /.exec(log) ?? [];
-  const pid = Number(readFileSync(join(folder, "server.pid"), "utf8"));
-  return { command, folder, pid, port: Number(port) };
-}
 
 /** Session and controlling terminal of a process (proc_pid_stat(5)). */
 function sessionOf(pid: number): { readonly session: number; readonly terminal: number } {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { session: Number(fields[3]), terminal: Number(fields[4]) };
-}
-
-async function stopDaemon({ command, pid }: Daemon): Promise<void> {
-  process.kill(pid, "SIGTERM");
-  await command.waitForNoProcess();
 }
 
 test("--daemon returns when the server answers, and leaves it behind on its own", { skip }, async (t) => {

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { ServerParts } from "./server-parts.ts";
+
+/**
+ * WINCH: the server takes no more clients, answers those that it has, and lets its workers go. It keeps its
+ * sockets: who connects waits in the backlog, or is served by another arbiter that has them too.
+ */
+export async function pauseServing({ log, belongings, generations, router }: ServerParts): Promise<void> {
+  const { listeners } = belongings;
+  if (listeners.isPaused) return;
+  listeners.isPaused = true;
+  const active = generations.requireActive();
+  const gracefulMs = active.settings.graceful_timeout * 1000;
+  await Promise.race([router.pause(), delay(gracefulMs, undefined, { ref: false })]);
+  // A reload or a TTIN has ended the pause meanwhile.
+  if (!isPausedStill(listeners) || active !== generations.active) return;
+  active.wantWorkers(0);
+  for (const worker of active.takeSurplus()) router.send({ type: "retire-worker", worker });
+  log.info("Paused: no worker is left, and requests wait until HUP or TTIN");
+}
+
+/** Takes clients again, if the server is paused. */
+export async function resumeServing({
+  log,
+  belongings: { listeners },
+  router,
+}: Pick<ServerParts, "log" | "belongings" | "router">): Promise<void> {
+  if (!listeners.isPaused) return;
+  listeners.isPaused = false;
+  for (const listener of listeners.all) {
+    const error = await router.openListener(listener);
+    if (error !== null) log.error(`Cannot listen at ${listener.address} again: ${error}`);
+  }
+  log.info("Resumed");
+}
+
+/** Looked at anew after a wait. */
+function isPausedStill(listeners: { readonly isPaused: boolean }): boolean {
+  return listeners.isPaused;
+}
