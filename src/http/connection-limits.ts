@@ -5,6 +5,9 @@ export const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n", "latin1");
 /** Bytes of pipelined requests that are kept while a response is under way; beyond it reading stops. */
 export const PIPELINE_LIMIT_BYTES = 64 * 1024;
 
+/** Incomplete heads above this are refused where memory is short. */
+export const LARGE_HEAD_BYTES = 16 * 1024;
+
 /** Unsent bytes of earlier responses above which a further request of the connection waits. */
 export const UNSENT_LIMIT_BYTES = 256 * 1024;
 

@@ -28,4 +28,6 @@ export interface ConnectionOptions {
   readonly deadlines: Deadlines;
   readonly handler: ExchangeHandler;
   readonly onClosed: () => void;
+  /** A head is large and still not complete: is there memory for all of those? `shed` is for when there is not. */
+  readonly onLargeHead: () => void;
 }

@@ -11,12 +11,13 @@ import {
   UNSENT_LIMIT_BYTES,
   BODY_RATE_GRACE_SECONDS,
   PROBE_AFTER_MS,
-  TIMER_LIMIT_MS,
   FIRST_REQUEST_MS,
   LINGER_MS,
   LINGER_LIMIT_BYTES,
+  LARGE_HEAD_BYTES,
 } from "./connection-limits.ts";
 import { errorAnswer } from "./error-page.ts";
+import { WriteWatch } from "./write-watch.ts";
 
 /**
  * reading: a request is awaited or arrives. answering: it is complete, its response is not.
@@ -33,6 +34,7 @@ export class Connection implements ExchangeTransport, Waiting {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
   readonly #parser: RequestSource;
+  readonly #writeWatch: WriteWatch;
   #preambleReader: ProxyPreambleReader | null;
   #state: State = "reading";
   #exchange: Exchange | null = null;
@@ -48,7 +50,6 @@ export class Connection implements ExchangeTransport, Waiting {
   #isPumping = false;
   #isReadingPaused = false;
   #lingerBytes = 0;
-  #isWritingWatched = false;
   #probes = 0;
   /** Too much is unsent for a further request. */
   #isHeldBack = false;
@@ -58,12 +59,12 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#socket = options.socket;
     this.#parser = options.source;
     this.#preambleReader = options.preambleReader;
+    this.#writeWatch = new WriteWatch(options.socket, options.timeouts.writeStallMs);
     this.deadlineAt = performance.now() + options.timeouts.headMs;
     const socket = this.#socket;
     socket.on("data", (bytes: Buffer) => this.#onData(bytes));
     socket.on("end", () => this.#onClientDone());
     socket.on("drain", () => this.#onDrain());
-    socket.on("timeout", () => this.#onWriteStall());
     // A reset or a broken pipe is the client's business; "close" follows.
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#onClose());
@@ -79,9 +80,19 @@ export class Connection implements ExchangeTransport, Waiting {
     return this.#socket.writableLength;
   }
 
-  /** Bytes that this connection holds in memory: unsent ones, and pipelined requests. */
+  /** Bytes that this connection holds in memory: unsent ones, a part of a head, and pipelined requests. */
   get memoryBytes(): number {
-    return this.#socket.writableLength + this.#parser.bufferedBytes;
+    return this.#socket.writableLength + this.#parser.memoryBytes;
+  }
+
+  /** Memory is short: a head that comes in parts and is large already is refused. */
+  shed(): void {
+    if (this.#isHeadLarge)
+      this.#refuse(new HttpFault("ERR_OVERLOADED", "There is no memory for the rest of the head"));
+  }
+
+  get #isHeadLarge(): boolean {
+    return this.#state === "reading" && this.#parser.isInHead && this.#parser.memoryBytes > LARGE_HEAD_BYTES;
   }
 
   /**
@@ -104,7 +115,7 @@ export class Connection implements ExchangeTransport, Waiting {
   write(bytes: Buffer): void {
     if (this.#state === "closed") return;
     this.#socket.write(bytes);
-    if (this.unsentBytes > 0) this.#watchWriting();
+    if (this.unsentBytes > 0) this.#writeWatch.start();
   }
 
   finish(exchange: Exchange, keepAlive: boolean): void {
@@ -258,6 +269,7 @@ export class Connection implements ExchangeTransport, Waiting {
       this.#isPumping = false;
     }
     if (this.#state === "reading" && this.#isClientDone) this.#onClientDone();
+    if (this.#isHeadLarge) this.#options.onLargeHead();
     if (this.#state === "reading" && !this.#isHeadTimed && this.#parser.isInHead) {
       this.#isHeadTimed = true;
       this.deadlineAt = performance.now() + this.#options.timeouts.headMs;
@@ -300,27 +312,8 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#options.handler.onEnd(this.#exchange);
   }
 
-  /** The socket's own timer sees every byte that leaves, and starts anew with each. */
-  #watchWriting(): void {
-    if (this.#isWritingWatched) return;
-    this.#isWritingWatched = true;
-    const { writeStallMs } = this.#options.timeouts;
-    this.#socket.setTimeout(writeStallMs > TIMER_LIMIT_MS ? 0 : writeStallMs);
-  }
-
-  #unwatchWriting(): void {
-    if (!this.#isWritingWatched) return;
-    this.#isWritingWatched = false;
-    this.#socket.setTimeout(0);
-  }
-
-  #onWriteStall(): void {
-    if (this.unsentBytes > 0) this.destroy();
-    else this.#unwatchWriting();
-  }
-
   #onDrain(): void {
-    this.#unwatchWriting();
+    this.#writeWatch.stop();
     if (this.#isHeldBack) {
       this.#isHeldBack = false;
       this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
@@ -373,7 +366,7 @@ export class Connection implements ExchangeTransport, Waiting {
     if (this.#state !== "reading" && this.#state !== "answering") return;
     this.#state = "flushing";
     this.deadlineAt = Infinity;
-    if (this.unsentBytes > 0) this.#watchWriting();
+    if (this.unsentBytes > 0) this.#writeWatch.start();
     this.#socket.resume();
     this.#socket.end(() => {
       if (this.#state !== "flushing") return;

@@ -3,6 +3,9 @@ import { serverHeadText, type ResponseHead } from "./response-head.ts";
 
 const CONTENT_TYPE_LINE = "Content-Type: text/html; charset=utf-8\r\n";
 
+/** When the client of a request that was shed may come again. */
+const RETRY_AFTER_MS = 5000;
+
 /** The field line that tells an overloaded server's client when to come again, in whole seconds. */
 export function retryAfter(delayMs: number): string {
   return `Retry-After: ${Math.max(1, Math.ceil(delayMs / 1000))}\r\n`;
@@ -31,7 +34,10 @@ export interface ErrorAnswerOptions {
 /** A whole answer for a request that could not be read: it says that the connection closes. */
 export function errorAnswer(
   status: number,
-  { extraLines = "", isForHead = false }: ErrorAnswerOptions = {},
+  {
+    extraLines = status === 503 ? retryAfter(RETRY_AFTER_MS) : "",
+    isForHead = false,
+  }: ErrorAnswerOptions = {},
 ): Buffer {
   const { head, body } = errorPage(status, extraLines);
   const text = serverHeadText(head, { type: "length", bytes: body.length }, "close");

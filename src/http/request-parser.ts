@@ -78,6 +78,11 @@ export class RequestParser implements RequestSource {
     return this.#input.length;
   }
 
+  /** What they take in memory. */
+  get memoryBytes(): number {
+    return this.#input.octets.length;
+  }
+
   /** Adds bytes. They are kept, not copied, while nothing older is left over. */
   feed(bytes: Buffer): void {
     this.#input.append(bytes);

@@ -18,6 +18,8 @@ export interface RequestSource {
   readonly isHead: boolean;
   /** Bytes fed but not yet given out. */
   readonly bufferedBytes: number;
+  /** What they take in memory. */
+  readonly memoryBytes: number;
   /** Adds bytes. */
   feed(bytes: Buffer): void;
   /** The next event, or null when more bytes are needed. */

@@ -50,6 +50,11 @@ export class UwsgiParser implements RequestSource {
     return this.#input.length;
   }
 
+  /** What they take in memory. */
+  get memoryBytes(): number {
+    return this.#input.octets.length;
+  }
+
   /** Adds bytes. They are kept, not copied, while nothing older is left over. */
   feed(bytes: Buffer): void {
     if (this.#phase === "done" || this.#phase === "failed") return;

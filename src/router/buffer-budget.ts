@@ -14,6 +14,8 @@ export interface BufferBudgetOptions {
   readonly limits: () => { readonly memoryBytes: number; readonly diskBytes: number };
   /** Bytes of bodies that all connections hold at the moment. */
   readonly measure: () => number;
+  /** Told whenever `isExhausted` was measured. */
+  readonly onExhausted: () => void;
   readonly deadlines: Deadlines;
 }
 
@@ -31,7 +33,8 @@ export class BufferBudget implements Waiting {
 
   /** So much memory is taken that no further request should be begun. */
   get isExhausted(): boolean {
-    return this.#memoryBytes > 2 * this.#options.limits().memoryBytes;
+    this.refresh();
+    return this.#isExhausted;
   }
 
   get responseMemoryBytes(): number {
@@ -55,12 +58,24 @@ export class BufferBudget implements Waiting {
     this.#diskBytes -= bytes;
   }
 
+  /** Measures if it is time to: a flood of input keeps the event loop from its timers. */
+  refresh(): void {
+    const now = performance.now();
+    if (now >= this.deadlineAt) this.onDeadline(now);
+  }
+
   onDeadline(now: number): void {
-    this.#memoryBytes = this.#options.measure();
     this.deadlineAt = now + MEASURE_MS;
+    this.#memoryBytes = this.#options.measure();
+    if (this.#isExhausted) this.#options.onExhausted();
+  }
+
+  get #isExhausted(): boolean {
+    return this.#memoryBytes > 2 * this.#options.limits().memoryBytes;
   }
 
   get #isTight(): boolean {
+    this.refresh();
     return this.#memoryBytes > this.#options.limits().memoryBytes;
   }
 }

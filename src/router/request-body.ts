@@ -1,7 +1,7 @@
 import type { RequestBody } from "../channel/messages.ts";
 import { makeBodyFile, writeFully, type BodyFile } from "./body-file.ts";
 
-/** Bytes that may wait for the disk before the client is held back. */
+/** Bytes that may wait for the disk before the client is held back; fewer when memory is short. */
 const PENDING_LIMIT_BYTES = 1024 * 1024;
 
 /** What is written to the file at a time. */
@@ -13,8 +13,11 @@ const PIECES_TO_JOIN = 256;
 export interface RequestBodyCollectorOptions {
   /** A private directory (mode 0700). */
   readonly directory: string;
-  /** Up to this size a body stays in memory; a larger one goes to a file, which becomes `wsgi.input`. */
-  readonly memoryBytes: number;
+  /**
+   * Up to this size a body stays in memory; a larger one goes to a file, which becomes `wsgi.input`. Asked for each
+   * piece: it shrinks when memory is short.
+   */
+  readonly memoryBytes: () => number;
   /** Enough waits for the disk: hold the client back, and let it go on. */
   readonly onPause: () => void;
   readonly onResume: () => void;
@@ -56,7 +59,7 @@ export class RequestBodyCollector {
     this.#pieces.push(piece);
     if (this.#pieces.length - this.#joinedPieces >= PIECES_TO_JOIN) this.#join();
     this.#gatheredBytes += piece.length;
-    const enough = this.#file === null ? this.#options.memoryBytes : BLOCK_BYTES;
+    const enough = this.#file === null ? this.#options.memoryBytes() : BLOCK_BYTES;
     if (this.#gatheredBytes > enough) this.#store();
   }
 
@@ -112,16 +115,20 @@ export class RequestBodyCollector {
         return this.#fail(error instanceof Error ? error : new Error(String(error)));
       }
       this.#pendingBytes -= bytes;
-      if (this.#isPaused && this.#pendingBytes <= PENDING_LIMIT_BYTES / 2) {
+      if (this.#isPaused && this.#pendingBytes <= this.#pendingLimit / 2) {
         this.#isPaused = false;
         this.#options.onResume();
       }
       return file;
     });
-    if (!this.#isPaused && this.#pendingBytes > PENDING_LIMIT_BYTES) {
+    if (!this.#isPaused && this.#pendingBytes > this.#pendingLimit) {
       this.#isPaused = true;
       this.#options.onPause();
     }
+  }
+
+  get #pendingLimit(): number {
+    return Math.min(PENDING_LIMIT_BYTES, this.#options.memoryBytes());
   }
 
   #fail(error: Error): null {

@@ -161,7 +161,7 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   #makeCollector(): RequestBodyCollector {
     return new RequestBodyCollector({
       directory: this.#context.bodyDirectory,
-      memoryBytes: this.#context.budget.requestMemoryBytes,
+      memoryBytes: () => this.#context.budget.requestMemoryBytes,
       onPause: () => this.#exchange.pauseBody(),
       onResume: () => this.#exchange.resumeBody(),
       onError: (error) => {

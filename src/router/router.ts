@@ -72,6 +72,7 @@ export class Router implements WorkerPoolListener {
     this.#budget = new BufferBudget({
       limits: () => this.#context.settings.capacity,
       measure: () => this.#measureMemory(),
+      onExhausted: () => this.#shed(),
       deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
@@ -222,6 +223,7 @@ export class Router implements WorkerPoolListener {
       deadlines: this.#deadlines,
       handler,
       onClosed: () => this.#forget(connection),
+      onLargeHead: () => this.#budget.refresh(),
     });
     this.#connections.set(connection, handler);
     if (this.#state === "draining") connection.drain();
@@ -241,6 +243,10 @@ export class Router implements WorkerPoolListener {
     for (const [connection, handler] of this.#connections)
       bytes += connection.memoryBytes + handler.memoryBytes;
     return bytes;
+  }
+
+  #shed(): void {
+    for (const connection of this.#connections.keys()) connection.shed();
   }
 
   #acceptWorker(socket: Socket): void {

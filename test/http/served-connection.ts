@@ -169,6 +169,7 @@ export async function serve(
       onClosed: () => {
         closed += 1;
       },
+      onLargeHead: () => {},
     });
     connections.push(connection);
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 
 import { type Answer, ClientConnection, request } from "../helpers/client.ts";
 import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
@@ -86,10 +86,15 @@ test("queue_timeout: a request that waits for longer gets 503 with Retry-After, 
   assert.deepEqual(await server.allCalledPaths(), ["/hold", "/last"]);
 });
 
+function openMany(t: TestContext, port: number, count: number): Promise<readonly ClientConnection[]> {
+  return Promise.all(Array.from({ length: count }, () => ClientConnection.open(t, port)));
+}
+
 test("buffer_memory: when twice as much is taken, new requests get 503 until it is free again", async (t) => {
   const server = await startGatedServer(t, ["--buffer-memory", String(MIB)]);
-  const piece = Buffer.alloc(900_000);
-  const uploads = await Promise.all(Array.from({ length: 4 }, () => ClientConnection.open(t, server.port)));
+  // Small enough to stay in memory although it is short.
+  const piece = Buffer.alloc(60_000);
+  const uploads = await openMany(t, server.port, 50);
   for (const upload of uploads) {
     upload.send(`POST /upload HTTP/1.1\r\n${HEAD}Content-Length: ${piece.length + 1}\r\n\r\n`);
     upload.send(piece);
@@ -114,4 +119,25 @@ test("buffer_memory: when twice as much is taken, new requests get 503 until it 
     deadlineMs: ANSWER_DEADLINE_MS,
     what: "room for another request",
   });
+});
+
+test("buffer_memory: when twice as much is taken, large heads that come in parts get 503", async (t) => {
+  const count = 200;
+  const server = await startGatedServer(t, ["--buffer-memory", String(MIB)]);
+  const part = `GET /large HTTP/1.1\r\n${HEAD}${`X: ${"y".repeat(8000)}\r\n`.repeat(5)}`;
+  const connections = await openMany(t, server.port, count);
+  for (const connection of connections) connection.send(part);
+  const refused = (): readonly ClientConnection[] =>
+    connections.filter(({ waitingBytes }) => waitingBytes > 0);
+  const least = count - Math.ceil((2 * MIB) / part.length);
+  await untilTrue(() => refused().length >= least, {
+    deadlineMs: ANSWER_DEADLINE_MS,
+    what: () => `${least} refusals, there are ${refused().length}`,
+  });
+  for (const connection of refused()) assertOverloaded(await assertRefused(connection, 503));
+  await untilTrue(async () => (await request(server.port, "/again")).status === 200, {
+    deadlineMs: ANSWER_DEADLINE_MS,
+    what: "room for another request",
+  });
+  assert.deepEqual(new Set(server.calledPaths()), new Set(["/again"]));
 });

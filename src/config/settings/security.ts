@@ -123,7 +123,8 @@ A slow sender holds no worker, so this only bounds how long it holds a connectio
     isOwn: true,
     doc: `Memory for all request and response bodies in passing; 0: no limit.
 
-Above it bodies go to files early; above twice as much new requests get 503.`,
+Above it bodies go to files early, and who sends them is held back meanwhile.
+Above twice as much new requests and large incomplete heads get 503.`,
   }),
   setting({
     name: "buffer_disk",

@@ -1,0 +1,32 @@
+import type { Socket } from "node:net";
+import { TIMER_LIMIT_MS } from "./connection-limits.ts";
+
+/** Cuts off a client that takes no byte of what is unsent for too long. */
+export class WriteWatch {
+  readonly #socket: Socket;
+  readonly #stallMs: number;
+  #isOn = false;
+
+  /** `stallMs`: Infinity, or what no timer can hold, is for ever. */
+  constructor(socket: Socket, stallMs: number) {
+    this.#socket = socket;
+    this.#stallMs = stallMs > TIMER_LIMIT_MS ? 0 : stallMs;
+    socket.on("timeout", () => {
+      if (socket.writableLength > 0) socket.destroy();
+      else this.stop();
+    });
+  }
+
+  /** To be called when something is unsent. The socket's own timer starts anew with every byte that leaves. */
+  start(): void {
+    if (this.#isOn) return;
+    this.#isOn = true;
+    this.#socket.setTimeout(this.#stallMs);
+  }
+
+  stop(): void {
+    if (!this.#isOn) return;
+    this.#isOn = false;
+    this.#socket.setTimeout(0);
+  }
+}
