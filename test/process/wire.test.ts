@@ -64,6 +64,8 @@ async function startSeeing(
     env: { CALLS: record },
     workers: WORKERS,
   });
+  // Until then a worker may still open its channel, which counts as a descriptor of the router.
+  await server.waitForLine(new RegExp(`Ready: ${WORKERS} workers`));
   return { server, calls: () => statSync(record).size };
 }
 
