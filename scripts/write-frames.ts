@@ -55,8 +55,16 @@ const frames: readonly RecordedFrame[] = [
   },
   {
     name: "pull",
-    octets: [hex("00000000 05 00 0000 00000000")],
-    fields: { type: "pull", direction: "to-worker", flags: [], aux: 0, stream: 0 },
+    octets: [hex("04000000 05 00 0000 00000000"), hex("fe ca 0f 0e")],
+    fields: {
+      type: "pull",
+      direction: "to-worker",
+      flags: [],
+      aux: 0,
+      stream: 0,
+      epoch: 0xcafe,
+      claim: 3599,
+    },
   },
   {
     name: "fetch",

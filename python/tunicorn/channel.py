@@ -37,6 +37,8 @@ class Channel:
         self._buffer = bytearray()
         #: The router said DRAIN while the worker looked for something else.
         self.is_drained = False
+        #: The router is gone, or has closed the channel.
+        self.is_lost = False
 
     @classmethod
     def dial(cls, path: str, is_wanted: Callable[[], bool] = lambda: True) -> Channel | None:
@@ -70,7 +72,11 @@ class Channel:
 
     def send(self, data: bytes) -> None:
         """Sends whole frames; blocks while the router holds the worker back."""
-        self._connection.sendall(data)
+        try:
+            self._connection.sendall(data)
+        except ConnectionError:
+            self.is_lost = True
+            raise
 
     def receive(self) -> Frame | None:
         """Waits for the next frame; None when the router is gone."""
@@ -81,8 +87,9 @@ class Channel:
             try:
                 data = self._connection.recv(RECEIVE_BYTES)
             except ConnectionError:
-                return None
+                data = b""
             if not data:
+                self.is_lost = True
                 return None
             if not self._buffer:
                 whole = _only_frame(data)
@@ -99,6 +106,7 @@ class Channel:
         except ConnectionError:
             data = b""
         if not data:
+            self.is_lost = True
             raise ConnectionResetError("the router is gone")
         self._buffer += data
         return self._take()

@@ -40,6 +40,9 @@ FILE_BODY: Final = 8
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")
 NO_CONTENT_LENGTH: Final = 0xFFFF_FFFF_FFFF_FFFF
 
+#: epoch of the ring, number of the worker's claim there
+PULL_PAYLOAD: Final = struct.Struct("<HH")
+
 #: start and length of a part of a file
 FILE_PREFIX: Final = struct.Struct("<QQ")
 

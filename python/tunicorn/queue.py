@@ -7,6 +7,7 @@ import mmap
 import os
 import select
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tunicorn import frame
@@ -14,25 +15,34 @@ from tunicorn import frame
 if TYPE_CHECKING:
     from tunicorn.channel import Channel
 
-#: magic, version, epoch, slot count, slot bytes, offset of claims, offset of finished cells, their number,
-#: offset of slots
-RING_HEADER: Final = struct.Struct("=IHHIIIIII")
+#: magic, version, epoch, slot count, slot bytes, offset of claims, their number, offset of slots
+RING_HEADER: Final = struct.Struct("<IHHIIIII")
 RING_MAGIC: Final = 0x716E7574
 RING_VERSION: Final = 1
 
 #: stream, router, epoch
-TOKEN: Final = struct.Struct("=IHH")
+TOKEN: Final = struct.Struct("<IHH")
 #: stream, flags, payload bytes, reserved
-SLOT: Final = struct.Struct("=IIII")
-#: key of the channel, stream
-CLAIM: Final = struct.Struct("=II")
-NUMBER: Final = struct.Struct("=I")
+SLOT: Final = struct.Struct("<IIII")
+#: stream
+CLAIM: Final = struct.Struct("<I")
 
-#: In a slot's flags: the request is too large for the ring and comes over the channel.
+#: In a slot's flags: the request is not in the ring but comes over the channel.
 BY_CHANNEL: Final = 128
 
-#: Threads of one worker that can be told apart in a claim.
-THREADS: Final = 1024
+
+class Admission(NamedTuple):
+    """What the router tells a worker that may pull."""
+
+    #: That of the router's ring.
+    epoch: int
+    #: Number of the worker's claim there.
+    claim: int
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Admission:
+        """From the payload of a PULL frame."""
+        return cls(*frame.PULL_PAYLOAD.unpack(payload))
 
 
 class Token(NamedTuple):
@@ -52,9 +62,9 @@ class Pulled(NamedTuple):
 
 
 class Ring:
-    """A router's ring of slots, mapped."""
+    """A router's ring of slots, mapped, and one of the claims in it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, admission: Admission) -> None:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             self._map = mmap.mmap(fd, 0)
@@ -63,34 +73,37 @@ class Ring:
         magic, version, _, *places = RING_HEADER.unpack_from(self._map)
         if magic != RING_MAGIC or version != RING_VERSION:
             raise frame.ProtocolError(f"{path} is no ring of this version")
-        self._slots, self._slot_bytes, self._claims, self._finished, self._cells, self._start = places
+        self._slots, self._slot_bytes, claims, count, self._start = places
+        if admission.claim >= count:
+            raise frame.ProtocolError(f"{path} has {count} claims, not one of number {admission.claim}")
+        self._claim = claims + admission.claim * CLAIM.size
+        self._epoch = admission.epoch
 
     @property
-    def epoch(self) -> int:
-        """That of the router which owns the ring now."""
-        return int(RING_HEADER.unpack_from(self._map)[2])
+    def is_others(self) -> bool:
+        """Another router owns it by now."""
+        return bool(RING_HEADER.unpack_from(self._map)[2] != self._epoch)
 
-    def claim(self, stream: int, key: int) -> Pulled | None:
-        """Takes a request for the channel with this key; None when it was withdrawn."""
+    def claim(self, stream: int) -> Pulled | None:
+        """Takes a request; None when it was withdrawn."""
         ring = self._map
-        slot = stream % self._slots
-        offset = self._start + slot * self._slot_bytes
+        offset = self._start + stream % self._slots * self._slot_bytes
         found, flags, size, _ = SLOT.unpack_from(ring, offset)
         if found != stream:
             return None
-        cell = self._claims + slot * CLAIM.size
-        CLAIM.pack_into(ring, cell, key, stream)
-        # The router withdraws first and looks for a claim afterwards; here it is the other way round. One of
-        # the two sees the other.
-        if NUMBER.unpack_from(ring, offset)[0] != stream:
-            CLAIM.pack_into(ring, cell, 0, 0)
-            return None
+        CLAIM.pack_into(ring, self._claim, stream)
         start = offset + SLOT.size
-        return Pulled(stream, flags, ring[start : start + size])
+        payload = ring[start : start + size]
+        # The router withdraws first and looks for a claim afterwards; here it is the other way round. One of
+        # the two sees the other. What was copied before it was withdrawn is whole.
+        if CLAIM.unpack_from(ring, offset)[0] != stream or self.is_others:
+            self.finish()
+            return None
+        return Pulled(stream, flags, payload)
 
-    def finish(self, stream: int, key: int) -> None:
-        """Says that nothing is left to do for a request."""
-        NUMBER.pack_into(self._map, self._finished + key % self._cells * NUMBER.size, stream)
+    def finish(self) -> None:
+        """Says that nothing is left to do for what was claimed."""
+        CLAIM.pack_into(self._map, self._claim, 0)
 
     def close(self) -> None:
         """Unmaps it."""
@@ -101,6 +114,7 @@ class Tokens:
     """The reading end of a generation's FIFO. The kernel gives each token to one reader."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         # Blocking at once would wait for a router that opens the other end.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(fd, True)
@@ -129,6 +143,15 @@ class Tokens:
         poll.poll()
         return self.take()
 
+    def give_back(self, token: Token) -> None:
+        """Puts a token into the FIFO again, for one who has dialled its router."""
+        with suppress(OSError):
+            fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.write(fd, TOKEN.pack(*token))
+            finally:
+                os.close(fd)
+
     def wake(self) -> None:
         """From a signal handler: a take that waits returns."""
         os.set_blocking(self._file.fileno(), False)
@@ -136,8 +159,3 @@ class Tokens:
     def close(self) -> None:
         """Closes this end."""
         self._file.close()
-
-
-def channel_key(worker: int, thread: int) -> int:
-    """Tells the channels of all workers of a server apart."""
-    return (worker * THREADS + thread % THREADS) % 2**32

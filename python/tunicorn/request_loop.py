@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from tunicorn import frame
 from tunicorn.puller import Puller
+from tunicorn.queue import Admission
 from tunicorn.request_hooks import make_gateway
 
 if TYPE_CHECKING:
     from tunicorn.channel import Channel, Frame
     from tunicorn.puller import QueuePlace
-    from tunicorn.queue import Pulled, Token
+    from tunicorn.queue import Pulled
     from tunicorn.workers.base import Worker
     from tunicorn.wsgi import WsgiGateway
 
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
 class RequestLoop:
     """What a sync worker does all its life, and a gthread worker in each of its threads."""
 
-    def __init__(self, worker: Worker, thread: int = 0) -> None:
+    def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._thread = thread
         self._channel: Channel | None = None
         self._puller: Puller | None = None
-        #: A token that was taken from the queue of a router which has to be dialled first.
-        self._token: Token | None = None
         self._is_receiving = False
         self._has_asked_to_leave = False
 
@@ -49,7 +47,7 @@ class RequestLoop:
             if received.kind == frame.REQUEST:
                 self._answer(gateway, channel, received)
             elif received.kind == frame.PULL and place is not None:
-                self._pull(place, gateway, channel)
+                self._pull(place, Admission.decode(received.payload), gateway, channel)
             elif received.kind == frame.DRAIN:
                 channel.is_drained = True
             elif received.kind != frame.CANCEL:
@@ -84,18 +82,15 @@ class RequestLoop:
         self._is_receiving = False
         return received
 
-    def _pull(self, place: QueuePlace, gateway: WsgiGateway, channel: Channel) -> None:
+    def _pull(self, place: QueuePlace, admission: Admission, gateway: WsgiGateway, channel: Channel) -> None:
         """Takes requests from the shared queue until it ends, or the router says to leave."""
 
         def handle(pulled: Pulled) -> None:
             self._handle(gateway, channel, pulled, 0)
 
-        self._puller = Puller(place, channel, self._worker.age, self._thread, handle)
-        token, self._token = self._token, None
+        self._puller = Puller(place, admission, channel, handle)
         try:
-            if token is not None:
-                self._puller.handle_token(token)
-            self._token = self._puller.pull(self.ask_to_leave)
+            self._puller.pull(self.ask_to_leave)
         except ConnectionError:
             self._worker.log.debug("The router went away during a request")
         finally:

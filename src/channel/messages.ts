@@ -112,9 +112,14 @@ export function encodeDrain(): Buffer {
   return encodeEmpty(FrameType.drain, 0);
 }
 
-/** A frame without payload from the router: the queue of the worker's generation is open. */
-export function encodePull(): Buffer {
-  return encodeEmpty(FrameType.pull, 0);
+/** The queue of the worker's generation is open: the epoch of its ring, and the number of the worker's claim there. */
+export function encodePull(epoch: number, claim: number): Buffer {
+  const payloadBytes = 4;
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payloadBytes);
+  writeFrameHeader(frame, 0, { payloadBytes, type: FrameType.pull, flags: 0, aux: 0, stream: 0 });
+  frame.writeUInt16LE(epoch, FRAME_HEADER_BYTES);
+  frame.writeUInt16LE(claim, FRAME_HEADER_BYTES + 2);
+  return frame;
 }
 
 /** The answer to a file frame: the router has it open and sends it, or the worker has to. */

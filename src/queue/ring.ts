@@ -1,14 +1,14 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { writeRequestPayload, type RequestBody } from "../channel/messages.ts";
+import { ClaimNumbers, Claims } from "./claims.ts";
 import {
   BY_CHANNEL,
   CLAIMS_OFFSET,
   CLAIM_BYTES,
-  FINISHED_CELLS,
-  FINISHED_CELL_BYTES,
-  FINISHED_OFFSET,
+  CLAIM_COUNT,
+  EPOCH_OFFSET,
+  HEADER_BYTES,
   RING_BYTES,
-  RING_REQUEST_BYTES,
   ringHeader,
   SLOT_BYTES,
   SLOT_COUNT,
@@ -22,6 +22,10 @@ import { Slots } from "./slots.ts";
 /** Requests are gathered up to this size before they are written. */
 const BATCH_BYTES = 16 * SLOTS_LIMIT * SLOT_BYTES;
 
+const EPOCH_LIMIT = 2 ** 16;
+const STREAMS_APART = 128;
+const CLAIMS_APART = 512;
+
 /** Makes a ring's file with all its blocks, so that no later store can find the file system full. */
 export function createRing(path: string): void {
   const fd = openSync(path, "wx", 0o600);
@@ -32,41 +36,30 @@ export function createRing(path: string): void {
   }
 }
 
-/** Who claimed what, as it stood in the file when it was read. */
-export class Claims {
-  readonly #bytes: Buffer;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  /** The key of the channel whose worker claimed the stream; 0: nobody did. */
-  keyOf(stream: number): number {
-    const offset = slotOf(stream) * CLAIM_BYTES;
-    return this.#bytes.readUInt32LE(offset + 4) === stream ? this.#bytes.readUInt32LE(offset) : 0;
-  }
-}
-
 /** A router's ring of slots: it writes requests, workers map the file and read them. queue.md draws it. */
 export class Ring {
-  /** Sets this router's tokens apart from those of the one before it. */
+  /** Tells this router from the one before it, in the header and in tokens. */
   readonly epoch: number;
   readonly #fd: number;
   readonly #slots: Slots;
+  readonly #claimNumbers: ClaimNumbers;
   readonly #batch = Buffer.alloc(BATCH_BYTES);
-  readonly #claims = Buffer.allocUnsafe(SLOT_COUNT * CLAIM_BYTES);
+  readonly #claims = Buffer.alloc(CLAIM_COUNT * CLAIM_BYTES);
   #batchOffset = 0;
   #batchBytes = 0;
 
   /** Takes over a file that `createRing` made. What a router before has left in it is wiped out. */
-  constructor(path: string, epoch: number) {
-    this.epoch = epoch;
+  constructor(path: string) {
     this.#fd = openSync(path, "r+");
     // A file of a wrong size would make the workers' stores fail by a signal.
     ftruncateSync(this.#fd, RING_BYTES);
-    writeFully(this.#fd, Buffer.alloc(RING_BYTES), 0);
-    writeFully(this.#fd, ringHeader(epoch), 0);
-    this.#slots = new Slots(Math.floor(Math.random() * SLOT_COUNT * SLOT_COUNT));
+    this.epoch = (readEpoch(this.#fd) + 1) % EPOCH_LIMIT;
+    // First the epoch: a worker of the router before must not take what is still there for this one's.
+    writeFully(this.#fd, ringHeader(this.epoch), 0);
+    writeFully(this.#fd, Buffer.alloc(RING_BYTES - HEADER_BYTES), HEADER_BYTES);
+    // Streams and claims begin elsewhere than those of the router before.
+    this.#slots = new Slots(this.epoch * STREAMS_APART);
+    this.#claimNumbers = new ClaimNumbers(this.epoch * CLAIMS_APART);
   }
 
   /** Free slots. */
@@ -80,18 +73,18 @@ export class Ring {
    */
   put(environ: string, body: RequestBody): number {
     const bytes = 4 + environ.length + bodyBytes(body);
-    const isByChannel = bytes > RING_REQUEST_BYTES;
-    const count = isByChannel ? 1 : slotsFor(bytes);
-    const stream = this.#slots.take(count);
+    const count = slotsFor(bytes);
+    let stream = this.#mayTake(count) ? this.#slots.take(count) : 0;
+    const isByChannel = stream === 0 && count > 1;
+    if (isByChannel) stream = this.#slots.take(1);
     if (stream === 0) return 0;
-    const at = this.#reserve(slotOf(stream), count);
+    const at = this.#reserve(slotOf(stream), isByChannel ? 1 : count);
     const batch = this.#batch;
-    batch.writeUInt32LE(stream, at);
-    batch.writeUInt32LE(isByChannel ? 0 : bytes, at + 8);
     const flags = isByChannel
       ? BY_CHANNEL
       : writeRequestPayload(batch, at + SLOT_HEADER_BYTES, environ, body);
-    batch.writeUInt32LE(flags, at + 4);
+    const header = [stream, flags, isByChannel ? 0 : bytes, 0];
+    for (const [index, number] of header.entries()) batch.writeUInt32LE(number, at + index * 4);
     // What lies behind the last request of a batch need not be written.
     this.#batchBytes = at + SLOT_HEADER_BYTES + (isByChannel ? 0 : bytes);
     return stream;
@@ -115,20 +108,43 @@ export class Ring {
     this.#slots.release(slotOf(stream));
   }
 
+  /** How many slots a stream has. */
+  slotsOf(stream: number): number {
+    return this.#slots.countOf(slotOf(stream));
+  }
+
+  /** A claim for a channel that is to pull; null when all are in use. */
+  openClaim(): number | null {
+    const claim = this.#claimNumbers.take();
+    if (claim !== null) this.#clearClaim(claim);
+    return claim;
+  }
+
+  /** The channel is gone. */
+  closeClaim(claim: number): void {
+    this.#clearClaim(claim);
+    this.#claimNumbers.release(claim);
+  }
+
   readClaims(): Claims {
     readSync(this.#fd, this.#claims, 0, this.#claims.length, CLAIMS_OFFSET);
     return new Claims(this.#claims);
   }
 
-  /** The stream that the worker behind a channel has wholly finished last. */
-  readFinished(key: number): number {
-    const cell = Buffer.allocUnsafe(FINISHED_CELL_BYTES);
-    readSync(this.#fd, cell, 0, cell.length, FINISHED_OFFSET + (key % FINISHED_CELLS) * FINISHED_CELL_BYTES);
-    return cell.readUInt32LE(0);
+  #clearClaim(claim: number): void {
+    writeFully(this.#fd, Buffer.alloc(CLAIM_BYTES), CLAIMS_OFFSET + claim * CLAIM_BYTES);
   }
 
   close(): void {
     closeSync(this.#fd);
+  }
+
+  /**
+   * Several slots are taken only while there are plenty. Else a few large requests that take long would leave
+   * no slots for others, though workers are idle; they go by channel, which needs one slot.
+   */
+  #mayTake(count: number): boolean {
+    return count === 1 || (count <= SLOTS_LIMIT && this.#slots.free > SLOT_COUNT / 2);
   }
 
   /** Room in the batch for `count` slots; what does not follow the slots before is begun anew. */
@@ -141,6 +157,12 @@ export class Ring {
     this.#batchOffset = offset;
     return 0;
   }
+}
+
+function readEpoch(fd: number): number {
+  const header = Buffer.alloc(HEADER_BYTES);
+  readSync(fd, header, 0, HEADER_BYTES, 0);
+  return header.readUInt16LE(EPOCH_OFFSET);
 }
 
 function slotsFor(bytes: number): number {

@@ -36,9 +36,15 @@ export class Slots {
     return counter * SLOT_COUNT + start;
   }
 
+  /** How many slots were taken together with this first one. */
+  countOf(slot: number): number {
+    return this.#counts[slot] ?? 0;
+  }
+
   /** Gives back what was taken together with its first slot. */
   release(slot: number): void {
-    const count = this.#counts[slot] ?? 0;
+    const count = this.countOf(slot);
+    this.#counts[slot] = 0;
     this.#used.fill(0, slot, slot + count);
     this.#free += count;
   }

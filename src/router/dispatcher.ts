@@ -22,8 +22,10 @@ export interface WorkerRequest {
   readonly body: RequestBody;
   readonly method: string;
   readonly target: string;
-  /** A worker may have it from now on, until `onReleased`. */
+  /** A worker may have it from now on, until `onWithdrawn` or `onReleased`. */
   onIssued(): void;
+  /** No worker has begun it, and none will: it waits again. */
+  onWithdrawn(): void;
   /** A worker has it from now on. */
   onStart(worker: RequestWorker): void;
   onResponse(message: ResponseMessage): void;

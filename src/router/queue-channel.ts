@@ -13,7 +13,6 @@ import {
 } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
-import { channelKey } from "../queue/ring-layout.ts";
 import type { QueuedRequest } from "./queued-request.ts";
 
 /** What a queue channel tells its queue. */
@@ -43,10 +42,11 @@ export type QueueChannelState = "booted" | "pulling" | "draining" | "closed";
  */
 export class QueueChannel implements RequestWorker {
   readonly hello: Hello;
-  readonly key: number;
   readonly #socket: Socket;
   readonly #listener: QueueChannelListener;
   #state: QueueChannelState = "booted";
+  #claim: number | null = null;
+  #isGreeted = false;
   #isReady = false;
   /** The worker has said that it holds nothing and takes nothing. */
   #isDone = false;
@@ -56,7 +56,6 @@ export class QueueChannel implements RequestWorker {
 
   constructor({ socket, hello, listener }: QueueChannelOptions) {
     this.hello = hello;
-    this.key = channelKey(hello.worker, hello.thread);
     this.#socket = socket;
     this.#listener = listener;
     const reader = new FrameReader((header, payload) =>
@@ -82,21 +81,31 @@ export class QueueChannel implements RequestWorker {
     return this.hello.pid;
   }
 
-  /** It may be told to pull, or to leave. */
-  get isReady(): boolean {
-    return this.#isReady;
+  /** It waits to be told to pull. */
+  get mayPull(): boolean {
+    return this.#state === "booted" && this.#isReady;
   }
 
-  /** Its worker left in order: it holds no request. */
-  get isDone(): boolean {
-    return this.#isDone;
+  /** Number of its claim in the ring, once it was told to pull. */
+  get claim(): number | null {
+    return this.#claim;
+  }
+
+  /** Its worker is held back by a slow client: what it says about later requests is not read. */
+  get isPaused(): boolean {
+    return this.#current !== null && this.#current.pausedAt !== null;
+  }
+
+  /** Its worker has pulled, and has not said that it holds nothing any more. */
+  get mayHoldToken(): boolean {
+    return this.#claim !== null && !this.#isDone;
   }
 
   /** The queue of its generation is open. */
-  pull(): void {
-    if (this.#state !== "booted" || !this.#isReady) return;
+  pull(epoch: number, claim: number): void {
     this.#state = "pulling";
-    this.#socket.write(encodePull());
+    this.#claim = claim;
+    this.#socket.write(encodePull(epoch, claim));
   }
 
   /** No further request: the worker leaves as soon as it has finished. */
@@ -141,6 +150,8 @@ export class QueueChannel implements RequestWorker {
   #onMessage(message: WorkerMessage): void {
     switch (message.type) {
       case "hello":
+        if (this.#isGreeted) throw new TunicornError("ERR_PROTOCOL", "A worker introduced itself twice");
+        this.#isGreeted = true;
         break;
       case "ready":
         this.#onReady(message.isLast);

@@ -1,3 +1,4 @@
+import type { Hello } from "../channel/messages.ts";
 import type { WorkerRequest } from "./dispatcher.ts";
 import type { RequestSummary } from "./messages.ts";
 
@@ -10,9 +11,11 @@ export type QueuedRequestState =
   | { readonly type: "withdrawn"; readonly reason: WithdrawalReason; readonly at: number }
   | { readonly type: "claimed"; readonly channel: Claimant };
 
-/** The channel of the worker that answers. */
+/** The channel of a worker that has claimed a request. */
 export interface Claimant {
-  readonly key: number;
+  readonly hello: Hello;
+  readonly isPaused: boolean;
+  drain(): void;
 }
 
 /** cancelled: the client is gone. overdue: it waited too long. reissue: its token may be lost. */
@@ -22,14 +25,13 @@ export type WithdrawalReason = "cancelled" | "overdue" | "reissue";
 export class QueuedRequest {
   readonly request: WorkerRequest;
   readonly stream: number;
-  readonly generation: number;
+  /** In whose FIFO its token is, or was. */
+  generation: number;
   state: QueuedRequestState = { type: "issued" };
   /** Somebody waits for the response: the client is there, and nothing was answered in its place. */
   isWanted = true;
   /** When it was first seen with a worker; 0 before. */
   startedAt = 0;
-  /** Key of the channel that was seen to have claimed it; 0 before. */
-  key = 0;
   /** Since when the worker waits for a slow client. */
   pausedAt: number | null = null;
   isTimedOut = false;
@@ -40,8 +42,7 @@ export class QueuedRequest {
     this.generation = generation;
   }
 
-  start(key: number, now: number): void {
-    this.key = key;
+  start(now: number): void {
     if (this.startedAt === 0) this.startedAt = now;
   }
 

@@ -110,6 +110,10 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#isWithWorker = true;
   }
 
+  onWithdrawn(): void {
+    this.#isWithWorker = false;
+  }
+
   onStart(worker: RequestWorker): void {
     this.#worker = worker;
     this.#relay.workerPid = worker.pid;

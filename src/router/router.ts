@@ -278,7 +278,7 @@ export class Router implements WorkerPoolListener {
   #openQueue({ ringPath }: RouterStart): SharedQueue | null {
     if (ringPath === null) return null;
     return new SharedQueue({
-      ring: new Ring(ringPath, process.pid % 65_536),
+      ring: new Ring(ringPath),
       router: 0,
       listener: this,
       deadlines: this.#deadlines,

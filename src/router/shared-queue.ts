@@ -1,5 +1,6 @@
 import { TunicornError } from "../errors.ts";
-import type { Claims, Ring } from "../queue/ring.ts";
+import type { Claims } from "../queue/claims.ts";
+import type { Ring } from "../queue/ring.ts";
 import { SLOT_COUNT } from "../queue/ring-layout.ts";
 import { Tokens } from "../queue/tokens.ts";
 import type { Deadlines, Waiting } from "../system/deadlines.ts";
@@ -7,15 +8,16 @@ import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
 import type { RequestSummary } from "./messages.ts";
 import type { QueueChannel, QueueChannelListener } from "./queue-channel.ts";
-import { QueuedRequest, type WithdrawalReason } from "./queued-request.ts";
+import { QueueChannels } from "./queue-channels.ts";
+import { QueuedRequest, type Claimant, type WithdrawalReason } from "./queued-request.ts";
 import type { QueueLimits, WorkerPoolListener } from "./worker-pool.ts";
 
 /** How often the claims are looked at while requests are under way. */
 const LOOK_MS = 100;
 /** After this time a store of a worker is visible to whoever reads the file: caches are far quicker. */
 const SETTLE_MS = 20;
-/** A claim by a channel that does not exist: its HELLO may still be on its way. */
-const ORPHAN_MS = 2000;
+/** A claim of a channel that is gone: unless the worker takes it back by then, it has begun what it cannot answer. */
+const ORPHAN_MS = 200;
 
 export interface SharedQueueOptions {
   readonly ring: Ring;
@@ -41,7 +43,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   readonly #entries = new Map<number, QueuedRequest>();
   /** Requests for which there was no slot. */
   readonly #waiting = new Fifo<WorkerRequest>();
-  readonly #channels = new Map<number, QueueChannel>();
+  readonly #channels: QueueChannels;
   readonly #announced = new WeakSet<QueueChannel>();
   /** Null while the active generation does not pull; its requests go elsewhere. */
   #tokens: Tokens | null = null;
@@ -53,10 +55,12 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   constructor(options: SharedQueueOptions) {
     this.#options = options;
     this.#ring = options.ring;
+    this.#channels = new QueueChannels(options.ring);
     options.deadlines.add(this);
   }
 
   submit(request: WorkerRequest): void {
+    if (this.#isDestroyed) return;
     const { queuedRequests } = this.#options.limits();
     if (this.#entries.size + this.#waiting.size >= queuedRequests + this.#channels.size) {
       request.onFailure("overloaded");
@@ -77,50 +81,60 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
 
   /** Opens the queue of a generation: its workers pull from now on, those of older ones finish and leave. */
   activate(generation: number, path: string): void {
-    const tokens = new Tokens(path, this.#options.router, this.#ring.epoch);
-    for (const stream of this.#tokens?.unwritten ?? []) tokens.push(stream);
-    this.#tokens?.close();
+    const isLive = (stream: number): boolean => this.#entries.get(stream)?.state.type === "issued";
+    const tokens = new Tokens({ path, router: this.#options.router, epoch: this.#ring.epoch, isLive });
+    for (const queued of this.#closeTokens()) {
+      queued.generation = generation;
+      tokens.push(queued.stream);
+    }
     this.#tokens = tokens;
     this.#elsewhere = null;
     this.#generation = generation;
     this.#scheduleFlush();
-    for (const channel of this.#channels.values()) this.#tellPlace(channel);
+    this.#channels.tellPlaces(generation, true);
+    this.#issueWaiting();
   }
 
   /** Requests go another way from now on, as do those that no worker here begins any more. */
   deactivate(generation: number, elsewhere: Dispatcher): void {
-    this.#flush();
+    const left = this.#closeTokens();
     this.#generation = generation;
     this.#elsewhere = elsewhere;
-    this.#tokens?.close();
-    this.#tokens = null;
-    for (const channel of this.#channels.values()) this.#tellPlace(channel);
+    this.#channels.tellPlaces(generation, false);
+    for (const queued of left) this.#issueAnew(queued);
     this.#issueWaiting();
   }
 
   add(channel: QueueChannel): void {
-    this.#channels.set(channel.key, channel);
+    this.#channels.add(channel);
     this.#options.listener.onWorkerDialled(channel.hello.worker, channel.pid);
   }
 
-  /** What is in use at the end, when nothing should be. Tokens that nobody has read are taken out. */
+  /** What is in use at the end, when nothing should be. */
   takeStock(): string {
+    let taken = SLOT_COUNT - this.#ring.free;
     // No request will be issued any more, so what was withdrawn need not be settled first.
-    for (const queued of this.#entries.values()) if (queued.state.type === "withdrawn") this.#remove(queued);
-    const taken = SLOT_COUNT - this.#ring.free;
-    return `${taken} slots are taken, ${this.#tokens?.countLeft() ?? 0} tokens are left`;
+    for (const { state, stream } of this.#entries.values()) {
+      if (state.type === "withdrawn") taken -= this.#ring.slotsOf(stream);
+    }
+    const left = this.#recallTokens();
+    return `${taken} slots are taken, ${left.size} tokens are left`;
   }
 
   retireWorker(worker: number): void {
-    for (const channel of this.#channels.values()) if (channel.hello.worker === worker) channel.drain();
+    for (const channel of this.#channels) if (channel.hello.worker === worker) channel.drain();
   }
 
+  /** Ends it now. The requests that are in it hear nothing more. */
   destroy(): void {
+    if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     this.deadlineAt = Infinity;
-    for (const channel of this.#channels.values()) channel.destroy();
+    this.#entries.clear();
+    for (const channel of this.#channels) channel.destroy();
     this.#tokens?.close();
     this.#tokens = null;
+    this.#elsewhere = null;
     this.#ring.close();
   }
 
@@ -129,7 +143,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       this.#announced.add(channel);
       this.#options.listener.onWorkerReady(channel.hello.worker);
     }
-    this.#tellPlace(channel);
+    this.#tellPlaces();
   }
 
   onLeaving(channel: QueueChannel): void {
@@ -145,7 +159,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       );
     }
     queued.state = { type: "claimed", channel };
-    queued.start(channel.key, performance.now());
+    queued.start(performance.now());
     if (queued.isWanted) queued.request.onStart(channel);
     else channel.abandon(queued);
     return queued;
@@ -157,35 +171,18 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   }
 
   onClosed(channel: QueueChannel): void {
-    const { hello, key } = channel;
-    // A worker that dialled anew has put another channel in its place.
-    if (this.#channels.get(key) === channel) this.#channels.delete(key);
     if (this.#isDestroyed) return;
     const claims = this.#ring.readClaims();
-    const now = performance.now();
-    const unclaimed: QueuedRequest[] = [];
-    let lost: RequestSummary | null = null;
-    for (const queued of this.#entries.values()) {
-      const { state } = queued;
-      const isClaimed = state.type === "claimed";
-      const by = isClaimed ? state.channel.key : claims.keyOf(queued.stream);
-      if (isClaimed ? state.channel === channel : by === key) {
-        lost ??= queued.summary(now);
-        this.#fail(queued, "worker-died");
-      } else if (by === 0) {
-        unclaimed.push(queued);
-      }
-    }
-    // It held no request, and may have died with a token in its hands.
-    if (lost === null && !channel.isDone) {
-      for (const queued of unclaimed) {
-        if (queued.state.type === "issued") this.#withdraw(queued, "reissue");
-      }
-    }
+    const lost = this.#failClaimedBy(channel, claims);
+    this.#channels.delete(channel);
+    if (lost === null && channel.mayHoldToken) this.#reissueLost(channel.hello.generation, claims);
+    // Its claim is free for one that waits for it.
+    this.#tellPlaces();
     this.#issueWaiting();
     // A worker with several threads is lost with the last of their channels.
-    if (lost !== null || !this.#hasChannelOf(hello.worker)) {
-      this.#options.listener.onWorkerLost(hello.worker, lost);
+    const { worker } = channel.hello;
+    if (lost !== null || !this.#channels.hasWorker(worker)) {
+      this.#options.listener.onWorkerLost(worker, lost);
     }
   }
 
@@ -197,7 +194,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   onDeadline(now: number): void {
     const claims = this.#ring.readClaims();
     for (const queued of this.#entries.values()) this.#look(queued, claims, now);
-    for (const channel of this.#channels.values()) this.#lookAtFinishing(channel, now);
+    for (const channel of this.#channels) this.#lookAtFinishing(channel, claims, now);
     this.#expireWaiting(now);
     this.#issueWaiting();
     this.#flush();
@@ -205,41 +202,29 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.deadlineAt = isIdle ? Infinity : now + LOOK_MS;
   }
 
-  #hasChannelOf(worker: number): boolean {
-    for (const { hello } of this.#channels.values()) if (hello.worker === worker) return true;
-    return false;
-  }
-
   get #isFinishing(): boolean {
-    return (
-      this.#options.timeoutMs() > 0 && [...this.#channels.values()].some((each) => each.finishing !== null)
-    );
+    return this.#options.timeoutMs() > 0 && [...this.#channels].some((each) => each.finishing !== null);
   }
 
   #look(queued: QueuedRequest, claims: Claims, now: number): void {
     const { state } = queued;
-    const key = state.type === "claimed" ? state.channel.key : claims.keyOf(queued.stream);
-    if (key !== 0) queued.start(key, now);
+    const isClaimed = state.type === "claimed" || claims.claimOf(queued.stream) !== null;
+    const claimant =
+      state.type === "claimed" ? state.channel : this.#channels.claimantOf(queued.stream, claims);
+    if (isClaimed) queued.start(now);
+    // What it has to say about this one may be there, behind what a slow client does not take.
+    if (state.type !== "claimed" && claimant?.isPaused === true) queued.startedAt = now;
     if (queued.isOverdue(this.#options.timeoutMs(), now)) {
-      this.#timeOut(queued, now);
-    } else if (state.type !== "claimed" && key !== 0) {
-      if (!this.#channels.has(key) && now - queued.startedAt > ORPHAN_MS) this.#fail(queued, "worker-died");
+      this.#timeOut(queued, claimant, now);
+    } else if (isClaimed) {
+      if (claimant === null && now - queued.startedAt >= ORPHAN_MS) this.#fail(queued, "worker-died");
     } else if (state.type === "withdrawn") {
       if (now - state.at >= SETTLE_MS) this.#settle(queued, state.reason);
-    } else if (state.type === "issued") {
-      if (now - queued.request.submittedAt > this.#options.limits().queueMs)
-        this.#withdraw(queued, "overdue");
-      else if (this.#isOutOfReach(queued)) this.#withdraw(queued, "reissue");
+    } else if (now - queued.request.submittedAt > this.#options.limits().queueMs) {
+      this.#withdraw(queued, "overdue");
+    } else if (queued.generation !== this.#generation && !this.#channels.hasGeneration(queued.generation)) {
+      this.#withdraw(queued, "reissue");
     }
-  }
-
-  /** Its generation has left; its token was in a FIFO that nobody reads any more. */
-  #isOutOfReach(queued: QueuedRequest): boolean {
-    if (queued.generation === this.#generation) return false;
-    for (const channel of this.#channels.values()) {
-      if (channel.hello.generation === queued.generation) return false;
-    }
-    return true;
   }
 
   /** Nobody has begun it, and nobody can: what it was withdrawn for may be done. */
@@ -252,22 +237,32 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
         this.#fail(queued, "overloaded");
         break;
       case "reissue":
-        this.#entries.delete(queued.stream);
-        this.#ring.release(queued.stream);
-        if (!queued.isWanted) queued.request.onReleased();
-        else if (!this.#issue(queued.request)) this.#waiting.push(queued.request);
+        this.#issueAnew(queued);
         break;
       default:
         reason satisfies never;
     }
   }
 
-  #lookAtFinishing(channel: QueueChannel, now: number): void {
+  /** Nobody has begun it: it gets another stream, or goes another way. */
+  #issueAnew(queued: QueuedRequest): void {
+    const { request, stream, isWanted } = queued;
+    this.#entries.delete(stream);
+    this.#ring.release(stream);
+    if (!isWanted) {
+      request.onReleased();
+      return;
+    }
+    request.onWithdrawn();
+    if (!this.#issue(request)) this.#waiting.push(request);
+  }
+
+  #lookAtFinishing(channel: QueueChannel, claims: Claims, now: number): void {
     const { finishing } = channel;
     const timeoutMs = this.#options.timeoutMs();
     if (finishing === null || timeoutMs === 0) return;
     const { queued, endedAt } = finishing;
-    if (this.#ring.readFinished(channel.key) === queued.stream) {
+    if (this.#channels.claimantOf(queued.stream, claims) !== channel) {
       channel.finishing = null;
     } else if (now - endedAt > timeoutMs) {
       channel.finishing = null;
@@ -276,27 +271,66 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     }
   }
 
-  #timeOut(queued: QueuedRequest, now: number): void {
+  #timeOut(queued: QueuedRequest, claimant: Claimant | null, now: number): void {
     queued.isTimedOut = true;
     if (queued.isWanted) queued.request.onFailure("worker-timeout");
     queued.isWanted = false;
-    const channel = this.#channels.get(queued.key);
-    if (channel === undefined) return;
-    channel.drain();
-    this.#options.listener.onWorkerTimeout(channel.hello.worker, queued.summary(now));
+    if (claimant === null) return;
+    claimant.drain();
+    this.#options.listener.onWorkerTimeout(claimant.hello.worker, queued.summary(now));
   }
 
-  #tellPlace(channel: QueueChannel): void {
-    if (channel.hello.generation < this.#generation) channel.drain();
-    else if (channel.hello.generation === this.#generation) channel.pull();
+  /** A worker is gone: what it had begun is begun by nobody else. Returns the first of it. */
+  #failClaimedBy(channel: QueueChannel, claims: Claims): RequestSummary | null {
+    const now = performance.now();
+    let lost: RequestSummary | null = null;
+    for (const queued of this.#entries.values()) {
+      const { state, stream } = queued;
+      const claimant = state.type === "claimed" ? state.channel : this.#channels.claimantOf(stream, claims);
+      if (claimant !== channel) continue;
+      lost ??= queued.summary(now);
+      this.#fail(queued, "worker-died");
+    }
+    return lost;
+  }
+
+  /** A worker of this generation may have died with a token in its hands: with one of those that are neither claimed nor in the FIFO. */
+  #reissueLost(generation: number, claims: Claims): void {
+    const left = generation === this.#generation ? this.#recallTokens() : new Set();
+    for (const queued of this.#entries.values()) {
+      if (queued.state.type !== "issued" || queued.generation !== generation) continue;
+      if (left.has(queued.stream) || claims.claimOf(queued.stream) !== null) continue;
+      this.#withdraw(queued, "reissue");
+    }
+  }
+
+  /** The streams whose tokens nobody has read. */
+  #recallTokens(): ReadonlySet<number> {
+    const streams = this.#tokens?.takeBack() ?? [];
+    for (const stream of streams) this.#tokens?.push(stream);
+    this.#flush();
+    return new Set(streams);
+  }
+
+  /** Closes the FIFO. Its workers see the end at once: the requests whose tokens nobody has read are returned. */
+  #closeTokens(): readonly QueuedRequest[] {
+    const streams = this.#tokens?.takeBack() ?? [];
+    this.#tokens?.close();
+    this.#tokens = null;
+    return streams.flatMap((stream) => this.#entries.get(stream) ?? []);
+  }
+
+  #tellPlaces(): void {
+    this.#channels.tellPlaces(this.#generation, this.#tokens !== null);
   }
 
   /** Puts a request into the ring and its token into the FIFO, with others of this turn. False: there is no slot. */
   #issue(request: WorkerRequest): boolean {
-    if (this.#tokens === null) {
-      this.#elsewhere?.submit(request);
-      return this.#elsewhere !== null;
+    if (this.#elsewhere !== null) {
+      this.#elsewhere.submit(request);
+      return true;
     }
+    if (this.#tokens === null) return false;
     const stream = this.#ring.put(request.environ, request.body);
     if (stream === 0) return false;
     this.#entries.set(stream, new QueuedRequest(request, stream, this.#generation));

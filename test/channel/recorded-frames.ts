@@ -16,6 +16,8 @@ export interface RecordedFrame {
   readonly stream: number;
   readonly direction: "to-router" | "to-worker";
   readonly hello?: unknown;
+  readonly epoch?: number;
+  readonly claim?: number;
   readonly environ?: readonly (readonly [string, string])[];
   readonly body?: string;
   readonly contentLength?: number | null;

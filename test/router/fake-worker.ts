@@ -28,14 +28,14 @@ export function encodeFrame({ type, flags = 0, aux = 0, stream = 0, payload = ""
   return frame;
 }
 
-export function hello(worker: number, generation = 1): Frame {
+export function hello(worker: number, generation = 1, { isPulling = false, thread = 0 } = {}): Frame {
   const payload = JSON.stringify({
     version: 1,
     pid: 4000 + worker,
     worker,
     generation,
-    isPulling: false,
-    thread: 0,
+    isPulling,
+    thread,
   });
   return { type: FrameType.hello, payload };
 }

@@ -78,6 +78,10 @@ export class RecordedRequest implements WorkerRequest {
     if (this.#options.notesCustody === true) this.events.add("issued");
   }
 
+  onWithdrawn(): void {
+    if (this.#options.notesCustody === true) this.events.add("withdrawn");
+  }
+
   onStart(worker: RequestWorker): void {
     this.#worker = worker;
     this.events.add(`started by ${worker.pid}`);

@@ -33,7 +33,7 @@ class GthreadWorker(Worker):
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         super().__init__(server, age, application)
         self._count_lock = threading.Lock()
-        self._loops = [RequestLoop(self, number) for number in range(max(1, int(self.cfg.threads)))]
+        self._loops = [RequestLoop(self) for _ in range(max(1, int(self.cfg.threads)))]
         self._threads: list[threading.Thread] = []
         #: What ended a thread other than an order to leave; the worker ends by it, too.
         self._failure: BaseException | None = None
