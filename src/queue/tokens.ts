@@ -16,6 +16,12 @@ export interface TokensOptions {
   readonly isLive: (stream: number) => boolean;
 }
 
+interface Token {
+  readonly stream: number;
+  readonly router: number;
+  readonly epoch: number;
+}
+
 /**
  * The router's end of a generation's FIFO of tokens: `u32 stream | u16 router | u16 epoch`. Tokens that the
  * FIFO has no room for stay here until the next flush.
@@ -33,14 +39,8 @@ export class Tokens {
   }
 
   push(stream: number): void {
-    if (this.#size === this.#bytes.length) {
-      this.#bytes = Buffer.concat([this.#bytes, Buffer.allocUnsafe(this.#bytes.length)]);
-    }
     const { router, epoch } = this.#options;
-    this.#bytes.writeUInt32LE(stream, this.#size);
-    this.#bytes.writeUInt16LE(router, this.#size + 4);
-    this.#bytes.writeUInt16LE(epoch, this.#size + 6);
-    this.#size += TOKEN_BYTES;
+    this.#append({ stream, router, epoch });
   }
 
   /** Writes what was pushed. When there is no room, stale tokens have to go: there are fewer slots than room. */
@@ -52,16 +52,16 @@ export class Tokens {
 
   /**
    * Takes out all tokens that nobody has read, and gives the streams of those that are live, in their order.
-   * The kernel gives each token to one reader: no worker has begun these requests, or will.
+   * The kernel gives each token to one reader: no worker has begun these requests, or will. Tokens of other
+   * routers are put back.
    */
   takeBack(): number[] {
-    const streams: number[] = [];
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
-    for (let size = this.#read(buffer); size > 0; size = this.#read(buffer)) {
-      this.#collect(buffer.subarray(0, size), streams);
-    }
-    this.#collect(this.#bytes.subarray(0, this.#size), streams);
+    const read: Buffer[] = [];
+    for (let tokens = this.#read(); tokens.length > 0; tokens = this.#read()) read.push(tokens);
+    read.push(Buffer.from(this.#bytes.subarray(0, this.#size)));
     this.#size = 0;
+    const streams = this.#sort(Buffer.concat(read));
+    this.#write();
     return streams;
   }
 
@@ -86,23 +86,45 @@ export class Tokens {
     return this.#size === 0;
   }
 
-  #read(buffer: Buffer): number {
+  #read(): Buffer {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
     try {
-      return readSync(this.#fd, buffer);
+      return buffer.subarray(0, readSync(this.#fd, buffer));
     } catch (error) {
       if (!wouldBlock(error)) throw error;
-      return 0;
+      return buffer.subarray(0, 0);
     }
   }
 
-  #collect(tokens: Buffer, streams: number[]): void {
+  /** The live streams of this router; what is another's is to be written again. */
+  #sort(tokens: Buffer): number[] {
     const { router, epoch, isLive } = this.#options;
+    const streams: number[] = [];
     for (let at = 0; at < tokens.length; at += TOKEN_BYTES) {
-      const isOurs = tokens.readUInt16LE(at + 4) === router && tokens.readUInt16LE(at + 6) === epoch;
-      const stream = tokens.readUInt32LE(at);
-      if (isOurs && isLive(stream)) streams.push(stream);
+      const token = readToken(tokens, at);
+      if (token.router !== router) this.#append(token);
+      else if (token.epoch === epoch && isLive(token.stream)) streams.push(token.stream);
     }
+    return streams;
   }
+
+  #append({ stream, router, epoch }: Token): void {
+    if (this.#size === this.#bytes.length) {
+      this.#bytes = Buffer.concat([this.#bytes, Buffer.allocUnsafe(this.#bytes.length)]);
+    }
+    this.#bytes.writeUInt32LE(stream, this.#size);
+    this.#bytes.writeUInt16LE(router, this.#size + 4);
+    this.#bytes.writeUInt16LE(epoch, this.#size + 6);
+    this.#size += TOKEN_BYTES;
+  }
+}
+
+function readToken(bytes: Buffer, at: number): Token {
+  return {
+    stream: bytes.readUInt32LE(at),
+    router: bytes.readUInt16LE(at + 4),
+    epoch: bytes.readUInt16LE(at + 6),
+  };
 }
 
 function wouldBlock(error: unknown): boolean {

@@ -98,6 +98,10 @@ test("requests whose clients have left while they waited in the queue cost no ca
     for (const connection of leaving) connection.destroy();
     await untilOpen(1);
   }
+  // The router has closed the connections, but may not have seen yet what follows: it answers this one afterwards.
+  const nonsense = await ClientConnection.open(t, server.port);
+  nonsense.send("nonsense\r\n\r\n");
+  assert.equal((await nonsense.readAnswer()).status, 400);
   await server.openGate();
   assert.equal((await holder.readAnswer()).status, 200);
   for (const connection of staying) assert.equal((await connection.readAnswer()).status, 200);
