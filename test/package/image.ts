@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 
 import { runProgram } from "../helpers/program.ts";
+import { python } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 /** For a step that installs packages from PyPI: Node's alone has 60 MB. */
@@ -33,7 +34,7 @@ export async function buildImage(t: TestContext, context: string, constraints: s
       case "FROM":
         if (!/^python:3\.1\d(-slim)?$/.test(value))
           throw new Error(`An image that is not known here: ${value}`);
-        await runStep(t, root, process.env, ["python3", "-m", "venv", join(root, "venv")]);
+        await runStep(t, root, process.env, [python, "-m", "venv", join(root, "venv")]);
         image.environment = { PATH: join(root, "venv/bin"), PIP_CONSTRAINT: constraints };
         break;
       case "WORKDIR":
