@@ -14,7 +14,7 @@ export function renderReport(results: Results): string {
   const goals = renderGoals(samples);
   return [
     ...tables,
-    ...(goals === "" ? [] : ["Goals: ratios of medians of rounds", "", goals]),
+    ...(goals === "" ? [] : ["Goals, by the medians of the rounds' ratios:", "", goals]),
     ...results.leftOut.map((line) => `Left out: ${line}`),
     ...results.failures.map((line) => `ERROR: ${line}`),
     ...results.warnings,

@@ -73,7 +73,8 @@ function uwsgi(name: string, workerClass: "sync" | "gthread"): Peer {
         ...threads(launch),
       ],
       ...["--listen", String(Math.min(1024, listenLimit()))],
-      ...["--req-logger", `file:${launch.accessLogFile}`, "--logformat", COMBINED_FORMAT],
+      // Written by the workers themselves: a "req-logger" loses lines under load.
+      ...["--logto", launch.accessLogFile, "--logformat", COMBINED_FORMAT],
       ...["--module", launch.app],
     ],
     versionCommand: ({ python }) => [join(python, "../uwsgi"), "--version"],
