@@ -18,6 +18,7 @@ function row(name: string, file: string, test: string, better: string | null = n
 const HEAD_LIMITS = "limits on the head";
 const PERMISSIONS = "what may be permitted";
 const LIFE = "in the order of a server's life";
+const HANDLERS = "A handler that is slow or stuck costs records, never requests";
 const RAISES = "What it raises is logged with its name and traceback, and has one defined effect";
 
 export const parityRows: readonly ParityRow[] = [
@@ -216,6 +217,69 @@ export const parityRows: readonly ParityRow[] = [
   row("access_log_format", "process/logging.test.ts", "the access log's atoms are Gunicorn's"),
   row("errorlog", "process/settings.test.ts", "the error log goes to a file", "As accesslog"),
   row("loglevel", "process/guides.test.ts", "logs at the level of GUNICORN_LOG_LEVEL"),
+  row(
+    "disable_redirect_access_to_syslog",
+    "process/syslog.test.ts",
+    "syslog by TCP takes a prefix and a facility",
+  ),
+  row(
+    "capture_output",
+    "process/logging.test.ts",
+    "the application's output goes to the error log when it is captured",
+    "Whole lines at once, as JSON too",
+  ),
+  row(
+    "logger_class",
+    "process/logging-handlers.test.ts",
+    "a logger_class of the user's own decides what is logged, and how",
+    "Also where Gunicorn is not installed",
+  ),
+  row(
+    "logconfig",
+    "process/logging-handlers.test.ts",
+    "logconfig takes an ini file and logconfig_json a JSON file",
+    HANDLERS,
+  ),
+  row(
+    "logconfig_dict",
+    "process/logging-handlers.test.ts",
+    "handlers of logconfig_dict get the records of arbiter, router and workers",
+    HANDLERS,
+  ),
+  row(
+    "logconfig_json",
+    "process/logging-handlers.test.ts",
+    "logconfig takes an ini file and logconfig_json a JSON file",
+    `${HANDLERS}; a file that is not there is an error`,
+  ),
+  row(
+    "syslog_addr",
+    "process/syslog.test.ts",
+    "syslog by a unix socket, also when its server comes back after it was gone",
+    "TCP messages end as RFC 6587 says; a server that comes back is found again",
+  ),
+  row(
+    "syslog",
+    "process/syslog.test.ts",
+    "a syslog server that is not there stops nothing, nor does one that does not read",
+    "A server that is not there, or is stuck, stops nothing",
+  ),
+  row("syslog_prefix", "process/syslog.test.ts", "syslog by TCP takes a prefix and a facility"),
+  row("syslog_facility", "process/syslog.test.ts", "syslog by TCP takes a prefix and a facility"),
+  row(
+    "statsd_host",
+    "process/metrics.test.ts",
+    "statsd gets Gunicorn's metrics by UDP",
+    "Many metrics in a datagram; the log counters hold what the server itself says too",
+  ),
+  row("dogstatsd_tags", "process/metrics.test.ts", "statsd by a unix socket has prefix and tags"),
+  row("statsd_prefix", "process/metrics.test.ts", "statsd by a unix socket has prefix and tags"),
+  row(
+    "enable_backlog_metric",
+    "process/metrics.test.ts",
+    "the backlog metric counts requests that wait for a worker",
+    "It counts requests that wait for a worker, beside connections that were not accepted",
+  ),
   row(
     "enable_stdio_inheritance",
     "process/daemon.test.ts",

@@ -12,6 +12,7 @@ import pytest
 from tunicorn.log import Logger
 
 from tests.helpers.gateway import Gateway
+from tests.helpers.logs import set_up
 from tests.helpers.mold import MoldProcess
 from tests.helpers.router import READY, RouterEnd, RouterListener
 
@@ -33,12 +34,13 @@ def log_path(tmp_path: Path) -> Path:
 def logger(log_path: Path) -> Iterator[Logger]:
     """A logger that writes to log_path."""
     logger = Logger()
-    logger.configure(str(log_path), "info")
+    set_up(logger, log_path)
     yield logger
-    for handler in list(logger.error_log.handlers):
-        logger.error_log.removeHandler(handler)
-        handler.close()
-    logger.error_log.setLevel(logging.NOTSET)
+    for log in (logger.error_log, logger.access_log):
+        for handler in list(log.handlers):
+            log.removeHandler(handler)
+            handler.close()
+        log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -66,7 +66,8 @@ def fail_source(folder: Path, source: str) -> str:
 def test_a_configuration_file_is_found(folder: Path, location: str) -> None:
     write_modules(folder, {"conf/__init__.py": "", "conf/server.py": "workers = 3\nbind = 'localhost:1'\n"})
     config = read(location.replace("{folder}", str(folder)))
-    assert config == ConfigFile({"workers": 3, "bind": "localhost:1"}, {}, {})
+    values: dict[str, object] = {"workers": 3, "bind": "localhost:1"}
+    assert config == ConfigFile(values, {}, {}, values)
 
 
 def test_a_name_without_py_at_its_end_is_a_python_file_too(folder: Path) -> None:
@@ -127,7 +128,7 @@ __all__ = ["workers"]
 def helper(): pass
 class Helper: pass
 """
-    assert read_source(folder, source) == ConfigFile({"workers": 8}, {}, {})
+    assert read_source(folder, source) == ConfigFile({"workers": 8}, {}, {}, {"workers": 8})
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ class Helper: pass
 def test_an_unknown_name_that_looks_like_a_slip_is_told_with_the_nearest_name(
     folder: Path, name: str, meant: str
 ) -> None:
-    assert read_source(folder, f"{name} = 3\n") == ConfigFile({}, {}, {name: meant})
+    assert read_source(folder, f"{name} = 3\n") == ConfigFile({}, {}, {name: meant}, {})
 
 
 @pytest.mark.parametrize(

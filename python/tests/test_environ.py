@@ -17,12 +17,12 @@ from tunicorn.log import ErrorStream, Logger
 def test_multiprocess_is_true_when_other_workers_may_run_the_same_application(
     logger: Logger, workers: int, is_multiprocess: bool
 ) -> None:
-    template = make_template(Config({"workers": workers, "threads": 1}, {}), logger)
+    template = make_template(Config({"workers": workers, "threads": 1}, {}))
     assert template["wsgi.multiprocess"] is is_multiprocess
 
 
 def test_the_template_holds_what_pep_3333_wants_of_the_server(logger: Logger) -> None:
-    template = make_template(Config({"workers": 1, "threads": 1}, {}), logger)
+    template = make_template(Config({"workers": 1, "threads": 1}, {}))
     assert template["wsgi.version"] == (1, 0)
     assert template["wsgi.multithread"] is False
     assert template["wsgi.run_once"] is False
@@ -31,20 +31,18 @@ def test_the_template_holds_what_pep_3333_wants_of_the_server(logger: Logger) ->
 
 
 def test_the_template_says_that_the_input_ends_by_itself(logger: Logger) -> None:
-    assert make_template(Config({"workers": 1, "threads": 1}, {}), logger)["wsgi.input_terminated"] is True
+    assert make_template(Config({"workers": 1, "threads": 1}, {}))["wsgi.input_terminated"] is True
 
 
 def test_the_template_names_the_server(logger: Logger) -> None:
     assert (
-        make_template(Config({"workers": 1, "threads": 1}, {}), logger)["SERVER_SOFTWARE"]
+        make_template(Config({"workers": 1, "threads": 1}, {}))["SERVER_SOFTWARE"]
         == f"tunicorn/{__version__}"
     )
 
 
 def test_wsgi_errors_writes_to_the_error_log(logger: Logger, log_path: Path) -> None:
-    make_template(Config({"workers": 1, "threads": 1}, {}), logger)["wsgi.errors"].write(
-        "from the application\n"
-    )
+    make_template(Config({"workers": 1, "threads": 1}, {}))["wsgi.errors"].write("from the application\n")
     assert log_path.read_text() == "from the application\n"
 
 

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tunicorn.log import ErrorStream, Logger
+from tunicorn.log import ErrorStream, Logger, error_stream
+
+from tests.helpers.logs import set_up
 
 TIME = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\]"
 
@@ -21,7 +23,7 @@ def test_a_line_has_gunicorns_format(logger: Logger, log_path: Path) -> None:
 
 @pytest.mark.parametrize("level", ["critical", "error", "warning", "info", "debug"])
 def test_each_method_logs_at_its_level(logger: Logger, log_path: Path, level: str) -> None:
-    logger.configure(str(log_path), "debug")
+    set_up(logger, log_path, "debug")
     getattr(logger, level)("text %d", 7)
     assert log_path.read_text().endswith(f" [{level.upper()}] text 7\n")
 
@@ -31,7 +33,7 @@ LEVELS = ["debug", "info", "warning", "error", "critical"]
 
 @pytest.mark.parametrize("level", [*LEVELS, "WARNING"])
 def test_lower_levels_are_left_out(logger: Logger, log_path: Path, level: str) -> None:
-    logger.configure(str(log_path), level)
+    set_up(logger, log_path, level)
     for name in LEVELS:
         getattr(logger, name)(name)
     logged = [line.rsplit(" ", 1)[1] for line in log_path.read_text().splitlines()]
@@ -70,15 +72,15 @@ def test_the_records_do_not_reach_the_root_logger(logger: Logger) -> None:
 
 
 def test_a_dash_is_standard_error(logger: Logger, capfd: pytest.CaptureFixture[str]) -> None:
-    logger.configure("-", "info")
+    set_up(logger, "-")
     logger.info("to the terminal")
     assert capfd.readouterr().err.endswith(" [INFO] to the terminal\n")
 
 
 def test_a_new_configuration_takes_the_place_of_the_former(logger: Logger, log_path: Path) -> None:
-    former = logger.stream
+    former = error_stream()
     other = log_path.with_name("other.log")
-    logger.configure(str(other), "info")
+    set_up(logger, other, "info")
     logger.info("to the other")
     assert log_path.read_text() == ""
     assert len(other.read_text().splitlines()) == 1
@@ -87,7 +89,7 @@ def test_a_new_configuration_takes_the_place_of_the_former(logger: Logger, log_p
 
 def test_a_log_file_is_appended_to(logger: Logger, log_path: Path) -> None:
     log_path.write_text("from before\n")
-    logger.configure(str(log_path), "info")
+    set_up(logger, log_path, "info")
     logger.info("from now")
     assert log_path.read_text().startswith("from before\n[")
 
@@ -114,14 +116,14 @@ def test_a_file_may_be_opened_anew_many_times(logger: Logger, log_path: Path) ->
 def test_standard_error_stays_open_when_files_are_opened_anew(
     logger: Logger, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logger.configure("-", "info")
+    set_up(logger, "-")
     logger.reopen_files()
     logger.info("still here")
     assert capfd.readouterr().err.endswith(" still here\n")
 
 
 def test_the_error_stream_writes_at_once_and_in_the_order_of_the_log(logger: Logger, log_path: Path) -> None:
-    stream = ErrorStream(logger)
+    stream = ErrorStream()
     logger.info("one")
     assert stream.write("two\n") == 4
     logger.info("three")
@@ -131,12 +133,12 @@ def test_the_error_stream_writes_at_once_and_in_the_order_of_the_log(logger: Log
 
 
 def test_the_error_stream_shows_text_without_a_newline_at_once(logger: Logger, log_path: Path) -> None:
-    ErrorStream(logger).write("half a line")
+    ErrorStream().write("half a line")
     assert log_path.read_text() == "half a line"
 
 
 def test_the_error_stream_follows_a_file_that_is_opened_anew(logger: Logger, log_path: Path) -> None:
-    stream = ErrorStream(logger)
+    stream = ErrorStream()
     log_path.rename(log_path.with_name("error.log.1"))
     logger.reopen_files()
     stream.write("new\n")

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from tunicorn.log import ErrorStream, Logger
 
+from tests.helpers.logs import set_up
+
 Record = dict[str, Any]
 
 
 @pytest.fixture
 def json_logger(logger: Logger, log_path: Path) -> Logger:
-    logger.configure(str(log_path), "info", is_json=True)
+    set_up(logger, log_path, error_log_json=True)
     return logger
 
 
@@ -46,7 +48,7 @@ def test_a_traceback_is_a_member(json_logger: Logger, log_path: Path) -> None:
 
 
 def test_text_for_wsgi_errors_becomes_records(json_logger: Logger, log_path: Path) -> None:
-    stream = ErrorStream(json_logger)
+    stream = ErrorStream()
     stream.write("one\nand its second line\n")
     print("two", "words", file=stream)
     stream.write("without an end")
@@ -59,7 +61,7 @@ def test_text_for_wsgi_errors_becomes_records(json_logger: Logger, log_path: Pat
 
 
 def test_text_without_an_end_of_line_is_not_kept_for_ever(json_logger: Logger, log_path: Path) -> None:
-    stream = ErrorStream(json_logger)
+    stream = ErrorStream()
     for _ in range(100):
         stream.write("x" * 1024)
     assert len(records(log_path)) == 1

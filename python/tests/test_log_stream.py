@@ -13,6 +13,8 @@ import pytest
 from tunicorn.log import Logger
 from tunicorn.log_stream import PATIENCE_SECONDS, LogFileHandler, LogStream, StandardStreamHandler
 
+from tests.helpers.logs import set_up
+
 LINE = "x" * 1023 + "\n"
 
 
@@ -178,7 +180,7 @@ def test_a_handler_whose_target_is_full_is_silent(capfd: pytest.CaptureFixture[s
 def test_a_file_whose_folder_is_gone_stays_at_a_reopening(logger: Logger, tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     folder.mkdir()
-    logger.configure(str(folder / "error.log"), "info")
+    set_up(logger, folder / "error.log")
     moved = (folder / "error.log").rename(tmp_path / "moved.log")
     folder.rmdir()
     logger.reopen_files()

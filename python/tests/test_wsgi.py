@@ -15,6 +15,7 @@ from tunicorn.log import Logger
 from tunicorn.wsgi import WsgiGateway
 
 from tests.helpers.gateway import Application, Gateway, answering, error_head, only_response
+from tests.helpers.logs import set_up
 from tests.helpers.router import (
     BODY,
     END,
@@ -412,7 +413,7 @@ class TestEnviron:
     def test_at_level_debug_each_request_is_logged(
         self, logger: Logger, log_path: Path, gateway: Gateway
     ) -> None:
-        logger.configure(str(log_path), "debug")
+        set_up(logger, log_path, "debug")
         gateway.call(answering([b"x"]))
         assert gateway.log.endswith(" [DEBUG] GET /shop\n")
 

@@ -42,6 +42,8 @@ class ConfigFile(NamedTuple):
     hooks: dict[str, Hook]
     #: Unknown names that look like a slip, with the name that was probably meant.
     slips: dict[str, str]
+    #: The settings of `values` as the file has them, classes and objects among them.
+    originals: dict[str, object]
 
 
 class ConfigError(Exception):
@@ -113,7 +115,7 @@ def _sort(
             nearest = difflib.get_close_matches(name, known, 1, NEAREST_CUTOFF)
             if nearest:
                 slips[name] = nearest[0]
-    return ConfigFile(values, hooks, slips)
+    return ConfigFile(values, hooks, slips, {name: namespace[name] for name in values})
 
 
 def to_plain(value: object) -> object:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tunicorn.config import Config
-    from tunicorn.log import Logger
 
 SERVER_SOFTWARE = f"tunicorn/{__version__}"
 
@@ -62,11 +61,11 @@ def file_part(filelike: Any) -> tuple[bytes, int, int] | None:
     return path.encode(), start, status.st_size - start
 
 
-def make_template(cfg: Config, log: Logger) -> dict[str, Any]:
+def make_template(cfg: Config) -> dict[str, Any]:
     """What each environ begins with."""
     return {
         "wsgi.version": (1, 0),
-        "wsgi.errors": ErrorStream(log),
+        "wsgi.errors": ErrorStream(),
         "wsgi.multithread": int(cfg.threads) > 1,
         "wsgi.multiprocess": int(cfg.workers) > 1,
         "wsgi.run_once": False,

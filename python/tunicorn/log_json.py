@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime, timezone
-from typing import Final
+from typing import Final, TextIO
 
 #: What is written without an end of line is a record of its own beyond this.
 PENDING_LIMIT: Final = 64 * 1024
@@ -39,8 +39,10 @@ class RecordStream:
     encoding = "utf-8"
     errors = "backslashreplace"
 
-    def __init__(self, name: str, level: int) -> None:
+    def __init__(self, name: str, level: int, stands_for: TextIO | None = None) -> None:
+        """`stands_for` takes what is written as bytes, which is no text to make records of."""
         self.name = name
+        self.buffer = getattr(stands_for, "buffer", None)
         self._level = level
         self._pending = ""
 

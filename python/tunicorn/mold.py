@@ -21,10 +21,12 @@ from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_t
 from tunicorn.config import Config, ConfigError, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
+from tunicorn.gunicorn_names import lend_names
 from tunicorn.hooks import Hook, describe_raised
 from tunicorn.identity import IdentityError, find_identity
 from tunicorn.loading import load_configured
-from tunicorn.log import Logger
+from tunicorn.logger_class import LoggerError
+from tunicorn.mold_logs import MoldLogs
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
@@ -63,7 +65,9 @@ class Mold:
 
     def __init__(self, control: ControlChannel) -> None:
         self._control = control
-        self._log = Logger()
+        self._logs = MoldLogs(self._leave_mold)
+        #: Settings as the configuration file has them, before they were made plain for the arbiter.
+        self._originals: dict[str, object] = {}
         self._hooks: dict[str, Hook] = {}
         self._server: Server | None = None
         self._application: Application | None = None
@@ -142,13 +146,13 @@ class Mold:
             self._control.send("config-failed", message=str(error))
             return
         self._hooks = config.hooks
+        self._originals = config.originals
         self._control.send("config", values=config.values, hooks=sorted(config.hooks), slips=config.slips)
 
     def _configure(self, message: Message) -> None:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
         settings = message["settings"]
         cfg = Config(settings, self._hooks)
-        self._server = Server(cfg, self._log, message["arbiterPid"])
         self._channel_path = message["channelPath"]
         self._runtime_directory = message["runtimeDirectory"]
         self._queue_directory = message.get("queueDirectory")
@@ -165,7 +169,6 @@ class Mold:
         except IdentityError as error:
             self._control.send("configure-failed", message=str(error))
             return
-        self._server.identity = identity
         tokens_path = message.get("tokensPath")
         if tokens_path is not None and self._queue_directory is not None:
             os.mkfifo(tokens_path, 0o600)
@@ -176,15 +179,16 @@ class Mold:
         except OSError as error:
             self._control.send("configure-failed", message=f"Cannot change to chdir: {error}")
             return
-        try:
-            is_json = settings.get("error_log_json", False)
-            self._log.configure(message["errorLog"], settings["loglevel"], is_json=is_json)
-        except OSError as error:
-            self._control.send("configure-failed", message=f"Cannot open the error log: {error}")
-            return
         add_to_path(os.getcwd())
         for folder in reversed([path for path in (settings["pythonpath"] or "").split(",") if path]):
             add_to_path(os.path.abspath(folder))
+        try:
+            self._logs.configure(message, self._hooks, self._originals, identity)
+        except LoggerError as error:
+            self._control.send("configure-failed", message=str(error))
+            return
+        self._server = Server(cfg, self._logs.logger, message["arbiterPid"])
+        self._server.identity = identity
         set_process_title(f"tunicorn: mold [{self._server.proc_name}]")
         self._control.send("configured", uid=identity.uid, gid=identity.gid)
 
@@ -239,8 +243,6 @@ class Mold:
             return None
         if pid == 0:
             os.close(report_read)
-            for child in self._children.values():
-                os.close(child.report_fd)
             self._become_worker(worker, report_write)
             return worker
         os.close(report_write)
@@ -254,16 +256,21 @@ class Mold:
         """A worker that could not be forked counts as one that could not boot."""
         self._control.send("worker-exited", worker=age, pid=0, status=status, signal=None, report=report)
 
-    def _become_worker(self, worker: Worker, report_fd: int) -> None:
+    def _leave_mold(self) -> None:
+        """In a forked process: what is the mold's is let go."""
         self._control.close()
         signal.set_wakeup_fd(-1)
-        for fd in self._wakeup_fds:
+        for fd in [*self._wakeup_fds, *(child.report_fd for child in self._children.values())]:
             os.close(fd)
+        self._children = {}
+
+    def _become_worker(self, worker: Worker, report_fd: int) -> None:
+        self._leave_mold()
+        self._logs.leave()
         worker.pid = os.getpid()
         worker.ppid = os.getppid()
         set_process_title(f"tunicorn: worker [{worker.server.proc_name}]")
         self._report_fd = report_fd
-        self._children = {}
 
     def run_worker(self, worker: Worker) -> int:
         """The life of a worker, in the forked child. The exit status for the process."""
@@ -282,12 +289,10 @@ class Mold:
                 os.kill(pid, number)
 
     def _reopen_logs(self) -> None:
-        """Here as well: workers that are forked later inherit the file."""
-        self._log.reopen_files()
-        for pid in self._children:
-            os.kill(pid, signal.SIGUSR1)
+        self._logs.reopen(self._children)
 
     def _reap(self) -> None:
+        self._logs.keep()
         for pid in list(self._children):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done == 0:
@@ -307,7 +312,7 @@ class Mold:
             # The arbiter's next order, such as a fork, waits until the hook is through.
             raised = self._run_hook("child_exit", self._server, child.worker)
             if raised is not None:
-                self._log.error("The hook child_exit raised\n%s", raised)
+                self._logs.logger.error("The hook child_exit raised\n%s", raised)
 
     def _leave_alone(self) -> None:
         """The arbiter is gone: let the workers finish, then end them, and remove what it left."""
@@ -348,6 +353,7 @@ def _read_report(fd: int) -> str | None:
 
 def run_mold() -> int:
     """Runs the mold, and in its forked children a worker. The exit status for the process."""
+    lend_names()
     mold = Mold(ControlChannel())
     worker = mold.run()
     return 0 if worker is None else mold.run_worker(worker)

@@ -37,10 +37,10 @@ class WsgiGateway:
 
     def __init__(self, application: Application, cfg: Config, log: Logger, channel: Channel) -> None:
         self._application = application
-        self._template = make_template(cfg, log)
+        self._template = make_template(cfg)
         self._log = log
         self._channel = channel
-        self._is_debugging = log.error_log.isEnabledFor(logging.DEBUG)
+        self._is_debugging = logging.getLogger("gunicorn.error").isEnabledFor(logging.DEBUG)
 
     def handle(self, stream: int, flags: int, payload: bytes, after: int) -> bool:
         """Answers one request.

@@ -4,10 +4,9 @@ import type { Invocation } from "../config/invocation.ts";
 import { processTitle } from "../config/process-title.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
-import type { ErrorLog } from "../log/error-log.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
-import { openArbiterLog } from "./arbiter-log.ts";
+import { ArbiterLog } from "./arbiter-log.ts";
 import { Belongings } from "./belongings.ts";
 import { bindingOptions } from "./binding.ts";
 import { DaemonWanted } from "./daemon-wanted.ts";
@@ -57,7 +56,7 @@ export class Arbiter {
   readonly #service: ServiceManager;
   readonly #upgrades: Upgrades;
   #state: State = "starting";
-  #log: ErrorLog | null = null;
+  #log: ArbiterLog | null = null;
   #belongings: Belongings | null = null;
   #router: RouterSupervisor | null = null;
   #codeWatcher: CodeWatcher | null = null;
@@ -237,7 +236,7 @@ export class Arbiter {
     if (settings.daemon && this.#options.mayLaunch) throw new DaemonWanted(settings);
     process.chdir(settings.chdir);
     process.title = processTitle("master", settings, this.#upgrades.isSecond);
-    const log = openArbiterLog(settings);
+    const log = new ArbiterLog(settings, () => this.#generations.workerCount);
     this.#log = log;
     this.#service.log = log;
     log.info(`Starting tunicorn ${version}`);
@@ -315,7 +314,7 @@ export class Arbiter {
     this.#service.takeOver();
   }
 
-  async #startRouter(belongings: Belongings, log: ErrorLog): Promise<void> {
+  async #startRouter(belongings: Belongings, log: ArbiterLog): Promise<void> {
     const router = new RouterSupervisor({
       describe: () => describeRouter({ generations: this.#generations, belongings }),
       log,

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Settings } from "../config/settings/all.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
@@ -99,6 +100,11 @@ export class Belongings {
   /** Where the workers of a generation pull their requests; null: they get them over their channels. */
   tokensPath({ number, settings }: Pick<Generation, "number" | "settings">): string | null {
     return this.#queue?.tokensPath(number, settings.worker_class) ?? null;
+  }
+
+  /** Where the log process of a generation listens, if it has one. */
+  logSocketPath({ number }: Pick<Generation, "number">): string {
+    return join(this.#runtimeDirectory.path, `log-${number}`);
   }
 
   /** What others have to remove if we are killed. */

@@ -3,10 +3,10 @@ import type { Invocation } from "../config/invocation.ts";
 import type { ServerHookName } from "../config/settings/hooks.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { describeError, TunicornError } from "../errors.ts";
-import type { ErrorLog } from "../log/error-log.ts";
-import type { Leftovers } from "../router/messages.ts";
+import type { LogProcessUse } from "../log/log-settings.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { ForkBrake } from "./fork-brake.ts";
+import type { GenerationPlace } from "./generation-place.ts";
 import { readSettings } from "./generation-settings.ts";
 import type { Identity } from "./identity.ts";
 import { MoldHandle } from "./mold-handle.ts";
@@ -33,18 +33,6 @@ export interface GenerationOptions {
   /** Gives the next worker its number. */
   readonly nextAge: () => number;
   readonly listener: GenerationListener;
-}
-
-/** What a mold is told before it loads the application. */
-export interface GenerationPlace {
-  readonly log: ErrorLog;
-  /** Error log of the Python processes, where it is not that of the settings. */
-  readonly errorLog?: string;
-  readonly channelPath: string;
-  /** The FIFO from which its workers pull, which the mold makes; null: they do not pull. */
-  readonly tokensPath: string | null;
-  /** What the mold removes if the arbiter is killed. */
-  readonly leftovers: Leftovers;
 }
 
 /** For answers that need no user code. */
@@ -126,6 +114,11 @@ export class Generation {
     return this.#warnings;
   }
 
+  /** The log process that its mold keeps running; null: none. */
+  get logProcess(): LogProcessUse | null {
+    return this.#place?.logProcess ?? null;
+  }
+
   get python(): string {
     return this.#mold?.python ?? "";
   }
@@ -142,6 +135,7 @@ export class Generation {
         type: "configure",
         settings: this.settings,
         errorLog: place.errorLog ?? this.settings.errorlog,
+        logProcess: place.logProcess,
         arbiterPid: process.pid,
         channelPath: place.channelPath,
         tokensPath: place.tokensPath,

@@ -1,9 +1,10 @@
 import type { Invocation } from "../config/invocation.ts";
 import { TunicornError } from "../errors.ts";
-import type { ErrorLog } from "../log/error-log.ts";
 import type { Belongings } from "./belongings.ts";
 import { Generation } from "./generation.ts";
 import { requireIdentity } from "./identity.ts";
+import type { ArbiterLog } from "./arbiter-log.ts";
+import { planLogProcess } from "./log-settings.ts";
 import { giveLogFiles } from "./log-files.ts";
 import { readCpuQuota } from "../system/cpu-quota.ts";
 import { adviseWorkers } from "./worker-advice.ts";
@@ -37,6 +38,11 @@ export class Generations {
     return [...(this.#active === null ? [] : [this.#active]), ...this.#others];
   }
 
+  /** Workers that live, of all generations. */
+  get workerCount(): number {
+    return this.all.reduce((sum, { workers }) => sum + workers.length, 0);
+  }
+
   requireActive(): Generation {
     if (this.#active === null) throw new TunicornError("ERR_MOLD_LOST", "There is no active generation");
     return this.#active;
@@ -59,11 +65,14 @@ export class Generations {
   }
 
   /** Makes a generation's mold ready; the application is imported at once if it is to be preloaded. */
-  async configure(generation: Generation, log: ErrorLog, belongings: Belongings): Promise<void> {
+  async configure(generation: Generation, log: ArbiterLog, belongings: Belongings): Promise<void> {
     adviseWorkers(generation.settings.workers, readCpuQuota(), log);
     const { channelPath, leftovers } = belongings;
     const tokensPath = belongings.tokensPath(generation);
-    const named = await generation.configure({ log, channelPath, tokensPath, leftovers });
+    const logProcess = planLogProcess(generation.settings, belongings.logSocketPath(generation));
+    const named = await generation.configure({ log, logProcess, channelPath, tokensPath, leftovers });
+    // The first one's handlers are to hear of everything; a next one's of what is said once it has taken over.
+    if (generation === this.#active) log.takeOver(generation.settings, logProcess);
     belongings.giveTo(requireIdentity(named));
     giveLogFiles(generation.settings, belongings.identity);
     const active = this.#active;

@@ -1,5 +1,6 @@
 /** What arbiter and mold say to each other: one JSON object a line. The other end is python/tunicorn/control.py. */
 import { TunicornError } from "../errors.ts";
+import type { LogProcessUse } from "../log/log-settings.ts";
 
 export type ArbiterToMold =
   | {
@@ -13,6 +14,8 @@ export type ArbiterToMold =
       readonly type: "configure";
       readonly settings: Readonly<Record<string, unknown>>;
       readonly errorLog: string;
+      /** The log process that the mold is to start; or null. */
+      readonly logProcess: LogProcessUse | null;
       readonly arbiterPid: number;
       readonly channelPath: string;
       /** The FIFO of the shared queue, to be made; null: workers get their requests over their channels. */

@@ -1,7 +1,6 @@
 import { applicationName } from "../config/application-name.ts";
 import { processTitle } from "../config/process-title.ts";
 import { describeError } from "../errors.ts";
-import { configureArbiterLog } from "./arbiter-log.ts";
 import { bindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
 import { resumeServing } from "./pausing.ts";
@@ -60,10 +59,10 @@ function activate(next: Generation, parts: ServerParts): void {
   const previous = generations.requireActive();
   const { settings } = next;
   // First what may fail, while the previous generation is still the active one.
-  configureArbiterLog(log, settings);
+  log.takeOver(settings, next.logProcess);
   generations.activate(next);
   process.title = processTitle("master", settings, belongings.isSecond);
-  router.send({ type: "configure", settings: makeRouterSettings(settings, process.env) });
+  router.send({ type: "configure", settings: makeRouterSettings(settings, process.env, next.logProcess) });
   router.send({ type: "activate", generation: next.number, tokensPath: belongings.tokensPath(next) });
   log.info(
     `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,

@@ -1,14 +1,15 @@
 import { processTitle } from "../config/process-title.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
-import { makeLogSettings } from "./log-settings.ts";
+import type { LogProcessUse } from "../log/log-settings.ts";
+import { makeLogSettings, makeMetricsSettings } from "./log-settings.ts";
 import type { RouterSettings } from "../router/messages.ts";
 
-/** What a router needs of the settings, in its own units. `logSocketPath`: where the log process listens, if one does. */
+/** What a router needs of the settings, in its own units. `logProcess`: what goes there, if there is one. */
 export function makeRouterSettings(
   settings: Settings,
   environment: NodeJS.ProcessEnv,
-  logSocketPath: string | null = null,
+  logProcess: LogProcessUse | null = null,
 ): RouterSettings {
   return {
     processTitle: processTitle("router", settings),
@@ -54,7 +55,8 @@ export function makeRouterSettings(
       Object.entries(settings.secure_scheme_headers).map(([name, value]) => [name.toLowerCase(), value]),
     ),
     scriptName: scriptNameOf(settings, environment).replace(/\/+$/, ""),
-    ...makeLogSettings(settings, logSocketPath),
+    ...makeLogSettings(settings, logProcess),
+    metrics: makeMetricsSettings(settings),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { ErrorLog } from "../log/error-log.ts";
+import type { ArbiterLog } from "./arbiter-log.ts";
 import type { Belongings } from "./belongings.ts";
 import type { Generations } from "./generations.ts";
 import { makeRouterSettings } from "./router-settings.ts";
@@ -6,7 +6,7 @@ import type { RouterSupervisor, RouterSupervisorOptions } from "./router-supervi
 
 /** What a server that has started consists of. */
 export interface ServerParts {
-  readonly log: ErrorLog;
+  readonly log: ArbiterLog;
   readonly belongings: Belongings;
   readonly generations: Generations;
   readonly router: RouterSupervisor;
@@ -20,7 +20,7 @@ export function describeRouter({
   const generation = generations.requireActive();
   const { settings, number } = generation;
   return {
-    settings: makeRouterSettings(settings, process.env),
+    settings: makeRouterSettings(settings, process.env, generation.logProcess),
     listeners: belongings.listeners.served,
     backlog: settings.backlog,
     channelPath: belongings.channelPath,

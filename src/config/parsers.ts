@@ -150,6 +150,13 @@ export function textMapping(input: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(entries);
 }
 
+/** A dictionary of whatever Python can say in JSON. */
+export function dictionary(input: unknown): Readonly<Record<string, unknown>> {
+  if (typeof input !== "object" || input === null || Array.isArray(input))
+    throw new WantedError("a dictionary");
+  return Object.fromEntries(Object.entries(input));
+}
+
 export function logLevel(input: unknown): LogLevel {
   const level = text(input).toLowerCase();
   const known = level === "warn" ? "warning" : level === "fatal" ? "critical" : level;

@@ -72,9 +72,8 @@ export class LogRelay {
       write: (record) => this.#send(relayed(record)),
       // The log process opens its files anew when the mold tells it to.
       reopen: () => undefined,
-      close: async () => {
-        await this.close();
-      },
+      // Whoever made the relay closes it.
+      close: () => Promise.resolve(),
     };
   }
 

@@ -12,7 +12,7 @@ export interface LogSettings {
   readonly logProcess: LogProcessUse | null;
 }
 
-/** What goes to the log process, which has the handlers of the user's logging configuration. */
+/** What goes to the log process, which has the handlers of the user's logging configuration, beside metrics. */
 export interface LogProcessUse {
   /** Where it listens. */
   readonly socketPath: string;

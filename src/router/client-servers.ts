@@ -22,6 +22,14 @@ export class ClientServers {
     this.#servers.set(id, { server, backlog });
   }
 
+  /** TCP ports on which it listens. */
+  get ports(): ReadonlySet<number> {
+    const addresses = [...this.#servers.values()].map(({ server }) => server.address());
+    return new Set(
+      addresses.flatMap((each) => (typeof each === "object" && each !== null ? [each.port] : [])),
+    );
+  }
+
   /** Takes in what waits in the backlogs, and stops listening there: by default everywhere. */
   async drain(ids: readonly number[] = [...this.#servers.keys()]): Promise<void> {
     await this.#emptyBacklogs(ids);

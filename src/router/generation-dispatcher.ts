@@ -14,6 +14,11 @@ export class GenerationDispatcher implements Dispatcher {
     this.#active = pool;
   }
 
+  /** Requests that no worker has begun. */
+  get waiting(): number {
+    return this.#pool.waiting + (this.#queue?.waiting ?? 0);
+  }
+
   submit(request: WorkerRequest): void {
     this.#active.submit(request);
   }

@@ -2,6 +2,7 @@
 import type { HttpLimits } from "../http/limits.ts";
 import type { HttpPolicy } from "../http/policy.ts";
 import type { LogSettings } from "../log/log-settings.ts";
+import type { MetricsSettings } from "../metrics/metrics-settings.ts";
 import type { ConnectionTimeouts } from "../http/connection-options.ts";
 
 /** A listening socket that the router inherits as a descriptor. */
@@ -37,6 +38,8 @@ export interface Capacity {
 export interface RouterSettings extends LogSettings {
   /** Where bodies go that are too large for memory (`tmp_upload_dir`); null: beside the workers' socket. */
   readonly bodyDirectory: string | null;
+  /** Null: no metrics are sent. */
+  readonly metrics: MetricsSettings | null;
   /** What ps shows. */
   readonly processTitle: string;
   readonly limits: HttpLimits;

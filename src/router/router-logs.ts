@@ -1,35 +1,56 @@
 import { AccessLog } from "../log/access-log.ts";
 import { joinSinks, type AccessSink } from "../log/access-sink.ts";
-import { ErrorLog } from "../log/error-log.ts";
+import { ErrorLog, type ErrorLogOptions } from "../log/error-log.ts";
 import { LogRelay } from "../log/log-relay.ts";
-import type { LogSettings } from "../log/log-settings.ts";
+import { countUnaccepted } from "../metrics/accept-queue.ts";
+import { countRecord, openMetrics, type MetricsSender } from "../metrics/metrics-settings.ts";
+import { makeRequestMetrics } from "../metrics/request-metrics.ts";
+import type { RouterSettings } from "./messages.ts";
 
-/** Everything that a router writes logs to. */
+const BACKLOG_INTERVAL_MS = 1000;
+
+/** Whom the backlog metric counts. */
+export interface BacklogSource {
+  /** TCP ports on which the router listens. */
+  readonly ports: () => ReadonlySet<number>;
+  /** Requests that no worker has begun. */
+  readonly waiting: () => number;
+}
+
+/** Everything that a router writes logs and metrics to. */
 export class RouterLogs {
   readonly errorLog: ErrorLog;
   /** Null when nobody wants to hear of requests. */
   access: AccessSink | null;
-  #settings: LogSettings;
+  readonly #backlog: BacklogSource;
+  #backlogTimer: NodeJS.Timeout | null = null;
+  #settings: RouterSettings;
   #relay: LogRelay | null;
+  #metrics: MetricsSender | null;
 
   /** Throws ERR_LOG_FILE when a log cannot be opened. */
-  constructor(settings: LogSettings) {
+  constructor(settings: RouterSettings, backlog: BacklogSource) {
     this.#settings = settings;
+    this.#backlog = backlog;
     this.#relay = makeRelay(settings);
+    this.#metrics = this.#makeMetrics(settings);
     this.errorLog = new ErrorLog(settings.errorLog, settings.logLevel, this.#errorLogOptions(settings));
     this.access = this.#makeAccess(settings);
+    this.#watchBacklog();
   }
 
-  /** Takes over changed settings. What is the same stays open. */
-  configure(settings: LogSettings): void {
+  /** Takes over changed settings. What they do not change stays open. */
+  configure(settings: RouterSettings): void {
     const before = this.#settings;
-    if (JSON.stringify(settings) === JSON.stringify(before)) return;
     this.#settings = settings;
+    if (textOf(settings) === textOf(before)) return;
+    const [relay, metrics, access] = [this.#relay, this.#metrics, this.access];
     if (settings.logProcess?.socketPath !== before.logProcess?.socketPath) this.#relay = makeRelay(settings);
+    this.#metrics = this.#makeMetrics(settings);
     this.errorLog.configure(settings.errorLog, settings.logLevel, this.#errorLogOptions(settings));
-    const access = this.access;
     this.access = this.#makeAccess(settings);
-    void access?.close();
+    this.#watchBacklog();
+    void closeAll(access, metrics, relay === this.#relay ? null : relay);
   }
 
   reopen(): void {
@@ -39,16 +60,30 @@ export class RouterLogs {
 
   /** Writes what is left. */
   async close(): Promise<void> {
-    await Promise.all([this.access?.close(), this.errorLog.close()]);
+    if (this.#backlogTimer !== null) clearInterval(this.#backlogTimer);
+    await Promise.all([closeAll(this.access, this.#metrics, this.#relay), this.errorLog.close()]);
   }
 
-  #errorLogOptions({ isErrorLogJson, logProcess }: LogSettings) {
-    return { isJson: isErrorLogJson, relay: logProcess?.takesErrors === true ? this.#relay : null };
+  #makeMetrics({ metrics }: RouterSettings): MetricsSender | null {
+    return metrics === null ? null : openMetrics(metrics, this.#relay);
   }
 
-  #makeAccess(settings: LogSettings): AccessSink | null {
+  #errorLogOptions({ isErrorLogJson, logProcess }: RouterSettings): ErrorLogOptions {
+    const relay = logProcess?.takesErrors === true ? this.#relay : null;
+    const metrics = this.#metrics?.metrics;
+    // The log process counts what it is told.
+    const isCounted = relay === null && metrics !== undefined;
+    return {
+      isJson: isErrorLogJson,
+      relay,
+      ...(isCounted ? { onRecord: (level) => countRecord(metrics, level) } : {}),
+    };
+  }
+
+  #makeAccess(settings: RouterSettings): AccessSink | null {
     const { accessLog, accessLogFormat, isAccessLogJson, logProcess } = settings;
     const sinks: AccessSink[] = [];
+    if (this.#metrics !== null) sinks.push(makeRequestMetrics(this.#metrics.metrics));
     if (logProcess?.takesAccess === true && this.#relay !== null) {
       sinks.push(this.#relay.accessSink);
     } else if (accessLog !== null) {
@@ -57,8 +92,47 @@ export class RouterLogs {
     }
     return joinSinks(sinks);
   }
+
+  #watchBacklog(): void {
+    if (this.#backlogTimer !== null) clearInterval(this.#backlogTimer);
+    if (this.#settings.metrics?.reportsBacklog !== true) return;
+    this.#backlogTimer = setInterval(() => void this.#reportBacklog(), BACKLOG_INTERVAL_MS).unref();
+  }
+
+  async #reportBacklog(): Promise<void> {
+    const { ports, waiting } = this.#backlog;
+    const unaccepted = await countUnaccepted(ports());
+    this.#metrics?.metrics.histogram("gunicorn.backlog", unaccepted + waiting());
+  }
 }
 
-function makeRelay({ logProcess }: LogSettings): LogRelay | null {
+/** The relay goes last: others may still give it something. */
+async function closeAll(
+  access: AccessSink | null,
+  metrics: MetricsSender | null,
+  relay: LogRelay | null,
+): Promise<void> {
+  await Promise.all([access?.close(), metrics?.close()]);
+  await relay?.close();
+}
+
+function makeRelay({ logProcess }: RouterSettings): LogRelay | null {
   return logProcess === null ? null : new LogRelay(logProcess.socketPath);
+}
+
+/** What of the settings is about logs. */
+function textOf({
+  accessLog,
+  accessLogFormat,
+  isAccessLogJson,
+  errorLog,
+  isErrorLogJson,
+  logLevel,
+  logProcess,
+  metrics,
+}: RouterSettings): string {
+  return JSON.stringify([
+    [accessLog, accessLogFormat, isAccessLogJson, errorLog, isErrorLogJson, logLevel],
+    [logProcess, metrics],
+  ]);
 }

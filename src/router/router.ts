@@ -59,7 +59,10 @@ export class Router implements WorkerPoolListener {
   constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
     const { settings } = start;
     this.#tell = tell;
-    this.#logs = new RouterLogs(settings);
+    this.#logs = new RouterLogs(settings, {
+      ports: () => this.#servers.ports,
+      waiting: () => this.#dispatcher.waiting,
+    });
     this.#pool = new WorkerPool({
       generation: start.generation,
       listener: this,

@@ -59,6 +59,15 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     options.deadlines.add(this);
   }
 
+  /** Requests that no worker has begun. */
+  get waiting(): number {
+    const claims = this.#ring.readClaims();
+    const unclaimed = [...this.#entries.values()].filter(
+      ({ state, stream }) => state.type === "issued" && claims.claimOf(stream) === null,
+    );
+    return unclaimed.length + this.#waiting.size;
+  }
+
   submit(request: WorkerRequest): void {
     if (this.#isDestroyed) return;
     const { queuedRequests } = this.#options.limits();

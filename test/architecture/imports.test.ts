@@ -17,7 +17,7 @@ const ranks: readonly Readonly<Record<string, readonly string[]>>[] = [
   { arbiter: [] },
   { router: [] },
   { http: [], queue: ["channel"], channel: [] },
-  { config: ["log", "system"], log: [], metrics: [], system: [] },
+  { config: ["log", "metrics", "system"], metrics: ["log"], log: [], system: [] },
   { errors: [], version: [] },
 ];
 

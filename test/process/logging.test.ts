@@ -29,6 +29,13 @@ function jsonLines(path: string): Members[] {
     .map((line) => JSON.parse(line) as Members);
 }
 
+async function untilHas(path: string, pattern: RegExp): Promise<void> {
+  await untilTrue(() => pattern.test(textOf(path)), {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `${pattern} in ${path}:\n${textOf(path)}`,
+  });
+}
+
 interface QuietServer {
   readonly server: ServerProcess;
   /** The unix socket on which it listens. */
@@ -132,6 +139,39 @@ test("access and error log are JSON lines when they are asked for, the applicati
   assert.equal(find(/^two$/)?.["level"], "warning");
   assert.match(String(find(/^Error handling request/)?.["exception"]), /ValueError: three$/);
   assert.equal(find(/^Listening at/)?.["pid"], server.pid);
+});
+
+test("the application's output goes to the error log when it is captured, and follows the file at USR1", async (t) => {
+  for (const json of [[], ["--error-log-json"]]) {
+    const { error } = await logPaths(t);
+    const args = ["--error-logfile", error, "--capture-output", ...json, "logs"];
+    const { server, address } = await startQuiet(t, args);
+    for (const name of ["stdout", "stderr"]) {
+      await request(address, `/?to=${name}&text=${name}-one`);
+      await untilHas(error, new RegExp(json.length > 0 ? `"message": "${name}-one"` : `^${name}-one$`, "m"));
+    }
+    if (json.length > 0) {
+      const streams = jsonLines(error).filter(({ stream }) => stream !== undefined);
+      assert.deepEqual(
+        streams.map(({ level, stream }) => [level, stream]),
+        [
+          ["info", "stdout"],
+          ["error", "stderr"],
+        ],
+      );
+    }
+    renameSync(error, `${error}.1`);
+    server.signal("SIGUSR1");
+    await untilTrue(
+      async () => {
+        await request(address, "/?to=stdout&text=two");
+        return textOf(error).includes("two");
+      },
+      { deadlineMs: LOG_DEADLINE_MS, what: () => `the application's line in ${error}:\n${textOf(error)}` },
+    );
+    assert.equal((await server.stop()).status, 0);
+    assert.equal(server.text, "");
+  }
 });
 
 test("all processes open their log files anew at USR1, and go on when their folder is gone", async (t) => {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from tests.helpers.deadlines import DEADLINE_SECONDS
+from tests.helpers.logs import LOG_SETTINGS
 
 Message = dict[str, Any]
 
@@ -45,6 +46,7 @@ HOOK_PARAMETERS: Final = {
 def default_settings(folder: Path) -> dict[str, object]:
     """The settings that Python code reads."""
     return {
+        **LOG_SETTINGS,
         "wsgi_app": "app",
         "paste": None,
         "raw_paste_global_conf": [],
@@ -55,7 +57,6 @@ def default_settings(folder: Path) -> dict[str, object]:
         "threads": 1,
         "worker_class": "sync",
         "bind": ["127.0.0.1:8000"],
-        "loglevel": "info",
         "chdir": str(folder),
         "pythonpath": None,
         "raw_env": [],
@@ -146,6 +147,7 @@ class MoldProcess:
             "configure",
             settings={**default_settings(self.folder), **settings},
             errorLog=error_log,
+            logProcess=None,
             arbiterPid=os.getpid(),
             channelPath=str(self.channel_path),
             runtimeDirectory=str(self.runtime_directory),

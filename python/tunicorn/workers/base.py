@@ -14,6 +14,7 @@ from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
 from tunicorn.failed_application import FailedApplication
 from tunicorn.loading import load_configured
+from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
 from tunicorn.spew import start_spewing
 from tunicorn.watched_files import FileReporter
@@ -169,7 +170,7 @@ class Worker:
         signal.signal(signal.SIGUSR1, self.handle_usr1)
         signal.signal(signal.SIGABRT, self.handle_abort)
         # Comes before handle_abort: the stacks are written even if Python code never runs again.
-        self._show_stacks_in(self.log.stream)
+        self._show_stacks_in(error_stream())
 
     def _show_stacks_in(self, stream: TextIO) -> None:
         """ABRT ends the worker; the other one only shows where its threads are."""
@@ -188,8 +189,8 @@ class Worker:
 
     def handle_usr1(self, _number: int, _frame: FrameType | None) -> None:
         """Reopen the log."""
-        self.log.reopen_files()
-        self._show_stacks_in(self.log.stream)
+        reopen(self.log)
+        self._show_stacks_in(error_stream())
 
     def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
         """The arbiter lost patience."""

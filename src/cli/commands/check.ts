@@ -31,6 +31,7 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     await log.close();
     await generation.configure({
       log,
+      logProcess: null,
       channelPath: "",
       tokensPath: null,
       leftovers: NO_LEFTOVERS,

@@ -1,5 +1,27 @@
-import { boolean, logLevel, optionalText, text } from "../parsers.ts";
+import { statsdHost, syslogAddress } from "../log-addresses.ts";
+import { boolean, dictionary, logLevel, oneOf, optionalText, text } from "../parsers.ts";
 import { setting } from "../setting.ts";
+
+const facilities = [
+  ...[
+    "auth",
+    "authpriv",
+    "cron",
+    "daemon",
+    "ftp",
+    "kern",
+    "lpr",
+    "mail",
+    "news",
+    "security",
+    "syslog",
+    "user",
+  ],
+  ...["uucp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"],
+] as const;
+
+/** Where the system's own syslog server listens. */
+const SYSTEM_SYSLOG = process.platform === "darwin" ? "unix:///var/run/syslog" : "udp://localhost:514";
 
 export const loggingSettings = [
   setting({
@@ -12,6 +34,15 @@ export const loggingSettings = [
     doc: `File for one line a request; - is standard output. Without it there is no access log.`,
   }),
   setting({
+    name: "disable_redirect_access_to_syslog",
+    section: "Logging",
+    flags: ["--disable-redirect-access-to-syslog"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Keep the access log out of syslog; the error log goes there alone.`,
+  }),
+  setting({
     name: "access_log_format",
     section: "Logging",
     flags: ["--access-logformat"],
@@ -22,7 +53,7 @@ export const loggingSettings = [
 
 h peer address, u user, t time, r request line, m method, U path, q query, H protocol, s status, B and b body
 bytes, f referer, a user agent, T M D L duration in seconds, milliseconds, microseconds and decimal seconds,
-p process id, {name}i request header, {name}o response header, {name}e environ entry.`,
+p process id, {name}i request header, {name}o response header, {name}e environ entry. See docs/logging.md.`,
   }),
   setting({
     name: "access_log_json",
@@ -68,6 +99,98 @@ What the application writes to wsgi.errors becomes such lines too. The members a
     doc: `What the error log leaves out: debug, info, warning, error or critical, from all to little.`,
   }),
   setting({
+    name: "capture_output",
+    section: "Logging",
+    flags: ["--capture-output"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Let what the application writes to standard output and standard error go to the error log's file.
+
+With errorlog = "-" there is no file, and both stay what they are.`,
+  }),
+  setting({
+    name: "logger_class",
+    section: "Logging",
+    flags: ["--logger-class"],
+    metavar: "CLASS",
+    defaultValue: "gunicorn.glogging.Logger",
+    parse: text,
+    doc: `Class of the loggers that the Python processes use: package.module.Class, or simple for the default.
+
+Derive it from gunicorn.glogging.Logger; where Gunicorn is not installed, tunicorn has one of that name. Its
+access() is called in the log process, when the request is over.`,
+  }),
+  setting({
+    name: "logconfig",
+    section: "Logging",
+    flags: ["--log-config"],
+    metavar: "FILE",
+    defaultValue: null,
+    parse: optionalText,
+    doc: `Configuration of Python's logging as a .ini file; the loggers are gunicorn.error and gunicorn.access.
+
+All records of all processes reach its handlers; those that are not made in Python travel to the log process.`,
+  }),
+  setting({
+    name: "logconfig_dict",
+    section: "Logging",
+    flags: [],
+    metavar: null,
+    defaultValue: {},
+    parse: dictionary,
+    doc: `Configuration of Python's logging as a dictionary for logging.config.dictConfig().
+
+It goes before logconfig_json and logconfig. Keys that it leaves out at its top level are Gunicorn's own.`,
+  }),
+  setting({
+    name: "logconfig_json",
+    section: "Logging",
+    flags: ["--log-config-json"],
+    metavar: "FILE",
+    defaultValue: null,
+    parse: optionalText,
+    doc: `Configuration of Python's logging as a JSON file, in the form of logconfig_dict. It goes before logconfig.`,
+  }),
+  setting({
+    name: "syslog_addr",
+    section: "Logging",
+    flags: ["--log-syslog-to"],
+    metavar: "ADDRESS",
+    defaultValue: SYSTEM_SYSLOG,
+    parse: syslogAddress,
+    doc: `Where the syslog server listens: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT; the port may be left out.
+
+unix://PATH#stream and #dgram say which kind of socket it is, instead of trying both.`,
+  }),
+  setting({
+    name: "syslog",
+    section: "Logging",
+    flags: ["--log-syslog"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Send both logs to syslog too. A server that is not there costs lines and nothing else.`,
+  }),
+  setting({
+    name: "syslog_prefix",
+    section: "Logging",
+    flags: ["--log-syslog-prefix"],
+    metavar: "PREFIX",
+    defaultValue: null,
+    parse: optionalText,
+    doc: `Name in the syslog tags gunicorn.PREFIX.error and gunicorn.PREFIX.access; the process name by default.`,
+  }),
+  setting({
+    name: "syslog_facility",
+    section: "Logging",
+    flags: ["--log-syslog-facility"],
+    metavar: "FACILITY",
+    defaultValue: "user",
+    parse: oneOf(facilities),
+    doc: `Syslog facility: user, daemon, local0 to local7 and the others that syslog knows.`,
+  }),
+  setting({
     name: "enable_stdio_inheritance",
     section: "Logging",
     flags: ["--enable-stdio-inheritance", "-R"],
@@ -75,5 +198,43 @@ What the application writes to wsgi.errors becomes such lines too. The members a
     defaultValue: false,
     parse: boolean,
     doc: `A daemon keeps the standard output and error of the command, where they are no terminal.`,
+  }),
+  setting({
+    name: "statsd_host",
+    section: "Logging",
+    flags: ["--statsd-host"],
+    metavar: "ADDRESS",
+    defaultValue: null,
+    parse: statsdHost,
+    doc: `Where a statsd server gets metrics: HOST, HOST:PORT (8125 by default) or unix://PATH.
+
+The metrics are Gunicorn's; docs/logging.md lists them.`,
+  }),
+  setting({
+    name: "dogstatsd_tags",
+    section: "Logging",
+    flags: ["--dogstatsd-tags"],
+    metavar: "TAGS",
+    defaultValue: "",
+    parse: text,
+    doc: `Tags for all metrics, in DogStatsD's form: name:value, with commas between.`,
+  }),
+  setting({
+    name: "statsd_prefix",
+    section: "Logging",
+    flags: ["--statsd-prefix"],
+    metavar: "PREFIX",
+    defaultValue: "",
+    parse: text,
+    doc: `Prefix for the names of all metrics; a dot is put between.`,
+  }),
+  setting({
+    name: "enable_backlog_metric",
+    section: "Logging",
+    flags: ["--enable-backlog-metric"],
+    metavar: null,
+    defaultValue: false,
+    parse: boolean,
+    doc: `Send the metric gunicorn.backlog once a second: how many clients wait for a worker (Linux).`,
   }),
 ] as const;

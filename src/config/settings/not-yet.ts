@@ -5,20 +5,6 @@ export const settingsNotYet: readonly string[] = `
   asgi_disconnect_grace_period
   websocket_max_message_size
   root_path
-  disable_redirect_access_to_syslog
-  capture_output
-  logger_class
-  logconfig
-  logconfig_dict
-  logconfig_json
-  syslog_addr
-  syslog
-  syslog_prefix
-  syslog_facility
-  statsd_host
-  dogstatsd_tags
-  statsd_prefix
-  enable_backlog_metric
   keyfile
   certfile
   ssl_version

@@ -1,0 +1,109 @@
+"""Makes Python's log records of what arbiter and router tell. Runs in the log process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from tunicorn.log import Logger
+from tunicorn.relayed_request import (
+    Message,
+    RelayedRequest,
+    RelayedResponse,
+    relayed_environ,
+    request_time,
+)
+from tunicorn.statsd import StatsdLogger, StatsdSocket
+
+if TYPE_CHECKING:
+    from tunicorn.logger_class import LoggerConfig
+
+#: What a logger raised is told so often at most.
+COMPLAINT_SECONDS: Final = 60.0
+
+
+class LogReceiver:
+    """Hands messages to the logger. Its records look as if they had been made where the message is from."""
+
+    def __init__(self, logger: Logger, cfg: LoggerConfig) -> None:
+        self._logger = logger
+        self._pid = 0
+        self._time = 0.0
+        self._complained_at: dict[str, float] = {}
+        host = cfg.statsd_host
+        self._statsd = None if host is None else StatsdSocket(host)
+        # With a class of our own the router counts requests by itself.
+        is_counted = type(logger) is StatsdLogger
+        self._access: Callable[..., None] = self._access_uncounted if is_counted else logger.access
+        self._stamp_records()
+        self._stamp_atoms()
+
+    def receive(self, message: Message) -> None:
+        """Handles one message. Whatever a logger of the user's own raises ends nothing."""
+        try:
+            if message["type"] == "metrics":
+                if self._statsd is not None:
+                    self._statsd.send(message["text"].encode())
+                return
+            self._pid, self._time = message["pid"], message["time"] / 1000
+            if message["type"] == "error":
+                getattr(self._logger, message["level"])(message["message"])
+            else:
+                self._access(
+                    RelayedResponse(message),
+                    RelayedRequest(message),
+                    relayed_environ(message),
+                    request_time(message),
+                )
+        except Exception as error:
+            self._complain(error)
+        finally:
+            self._pid = 0
+
+    def _access_uncounted(self, *arguments: Any) -> None:
+        Logger.access(self._logger, *arguments)
+
+    def _stamp_records(self) -> None:
+        """Records get the process and the time of the message that they are made of."""
+        make_record = logging.getLogRecordFactory()
+
+        def stamped(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = make_record(*args, **kwargs)
+            if self._pid != 0:
+                record.process = self._pid
+                record.created = self._time
+                record.msecs = (self._time - int(self._time)) * 1000
+            return record
+
+        logging.setLogRecordFactory(stamped)
+
+    def _stamp_atoms(self) -> None:
+        """The atoms p and t are those of the message too, whatever class makes them."""
+        make_atoms = getattr(self._logger, "atoms", None)
+        if make_atoms is None:
+            return
+        own_pid = f"<{os.getpid()}>"
+
+        def stamped(*args: Any) -> dict[str, Any]:
+            atoms: dict[str, Any] = make_atoms(*args)
+            if atoms.get("p") == own_pid:
+                atoms["p"] = f"<{self._pid}>"
+            if "t" in atoms and atoms["t"] == self._logger.now():
+                atoms["t"] = time.strftime("[%d/%b/%Y:%H:%M:%S %z]", time.localtime(self._time))
+            return atoms
+
+        self._logger.atoms = stamped  # type: ignore[method-assign, assignment]
+
+    def _complain(self, error: Exception) -> None:
+        """Tells of an error once a minute: it would come with every request."""
+        what = f"{type(error).__name__}: {error}"
+        now = time.monotonic()
+        if now < self._complained_at.get(what, 0.0):
+            return
+        if len(self._complained_at) > 100:
+            self._complained_at.clear()
+        self._complained_at[what] = now + COMPLAINT_SECONDS
+        logging.getLogger("gunicorn.error").error("The logger raised %s", what, exc_info=error)
