@@ -25,14 +25,22 @@ def main() -> NoReturn:
 
 
 def become_node(arguments: list[str]) -> NoReturn:
-    """Replaces this process, so that its pid is the arbiter's and signals need nobody to pass them on."""
+    """Replaces this process, so that its pid is the arbiter's and signals need nobody to pass them on.
+
+    The first process of a container stays what it is, and runs Node below it.
+    """
     node = find_node()
     if node is None:
         sys.exit(f"tunicorn: No Node was found: not in {sys.prefix}, and not on the PATH\n  {INSTALL_NODE}")
     # The interpreter that this command is installed in is the application's, unless --python names another.
     launcher = ["--launcher", sys.executable] if sys.executable else []
+    command = [node, find_program(), *launcher, *arguments]
+    if os.getpid() == 1:
+        from tunicorn.init import run_as_init  # noqa: PLC0415
+
+        run_as_init(command)
     try:
-        os.execv(node, [node, find_program(), *launcher, *arguments])
+        os.execv(node, command)
     except OSError as error:
         sys.exit(f"tunicorn: Cannot run Node at {node}: {error.strerror}\n  {INSTALL_NODE}")
 

@@ -7,6 +7,7 @@ import { version } from "../version.ts";
 import { helpText, parseArguments } from "./arguments.ts";
 import { check, wantsCheck } from "./commands/check.ts";
 import { run } from "./commands/run.ts";
+import { needsInit, runBelowInit } from "./init.ts";
 import { splitShellWords } from "./shell-words.ts";
 
 /** The tunicorn command. Ends the process with the status that Gunicorn's users know. */
@@ -49,5 +50,7 @@ async function execute(argv: readonly string[], environment: NodeJS.ProcessEnv):
     workingFolder: invocation.workingFolder,
     applicationFolder: earlyValue(invocation, "chdir"),
   });
-  await (wantsCheck(invocation) ? check(invocation, interpreter) : run(invocation, interpreter));
+  if (wantsCheck(invocation)) await check(invocation, interpreter);
+  else if (needsInit(environment)) await runBelowInit(interpreter);
+  else await run(invocation, interpreter);
 }

@@ -47,6 +47,8 @@ export interface LaunchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The interpreter of the applications; by default the one of the repository's `.venv`. */
   readonly python?: string;
+  /** Another way to the command than Node and its file. */
+  readonly command?: readonly string[];
   /** A program that becomes the command, whose arguments are the rest of its own. */
   readonly through?: readonly string[];
   /** A descriptor for standard output and standard error; the lines cannot be read then. */
@@ -89,15 +91,11 @@ export class ServerProcess {
   #isOutputClosed = false;
   #onOutput = new Set<() => void>();
 
-  constructor({ args, cwd, env = {}, python: interpreter = python, through = [], outputFd }: LaunchOptions) {
+  constructor({ args, cwd, env = {}, python: interpreter = python, ...options }: LaunchOptions) {
+    const { through = [], outputFd } = options;
     const replacement = process.env["TUNICORN_TEST_COMMAND"]?.split(/\s+/).filter(Boolean);
-    const command = replacement ?? [
-      process.execPath,
-      join(repositoryRoot, "bin/tunicorn.js"),
-      "--python",
-      interpreter,
-    ];
-    const [program = "", ...given] = [...through, ...command];
+    const usual = [process.execPath, join(repositoryRoot, "bin/tunicorn.js"), "--python", interpreter];
+    const [program = "", ...given] = [...through, ...(replacement ?? options.command ?? usual)];
     this.#mark = randomUUID();
     const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.has(name));
     const child = spawn(program, [...given, ...args], {
