@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from typing import Final
 
 #: Modules may be imported, and files that a pattern names appear, at any time.
@@ -34,17 +35,19 @@ class FileReporter:
 
     def start(self) -> None:
         """Reports now, and from now on whenever there is something new."""
-        self.report()
+        self._try_to_report()
         threading.Thread(target=self._keep_reporting, name="tunicorn-watched-files", daemon=True).start()
 
     def _keep_reporting(self) -> None:
-        while True:
+        # When the runtime directory is gone, so is the server.
+        while os.path.isdir(os.path.dirname(self._path)):
             time.sleep(LOOK_SECONDS)
-            try:
-                self.report()
-            except OSError:
-                # The runtime directory is gone, and the server with it.
-                return
+            self._try_to_report()
+
+    def _try_to_report(self) -> None:
+        """A full disk costs the watching, not the worker."""
+        with suppress(OSError):
+            self.report()
 
     def report(self) -> None:
         """Writes the report if it would say something new."""

@@ -4,10 +4,6 @@ import { statSync } from "node:fs";
 export class FileChanges {
   readonly #known = new Map<string, string>();
 
-  get files(): readonly string[] {
-    return [...this.#known.keys()];
-  }
-
   /** From now on these files are looked at. Returns those that were not before. */
   watch(files: readonly string[]): readonly string[] {
     const added = files.filter((file) => !this.#known.has(file));

@@ -14,7 +14,8 @@ export function readWatchReports(runtimeDirectory: string, generation: number): 
   const reports: WatchReport[] = [];
   for (const name of namesIn(runtimeDirectory).filter((each) => /^watch-\d+$/.test(each))) {
     const path = join(runtimeDirectory, name);
-    const report = parseReport(readFileSync(path, "utf8"));
+    const report = readReport(path);
+    if (report === null) continue;
     if (report.generation < generation) rmSync(path, { force: true });
     if (report.generation === generation) reports.push(report);
   }
@@ -26,9 +27,18 @@ function namesIn(folder: string): readonly string[] {
   return existsSync(folder) ? readdirSync(folder) : [];
 }
 
-/** The worker is ours and of the same version: the fields are trusted. */
-function parseReport(text: string): WatchReport {
-  const report = JSON.parse(text) as { generation: number; bootSeconds: number | null; files: string[] };
-  const { generation, bootSeconds, files } = report;
-  return { generation, bootMs: bootSeconds === null ? null : bootSeconds * 1000, files };
+/** Null for what cannot be read. The worker is ours and of the same version: the fields are trusted. */
+function readReport(path: string): WatchReport | null {
+  try {
+    const { generation, bootSeconds, files } = JSON.parse(readFileSync(path, "utf8")) as WrittenReport;
+    return { generation, bootMs: bootSeconds === null ? null : bootSeconds * 1000, files };
+  } catch {
+    return null;
+  }
+}
+
+interface WrittenReport {
+  readonly generation: number;
+  readonly bootSeconds: number | null;
+  readonly files: readonly string[];
 }

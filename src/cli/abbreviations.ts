@@ -10,7 +10,7 @@ export interface Flag {
 }
 
 /**
- * Writes out what Python's argparse lets Gunicorn's users shorten: `--work 4` is `--workers 4`, `-w=4` is `-w 4`.
+ * Writes out what Python's argparse lets Gunicorn's users shorten: `--time 4` is `--timeout 4`, `-w=4` is `-w 4`.
  * Gunicorn's flags come first, so that no flag of ours makes a command ambiguous that was clear before.
  * Throws ERR_USAGE between which flags an abbreviation cannot choose.
  */
