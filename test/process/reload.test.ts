@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { symlinkSync, unlinkSync } from "node:fs";
 import { cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -194,4 +195,22 @@ test("a request under way when HUP comes is finished by its worker", async (t) =
     deadlineMs: CLEANUP_DEADLINE_MS,
     what: () => `answer of a new worker:\n${server.text}`,
   });
+});
+
+test("HUP finds the release that a link leads to by now, when it was started by the name of the link", async (t) => {
+  const folder = await temporaryFolder(t);
+  const link = join(folder, "current");
+  for (const release of ["one", "two"]) {
+    await cp(join(fixtureApps, "versions"), join(folder, release), { recursive: true });
+    await writeFiles(join(folder, release), { "version.py": `VERSION = "${release}"\n` });
+  }
+  symlinkSync("one", link);
+  const server = await startServer(t, { cwd: link, env: { PWD: link }, args: [...LOOPBACK, "versioned"] });
+  assert.equal((await askVersion(server)).version, "one");
+
+  unlinkSync(link);
+  symlinkSync("two", link);
+  server.signal("SIGHUP");
+
+  await untilAnswered(server, ({ version }) => version === "two");
 });

@@ -6,7 +6,15 @@ import { type TestContext, test } from "node:test";
 import { ClientConnection, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { isAlive } from "../helpers/processes.ts";
-import { fixtureApps, LOOPBACK, type Server, startServer } from "../helpers/server.ts";
+import {
+  fixtureApps,
+  LOOPBACK,
+  python,
+  repositoryRoot,
+  type Server,
+  startServer,
+} from "../helpers/server.ts";
+import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 import { upgrade } from "../helpers/upgrade.ts";
 
@@ -200,4 +208,52 @@ test("TERM to both at once ends both and leaves nothing", async (t) => {
     [socket, pidfile, `${pidfile}.2`].map((path) => existsSync(path)),
     [false, false, false],
   );
+});
+
+/** Gunicorn starts what START_CTX says; before that it calls the hook. */
+const LEADS_TO_TUNICORN = `
+import os
+pidfile = "app.pid"
+control_socket_disable = True
+
+def pre_exec(server):
+    server.START_CTX[0] = os.environ["NODE"]
+    server.START_CTX["args"] = [os.environ["NODE"], os.environ["TUNICORN"], "--python", os.environ["PYTHON"],
+                                "-c", "conf.py", "pid"]
+`;
+
+test("a Gunicorn that runs is replaced by USR2 and TERM, with its sockets and its pidfile", async (t) => {
+  const folder = await temporaryFolder(t);
+  const socket = join(folder, "app.sock");
+  await writeFiles(folder, { "conf.py": `${LEADS_TO_TUNICORN}\nbind = "unix:${socket}"\n` });
+  const server = await startServer(t, {
+    cwd: folder,
+    env: {
+      NODE: process.execPath,
+      TUNICORN: join(repositoryRoot, "bin/tunicorn.js"),
+      PYTHON: python,
+      PYTHONPATH: fixtureApps,
+    },
+    // What stands behind it is left out: the command of Gunicorn alone is run.
+    through: ["sh", "-c", `exec ${join(repositoryRoot, ".venv/bin/gunicorn")} -c conf.py pid`, "sh"],
+    args: [],
+  });
+  assert.match(server.text, /Starting gunicorn/);
+  const pidfile = join(folder, "app.pid");
+  const oldPid = await answeringPid(socket);
+  server.signal("SIGUSR2");
+  await server.waitForLine(/Taking over 1 socket from the arbiter before/);
+  await server.waitForLine(/\[INFO\] Ready/);
+  const next = pidIn(`${pidfile}.2`);
+  onTeardown(t, () => {
+    if (isAlive(next)) process.kill(next, "SIGQUIT");
+  });
+  server.signal("SIGTERM");
+  await server.waitForExit();
+  await server.waitForLine(/this one has its place/);
+  assert.notEqual(await answeringPid(socket), oldPid);
+  assert.equal(pidIn(pidfile), next);
+  process.kill(next, "SIGTERM");
+  await server.waitForNoProcess();
+  assert.deepEqual([existsSync(socket), existsSync(pidfile)], [false, false]);
 });
