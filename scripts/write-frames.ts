@@ -8,11 +8,12 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { hex, join as joinOctets, toAsciiJson, type Octets } from "./octets.ts";
 
 interface RecordedFrame {
   readonly name: string;
   /** The header comes first: payload length, type, flags, aux, stream. A text is latin-1. */
-  readonly octets: readonly (Buffer | string)[];
+  readonly octets: readonly Octets[];
   /** Its entry in frames.json. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -442,27 +443,13 @@ for (const frame of frames) writeFileSync(join(folder, `${frame.name}.bin`), toO
 const entries = Object.fromEntries(frames.map(({ name, fields }) => [name, fields]));
 writeFileSync(join(folder, "frames.json"), `${toAsciiJson(entries)}\n`);
 
-function hex(digits: string): Buffer {
-  return Buffer.from(digits.replaceAll(" ", ""), "hex");
-}
-
 /** Lengths were counted by hand, so they are checked. */
 function toOctets({ name, octets }: RecordedFrame): Buffer {
-  const bytes = Buffer.concat(
-    octets.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
-  );
+  const bytes = joinOctets(octets);
   const announced = bytes.readUInt32LE(0);
   const written = bytes.length - HEADER_BYTES;
   if (announced !== written) {
     throw new Error(`The frame ${name} announces ${announced} octets and has ${written}`);
   }
   return bytes;
-}
-
-/** Readable in every editor: what is not printable ASCII is escaped. */
-function toAsciiJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(
-    /[\u007f-\uffff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

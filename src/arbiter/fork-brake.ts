@@ -15,18 +15,21 @@ export class ForkBrake {
   #failedAt = -Infinity;
 
   /** Takes note of a worker that has exited. */
-  count(worker: WorkerHandle): void {
-    const now = performance.now();
+  count(worker: WorkerHandle, now = performance.now()): void {
     const isYoung = worker.state !== "leaving" && worker.readyForMs(now) < YOUNG_MS && !worker.leftInOrder;
-    if (now - this.#failedAt > FORGET_MS) this.#failures = 0;
     if (!isYoung) return;
-    this.#failures += worker.wasReady ? 1 : FREE_FAILURES;
+    this.#failures = this.#recentFailures(now) + (worker.wasReady ? 1 : FREE_FAILURES);
     this.#failedAt = now;
   }
 
   /** How long to wait before the next fork; 0: not at all. */
-  get pauseMs(): number {
-    if (this.#failures < FREE_FAILURES) return 0;
-    return Math.min(LIMIT_MS, STEP_MS * 2 ** (this.#failures - FREE_FAILURES + 1));
+  pauseMs(now = performance.now()): number {
+    const failures = this.#recentFailures(now);
+    if (failures < FREE_FAILURES) return 0;
+    return Math.min(LIMIT_MS, STEP_MS * 2 ** (failures - FREE_FAILURES + 1));
+  }
+
+  #recentFailures(now: number): number {
+    return now - this.#failedAt > FORGET_MS ? 0 : this.#failures;
   }
 }

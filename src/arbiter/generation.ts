@@ -365,7 +365,7 @@ export class Generation {
   /** Forks workers until there are as many as wanted. */
   #keepCount(): void {
     if (this.#isLeaving || this.#respawnTimer !== null || this.#mold?.isGone !== false) return;
-    const { pauseMs } = this.#brake;
+    const pauseMs = this.#brake.pauseMs();
     if (pauseMs > 0) {
       this.#respawnTimer = setTimeout(() => {
         this.#respawnTimer = null;

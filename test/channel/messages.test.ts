@@ -7,6 +7,7 @@ import {
   encodeCancel,
   encodeDrain,
   encodeFileAnswer,
+  encodePull,
   encodeRequest,
   type AfterFrame,
   type RequestBody,
@@ -104,6 +105,11 @@ test("encodeFileAnswer() writes the recorded frames", () => {
 
 test("encodeDrain() writes the recorded frame", () => {
   assert.deepEqual(encodeDrain(), recordedFrame("drain").octets);
+});
+
+test("encodePull() writes the recorded frame", () => {
+  const { epoch = 0, claim = 0, octets } = recordedFrame("pull");
+  assert.deepEqual(encodePull(epoch, claim), octets);
 });
 
 test("decodeWorkerMessage() knows every octet a status, a reason and a field line can have", () => {

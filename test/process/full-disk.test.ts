@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 
 import { countingBytes, sha256 } from "../helpers/bodies.ts";
 import { type Answer, ConnectionCut, request } from "../helpers/client.ts";
@@ -8,19 +7,9 @@ import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
 import { RouterProcess } from "../helpers/router-process.ts";
 import { FILE_BYTES, readAll, sendUnread } from "../helpers/sending.ts";
-import { onTeardown } from "../helpers/teardown.ts";
-import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { mountSmall } from "../helpers/small-file-system.ts";
 
 const MIB = 1024 * 1024;
-
-/** A file system of so many bytes, if this user may mount one. */
-async function mountSmall(t: TestContext, bytes: number): Promise<string | undefined> {
-  const folder = await temporaryFolder(t);
-  const options = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", folder];
-  if (process.platform !== "linux" || spawnSync("mount", options).status !== 0) return undefined;
-  onTeardown(t, () => assert.equal(spawnSync("umount", [folder]).status, 0, `Cannot unmount ${folder}`));
-  return folder;
-}
 
 test("when the disk is full", async (t) => {
   const folder = await mountSmall(t, 8 * MIB);

@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { test, type TestContext } from "node:test";
+import { readdirSync } from "node:fs";
+import { test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
 import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
+import { memoryFolder } from "../helpers/memory-folder.ts";
 import { RouterProcess } from "../helpers/router-process.ts";
 import { startFixture } from "../helpers/server.ts";
-import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
-
-/** A folder on a memory file system. */
-function memoryFolder(t: TestContext): string {
-  const folder = mkdtempSync("/dev/shm/tt-");
-  onTeardown(t, () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 test("the shared queue lies in a private directory of queue_dir, which is gone with the server", async (t) => {
   const folder = memoryFolder(t);
