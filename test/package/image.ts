@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
@@ -21,11 +21,21 @@ interface Instruction {
   readonly value: string;
 }
 
+export interface ImageOptions {
+  /** Folder of the Dockerfile. */
+  readonly context: string;
+  /** Where the virtual environment is made, if it is not there yet: what an earlier image installed is there again. */
+  readonly venv: string;
+  /** A file for pip, which says where it finds what is not on PyPI. */
+  readonly constraints: string;
+}
+
 /**
- * Carries a Dockerfile out, line by line, in a fresh virtual environment. Nothing but that environment's programs is
- * on the PATH. `constraints` is a file for pip, which says where it finds what is not on PyPI.
+ * Carries a Dockerfile out, line by line, in a virtual environment. Nothing but that environment's programs is on
+ * the PATH.
  */
-export async function buildImage(t: TestContext, context: string, constraints: string): Promise<Image> {
+export async function buildImage(t: TestContext, options: ImageOptions): Promise<Image> {
+  const { context, venv, constraints } = options;
   const root = await temporaryFolder(t);
   const image = { workingFolder: join(root, "files"), environment: {}, command: [] as string[] };
   mkdirSync(image.workingFolder);
@@ -34,8 +44,8 @@ export async function buildImage(t: TestContext, context: string, constraints: s
       case "FROM":
         if (!/^python:3\.1\d(-slim)?$/.test(value))
           throw new Error(`An image that is not known here: ${value}`);
-        await runStep(t, root, process.env, [python, "-m", "venv", join(root, "venv")]);
-        image.environment = { PATH: join(root, "venv/bin"), PIP_CONSTRAINT: constraints };
+        if (!existsSync(venv)) await runStep(t, root, process.env, [python, "-m", "venv", venv]);
+        image.environment = { PATH: join(venv, "bin"), PIP_CONSTRAINT: constraints };
         break;
       case "WORKDIR":
         image.workingFolder = join(root, "files", value);
