@@ -72,7 +72,7 @@ class Mold:
         self._server: Server | None = None
         self._application: Application | None = None
         self._children: dict[int, Child] = {}
-        self._channel_path = ""
+        self._channel_paths: list[str] = []
         self._runtime_directory = ""
         self._queue_directory: str | None = None
         self._queue_place: QueuePlace | None = None
@@ -153,7 +153,7 @@ class Mold:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
         settings = message["settings"]
         cfg = Config(settings, self._hooks)
-        self._channel_path = message["channelPath"]
+        self._channel_paths = message["channelPaths"]
         self._runtime_directory = message["runtimeDirectory"]
         self._queue_directory = message.get("queueDirectory")
         self._pidfile = message.get("pidfile")
@@ -173,7 +173,10 @@ class Mold:
         if tokens_path is not None and self._queue_directory is not None:
             os.mkfifo(tokens_path, 0o600)
             identity.give(tokens_path)
-            self._queue_place = QueuePlace(os.path.join(self._queue_directory, "ring-0"), tokens_path)
+            rings = [
+                os.path.join(self._queue_directory, f"ring-{n}") for n in range(len(self._channel_paths))
+            ]
+            self._queue_place = QueuePlace(tuple(rings), tokens_path)
         try:
             os.chdir(settings["chdir"])
         except OSError as error:
@@ -223,6 +226,7 @@ class Mold:
         server = self._require_server()
         is_threaded = is_gthread(str(server.cfg.worker_class), int(server.cfg.threads))
         worker = (GthreadWorker if is_threaded else SyncWorker)(server, age, self._application)
+        worker.generation = self._generation
         worker.queue_place = self._queue_place
         if server.cfg.reload:
             path = os.path.join(self._runtime_directory, f"watch-{age}")
@@ -275,7 +279,7 @@ class Mold:
     def run_worker(self, worker: Worker) -> int:
         """The life of a worker, in the forked child. The exit status for the process."""
         try:
-            worker.run(self._channel_path, self._generation)
+            worker.run(self._channel_paths)
         except BootError as error:
             os.write(self._report_fd, str(error).encode()[:REPORT_LIMIT_BYTES])
             return error.exit_status

@@ -1,23 +1,23 @@
-"""Pulls requests from the shared queue for one channel, one after another."""
+"""Pulls requests from the shared queue, one after another."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tunicorn import frame
-from tunicorn.queue import BY_CHANNEL, Pulled, Ring, Tokens
+from tunicorn.queue import BY_CHANNEL, Pulled, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tunicorn.channel import Channel
-    from tunicorn.queue import Admission, Token
+    from tunicorn.queue import Token
+    from tunicorn.router_link import RouterLink
 
 
 class QueuePlace(NamedTuple):
     """Where the shared queue of a generation is."""
 
-    ring_path: str
+    #: One for each router.
+    ring_paths: tuple[str, ...]
     tokens_path: str
 
 
@@ -25,80 +25,91 @@ class Puller:
     """One that waits for requests: a worker, or one of its threads."""
 
     def __init__(
-        self, place: QueuePlace, admission: Admission, channel: Channel, handle: Callable[[Pulled], object]
+        self,
+        tokens_path: str,
+        links: dict[int, RouterLink],
+        redial: Callable[[int], RouterLink | None],
+        handle: Callable[[RouterLink, Pulled], object],
     ) -> None:
-        self._channel = channel
+        self._links = links
+        self._redial = redial
         self._handle = handle
-        self._epoch = admission.epoch
-        self._ring = Ring(place.ring_path, admission)
-        self._tokens = Tokens(place.tokens_path)
+        self._tokens = Tokens(tokens_path)
         #: Waits for a token: nothing is half sent, so a signal handler may send.
         self.is_waiting = False
 
-    def pull(self, is_leaving: Callable[[], bool]) -> None:
-        """Handles requests until the queue ends, the router says to leave, or is gone.
+    @property
+    def is_ended(self) -> bool:
+        """No router has the queue open any more, and no token is left."""
+        return self._tokens.is_ended
 
-        A worker that is leaving also listens to its channel meanwhile.
+    def pull(self, is_leaving: Callable[[], bool]) -> None:
+        """Handles requests until the queue ends, a router says to leave, or one is gone.
+
+        A worker that is leaving also listens to its channels meanwhile.
         """
-        channel = self._channel
         tokens = self._tokens
-        while not (channel.is_drained or channel.is_lost):
+        links = self._links
+        while True:
             self.is_waiting = True
-            token = tokens.take_or_hear(channel) if is_leaving() else tokens.take()
+            if is_leaving():
+                token = tokens.take_or_hear([link.channel for link in links.values()])
+            else:
+                token = tokens.take()
             self.is_waiting = False
             if token is None:
-                if tokens.is_ended or self._has_lost_router():
+                if tokens.is_ended or not self._hear():
                     return
-            elif token.epoch == self._epoch:
-                self._handle_token(token)
-            elif self._ring.is_others:
-                # Of a router that took the place of this channel's, and that has to be dialled first.
-                tokens.give_back(token)
+                continue
+            link = links.get(token.router)
+            if link is None or token.epoch != link.epoch:
+                link = self._follow(token, link)
+                if link is None:
+                    continue
+            self._handle_token(link, token.stream)
+            if link.channel.is_drained or link.channel.is_lost:
                 return
-
-    def _handle_token(self, token: Token) -> None:
-        """Claims a request and handles it; a stale token is nothing."""
-        pulled = self._ring.claim(token.stream)
-        if pulled is None:
-            return
-        if pulled.flags & BY_CHANNEL:
-            pulled = self._fetch(token.stream)
-        if pulled is not None:
-            self._handle(pulled)
-        # Without a channel the answer did not arrive: the claim tells the router that it was begun.
-        if not self._channel.is_lost:
-            self._ring.finish()
 
     def wake(self) -> None:
         """From a signal handler: the wait ends."""
         self._tokens.wake()
 
     def close(self) -> None:
-        """Closes the queue, not the channel."""
+        """Closes the queue, not the channels."""
         self._tokens.close()
-        self._ring.close()
 
-    def _has_lost_router(self) -> bool:
-        """Takes the frames that have come, of which DRAIN counts."""
-        try:
-            received = self._channel.poll()
-            while received is not None:
-                if received.kind == frame.DRAIN:
-                    self._channel.is_drained = True
-                received = self._channel.poll()
-        except ConnectionError:
-            return True
-        return False
+    def _follow(self, token: Token, link: RouterLink | None) -> RouterLink | None:
+        """The router that gave a token, if it is not the one that we know by now; None: a stale token."""
+        if link is None or link.is_outdated:
+            link = self._redial(token.router)
+        if link is not None and link.ring is None:
+            link.await_admission()
+        return link if link is not None and link.epoch == token.epoch else None
 
-    def _fetch(self, stream: int) -> Pulled | None:
-        """Asks for a request that is not in the ring; None when its client or the router is gone."""
-        self._channel.send(frame.encode(frame.FETCH, stream))
-        while True:
-            received = self._channel.receive()
-            if received is None:
-                return None
-            if received.kind == frame.DRAIN:
-                self._channel.is_drained = True
-            elif received.stream == stream:
-                is_there = received.kind == frame.REQUEST
-                return Pulled(stream, received.flags, received.payload) if is_there else None
+    def _handle_token(self, link: RouterLink, stream: int) -> None:
+        """Claims a request and handles it; a stale token is nothing."""
+        ring = link.ring
+        pulled = None if ring is None else ring.claim(stream)
+        if ring is None or pulled is None:
+            return
+        if pulled.flags & BY_CHANNEL:
+            pulled = link.fetch(stream)
+        if pulled is not None:
+            self._handle(link, pulled)
+        # Without a channel the answer did not arrive: the claim tells the router that it was begun.
+        if not link.channel.is_lost:
+            ring.finish()
+
+    def _hear(self) -> bool:
+        """Takes the frames that have come. False when one says to leave, or a router is gone."""
+        for link in self._links.values():
+            try:
+                received = link.channel.poll()
+                while received is not None:
+                    link.note(received)
+                    received = link.channel.poll()
+            except ConnectionError:
+                return False
+            if link.channel.is_drained:
+                return False
+        return True

@@ -7,12 +7,13 @@ import mmap
 import os
 import select
 import struct
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tunicorn import frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tunicorn.channel import Channel
 
 #: magic, version, epoch, slot count, slot bytes, offset of claims, their number, offset of slots
@@ -114,7 +115,6 @@ class Tokens:
     """The reading end of a generation's FIFO. The kernel gives each token to one reader."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
         # Blocking at once would wait for a router that opens the other end.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(fd, True)
@@ -131,7 +131,7 @@ class Tokens:
             return None
         return Token(*TOKEN.unpack(self._token))
 
-    def take_or_hear(self, channel: Channel) -> Token | None:
+    def take_or_hear(self, channels: Iterable[Channel]) -> Token | None:
         """Like take, but returns also when a frame has come.
 
         Not for every worker: each token would wake all that wait so.
@@ -139,18 +139,10 @@ class Tokens:
         os.set_blocking(self._file.fileno(), False)
         poll = select.poll()
         poll.register(self._file, select.POLLIN)
-        poll.register(channel, select.POLLIN)
+        for channel in channels:
+            poll.register(channel, select.POLLIN)
         poll.poll()
         return self.take()
-
-    def give_back(self, token: Token) -> None:
-        """Puts a token into the FIFO again, for one who has dialled its router."""
-        with suppress(OSError):
-            fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                os.write(fd, TOKEN.pack(*token))
-            finally:
-                os.close(fd)
 
     def wake(self) -> None:
         """From a signal handler: a take that waits returns."""

@@ -1,72 +1,67 @@
-"""Takes requests over one channel, or from the shared queue, one after another, and has them answered."""
+"""Takes requests over a channel, or from the shared queue, one after another, and has them answered."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import select
 from typing import TYPE_CHECKING
 
 from tunicorn import frame
 from tunicorn.puller import Puller
-from tunicorn.queue import Admission
 from tunicorn.request_hooks import make_gateway
+from tunicorn.router_link import RouterLink
 
 if TYPE_CHECKING:
-    from tunicorn.channel import Channel, Frame
-    from tunicorn.puller import QueuePlace
+    from collections.abc import Sequence
+
+    from tunicorn.channel import Frame
     from tunicorn.queue import Pulled
     from tunicorn.workers.base import Worker
-    from tunicorn.wsgi import WsgiGateway
 
 
 class RequestLoop:
     """What a sync worker does all its life, and a gthread worker in each of its threads."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, thread: int = 0) -> None:
         self._worker = worker
-        self._channel: Channel | None = None
+        self._thread = thread
+        self._channel_paths: Sequence[str] = ()
+        #: By the numbers of the routers.
+        self._links: dict[int, RouterLink] = {}
         self._puller: Puller | None = None
+        #: A router has opened the queue, and it has not ended since.
+        self._is_queue_open = False
         self._is_receiving = False
-        self._has_asked_to_leave = False
 
     @property
     def is_waiting(self) -> bool:
         """Nothing is half sent, so a signal handler of the same thread may send."""
         return self._is_receiving or (self._puller is not None and self._puller.is_waiting)
 
-    def serve(self, channel: Channel) -> None:
-        """Handles requests until the router says to leave, or is gone."""
-        self._channel = channel
-        self._has_asked_to_leave = False
-        gateway = make_gateway(self._worker, channel)
-        place = self._worker.queue_place
-        self._say_ready(channel, 0)
-        while True:
-            received = self._receive(channel)
-            if received is None:
-                return
-            if received.kind == frame.REQUEST:
-                self._answer(gateway, channel, received)
-            elif received.kind == frame.PULL and place is not None:
-                self._pull(place, Admission.decode(received.payload), gateway, channel)
-            elif received.kind == frame.DRAIN:
-                channel.is_drained = True
-            elif received.kind != frame.CANCEL:
-                raise frame.ProtocolError(f"the router sent a frame of type {received.kind}")
-            if channel.is_drained:
-                if place is not None:
-                    self._say_ready(channel, frame.LAST)
-                return
+    def run(self, channel_paths: Sequence[str]) -> None:
+        """Dials the routers, and handles requests until one says to leave, or none is left."""
+        self._channel_paths = channel_paths
+        for router in range(len(channel_paths)):
+            self._dial(router)
+        while self._links and not self._is_drained:
+            lost = [router for router, link in self._links.items() if link.channel.is_lost]
+            if lost:
+                self._dial(lost[0])
+            elif self._is_queue_open:
+                self._pull()
+            else:
+                self._receive()
+        for link in self._links.values():
+            if link.ring is not None:
+                link.say_ready(frame.LAST)
+            link.close()
+        self._links.clear()
 
     def ask_to_leave(self) -> bool:
-        """Whether the worker leaves. It tells the router so, once; until DRAIN comes, requests are served."""
+        """Whether the worker leaves. It tells the routers so, once."""
         if self._worker.alive:
             return False
-        if not self._has_asked_to_leave and self._channel is not None:
-            self._has_asked_to_leave = True
-            try:
-                self._channel.send(frame.encode(frame.LEAVING))
-            except ConnectionError:
-                self._worker.log.debug("The router went away before the worker could take its leave")
+        for link in self._links.values():
+            link.ask_to_leave()
         return True
 
     def wake(self) -> None:
@@ -74,50 +69,86 @@ class RequestLoop:
         if self._puller is not None:
             self._puller.wake()
 
-    def _receive(self, channel: Channel) -> Frame | None:
+    @property
+    def _is_drained(self) -> bool:
+        """A router has said that nothing more will come, or nothing more is to be taken."""
+        return any(link.channel.is_drained for link in self._links.values())
+
+    def _dial(self, router: int) -> RouterLink | None:
+        """Reaches a router, also one that has taken the place of a dead one."""
+        before = self._links.pop(router, None)
+        if before is not None:
+            before.close()
+        channel = self._worker.dial(self._channel_paths[router], self._thread)
+        if channel is None:
+            return None
+        place = self._worker.queue_place
+        ring_path = None if place is None else place.ring_paths[router]
+        link = self._links[router] = RouterLink(channel, make_gateway(self._worker, channel), ring_path)
+        link.say_ready()
+        return link
+
+    def _receive(self) -> None:
+        """Handles the next frame of a router. One that is gone is found to be lost."""
         # Before the check: a signal between the two would find nobody who asks.
         self._is_receiving = True
         self.ask_to_leave()
-        received = channel.receive()
+        link = self._links[self._await_readable()]
+        received = link.channel.receive()
         self._is_receiving = False
-        return received
+        if received is None or received.kind == frame.CANCEL:
+            return
+        if received.kind == frame.REQUEST:
+            self._answer(link, received)
+            return
+        if received.kind not in (frame.PULL, frame.DRAIN):
+            raise frame.ProtocolError(f"the router sent a frame of type {received.kind}")
+        link.note(received)
+        self._is_queue_open = link.ring is not None
 
-    def _pull(self, place: QueuePlace, admission: Admission, gateway: WsgiGateway, channel: Channel) -> None:
-        """Takes requests from the shared queue until it ends, or the router says to leave."""
+    def _await_readable(self) -> int:
+        if len(self._links) == 1:
+            return next(iter(self._links))
+        poll = select.poll()
+        numbers = {link.channel.fileno(): router for router, link in self._links.items()}
+        for fd in numbers:
+            poll.register(fd, select.POLLIN)
+        return numbers[poll.poll()[0][0]]
 
-        def handle(pulled: Pulled) -> None:
-            self._handle(gateway, channel, pulled, 0)
-
-        self._puller = Puller(place, admission, channel, handle)
+    def _pull(self) -> None:
+        """Takes requests from the shared queue until it ends, or there is something else to do."""
+        place = self._worker.queue_place
+        assert place is not None
         try:
-            self._puller.pull(self.ask_to_leave)
+            puller = self._puller = Puller(place.tokens_path, self._links, self._dial, self._handle)
+        except FileNotFoundError:
+            # The generation has been retired meanwhile, which DRAIN will say.
+            self._is_queue_open = False
+            return
+        try:
+            puller.pull(self.ask_to_leave)
         except ConnectionError:
-            self._worker.log.debug("The router went away during a request")
+            self._worker.log.debug("A router went away during a request")
         finally:
-            puller, self._puller = self._puller, None
+            self._is_queue_open = not puller.is_ended
+            self._puller = None
             puller.close()
 
-    def _answer(self, gateway: WsgiGateway, channel: Channel, request: Frame) -> None:
+    def _answer(self, link: RouterLink, request: Frame) -> None:
         """Answers a request that came over the channel."""
         last = frame.LAST if self._worker.has_one_request else 0
-        after = frame.TAKES_MORE | last
-        if not self._handle(gateway, channel, request, after):
-            self._say_ready(channel, last)
+        if not self._handle(link, request, frame.TAKES_MORE | last):
+            link.say_ready(last)
 
-    def _say_ready(self, channel: Channel, flags: int) -> None:
-        """With LAST: this worker holds nothing and takes nothing."""
-        with suppress(ConnectionError):
-            channel.send(frame.encode(frame.READY, flags=flags))
-
-    def _handle(self, gateway: WsgiGateway, channel: Channel, request: Frame | Pulled, after: int) -> bool:
+    def _handle(self, link: RouterLink, request: Frame | Pulled, after: int = 0) -> bool:
         """Calls the application for a request. Whether the flags in after were sent."""
         self._worker.count_request()
         if self._worker.has_one_request:
-            self._has_asked_to_leave = True
+            link.has_asked_to_leave = True
             # Over the channel the router answers LAST with DRAIN.
-            channel.is_drained = self._worker.queue_place is not None
+            link.channel.is_drained = link.ring is not None
         try:
-            return gateway.handle(request.stream, request.flags, request.payload, after)
+            return link.gateway.handle(request.stream, request.flags, request.payload, after)
         except ConnectionError:
             # The router is gone, and its clients with it; what the application did is done.
             self._worker.log.debug("The router went away during a request")

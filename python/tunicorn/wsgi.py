@@ -267,7 +267,7 @@ class Response:
         """DRAIN is remembered; a request may not come before the response is complete."""
         if received.kind == frame.DRAIN:
             self._channel.is_drained = True
-        elif received.kind not in (frame.CANCEL, frame.FILE_ANSWER):
+        elif received.kind not in (frame.CANCEL, frame.FILE_ANSWER, frame.PULL):
             raise frame.ProtocolError(f"the router sent a frame of type {received.kind} during a response")
 
     def _transmit(self, data: bytes) -> None:

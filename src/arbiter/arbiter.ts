@@ -18,7 +18,7 @@ import { giveLogFiles } from "./log-files.ts";
 import { pauseServing, resumeServing } from "./pausing.ts";
 import { urlsOf } from "./rebinding.ts";
 import { renewGeneration } from "./reloading.ts";
-import { RouterSupervisor } from "./router-supervisor.ts";
+import { Routers } from "./routers.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
 import type { StartCommand } from "./start-command.ts";
@@ -58,7 +58,7 @@ export class Arbiter {
   #state: State = "starting";
   #log: ArbiterLog | null = null;
   #belongings: Belongings | null = null;
-  #router: RouterSupervisor | null = null;
+  #router: Routers | null = null;
   #codeWatcher: CodeWatcher | null = null;
   #isReloadWanted = false;
   #isUpgradeWanted = false;
@@ -315,8 +315,9 @@ export class Arbiter {
   }
 
   async #startRouter(belongings: Belongings, log: ArbiterLog): Promise<void> {
-    const router = new RouterSupervisor({
-      describe: () => describeRouter({ generations: this.#generations, belongings }),
+    const router = new Routers({
+      count: belongings.routers,
+      describe: (router) => describeRouter({ generations: this.#generations, belongings }, router),
       log,
       onMessage: (message) => reports.handle(message),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),

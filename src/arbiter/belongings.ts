@@ -21,6 +21,8 @@ export class Belongings {
   #queue: QueueDirectory | null = null;
   #identity: Identity | null = null;
   #isSecond: boolean;
+  /** Several share one queue; without it there is one. */
+  #routers = 1;
   readonly listeners: ListenerSet;
 
   /** Takes the pidfile and makes the runtime directory. Throws ERR_PIDFILE or ERR_RUNTIME_DIRECTORY. */
@@ -59,9 +61,18 @@ export class Belongings {
     return this.#runtimeDirectory.path;
   }
 
-  /** Where the workers dial the router. */
-  get channelPath(): string {
-    return this.#runtimeDirectory.channelPath;
+  /** How many routers there are. */
+  get routers(): number {
+    return this.#routers;
+  }
+
+  /** Where the workers dial the router with this number. */
+  channelPath(router: number): string {
+    return this.#runtimeDirectory.channelPath(router);
+  }
+
+  get channelPaths(): readonly string[] {
+    return Array.from({ length: this.#routers }, (_, router) => this.channelPath(router));
   }
 
   /** The shared queue, where it can be had. */
@@ -72,10 +83,12 @@ export class Belongings {
   /** Makes the shared queue. Without it requests go over the channels, which is slower and no less sound. */
   makeQueue(settings: Settings, log: ErrorLog): void {
     try {
-      this.#queue = new QueueDirectory(settings.queue_dir);
+      this.#queue = new QueueDirectory(settings.queue_dir, settings.routers);
+      this.#routers = settings.routers;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       log.info(`Requests go over channels, there is no shared queue in queue_dir: ${reason}`);
+      if (settings.routers > 1) log.warning("Several routers need the shared queue: there is one router");
     }
   }
 

@@ -9,7 +9,8 @@ export interface GenerationPlace {
   readonly logProcess: LogProcessUse | null;
   /** Error log of the Python processes, where it is not that of the settings. */
   readonly errorLog?: string;
-  readonly channelPath: string;
+  /** Where its workers dial the routers. */
+  readonly channelPaths: readonly string[];
   /** The FIFO from which its workers pull, which the mold makes; null: they do not pull. */
   readonly tokensPath: string | null;
   /** What the mold removes if the arbiter is killed. */

@@ -137,7 +137,7 @@ export class Generation {
         errorLog: place.errorLog ?? this.settings.errorlog,
         logProcess: place.logProcess,
         arbiterPid: process.pid,
-        channelPath: place.channelPath,
+        channelPaths: place.channelPaths,
         tokensPath: place.tokensPath,
         runtimeDirectory: place.leftovers.runtimeDirectory,
         queueDirectory: place.leftovers.queueDirectory,

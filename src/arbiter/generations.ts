@@ -67,10 +67,10 @@ export class Generations {
   /** Makes a generation's mold ready; the application is imported at once if it is to be preloaded. */
   async configure(generation: Generation, log: ArbiterLog, belongings: Belongings): Promise<void> {
     adviseWorkers(generation.settings.workers, readCpuQuota(), log);
-    const { channelPath, leftovers } = belongings;
+    const { channelPaths, leftovers } = belongings;
     const tokensPath = belongings.tokensPath(generation);
     const logProcess = planLogProcess(generation.settings, belongings.logSocketPath(generation));
-    const named = await generation.configure({ log, logProcess, channelPath, tokensPath, leftovers });
+    const named = await generation.configure({ log, logProcess, channelPaths, tokensPath, leftovers });
     // The first one's handlers are to hear of everything; a next one's of what is said once it has taken over.
     if (generation === this.#active) log.takeOver(generation.settings, logProcess);
     belongings.giveTo(requireIdentity(named));

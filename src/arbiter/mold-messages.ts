@@ -17,7 +17,7 @@ export type ArbiterToMold =
       /** The log process that the mold is to start; or null. */
       readonly logProcess: LogProcessUse | null;
       readonly arbiterPid: number;
-      readonly channelPath: string;
+      readonly channelPaths: readonly string[];
       /** The FIFO of the shared queue, to be made; null: workers get their requests over their channels. */
       readonly tokensPath: string | null;
       readonly runtimeDirectory: string;

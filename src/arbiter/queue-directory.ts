@@ -15,26 +15,32 @@ const PULLING_CLASSES: ReadonlySet<string> = new Set([
   "gunicorn.workers.gthread.ThreadWorker",
 ]);
 
-/** The private directory (mode 0700) of the shared queue: the router's ring, a FIFO of tokens for each generation. */
+/** The private directory (mode 0700) of the shared queue: a ring for each router, a FIFO of tokens for each generation. */
 export class QueueDirectory {
   readonly path: string;
+  readonly #routers: number;
 
   /** Throws when the queue cannot be had in this folder; the error says why. */
-  constructor(folder: string) {
+  constructor(folder: string, routers: number) {
+    this.#routers = routers;
     // mkfifo, tmpfs and readers that are woken one at a time: elsewhere nobody has tried.
     if (process.platform !== "linux") throw new Error(`${process.platform} is not supported`);
     if (!isInMemory(folder)) throw new Error(`"${folder}" is not a memory file system`);
     this.path = mkdtempSync(join(folder, "tunicorn-"));
     try {
-      createRing(this.ringPath);
+      for (const path of this.#ringPaths) createRing(path);
     } catch (error) {
       this.remove();
       throw error;
     }
   }
 
-  get ringPath(): string {
-    return join(this.path, "ring-0");
+  ringPath(router: number): string {
+    return join(this.path, `ring-${router}`);
+  }
+
+  get #ringPaths(): string[] {
+    return Array.from({ length: this.#routers }, (_, router) => this.ringPath(router));
   }
 
   /** Where the mold of a generation makes the FIFO from which its workers pull; null: they do not. */
@@ -44,7 +50,7 @@ export class QueueDirectory {
 
   giveTo(identity: Identity): void {
     giveFile(this.path, identity);
-    giveFile(this.ringPath, identity);
+    for (const path of this.#ringPaths) giveFile(path, identity);
   }
 
   removeTokens(generation: number): void {

@@ -2,7 +2,7 @@ import { describeError } from "../errors.ts";
 import { bindListeners, type BindingOptions } from "./binding.ts";
 import type { ListenerChange, ListenerSet } from "./listener-set.ts";
 import type { Listener } from "./listener.ts";
-import type { RouterSupervisor } from "./router-supervisor.ts";
+import type { Routers } from "./routers.ts";
 
 /**
  * A reload with another `bind`. New addresses are bound before the next generation boots, so that a bad one
@@ -34,7 +34,7 @@ export class Rebinding {
   }
 
   /** Resolves when the router serves the new addresses, and no longer those that are gone. */
-  async apply(router: RouterSupervisor): Promise<void> {
+  async apply(router: Routers): Promise<void> {
     const { added, gone, deferred } = this.#change;
     if (added.length + gone.length + deferred.length === 0) return;
     const { log } = this.#options;
@@ -49,7 +49,7 @@ export class Rebinding {
     log.info(`Listening at: ${urlsOf(this.#listeners.all)} (${process.pid})`);
   }
 
-  async #bindDeferred(router: RouterSupervisor): Promise<void> {
+  async #bindDeferred(router: Routers): Promise<void> {
     try {
       const bound = await bindListeners(this.#change.deferred, this.#options);
       this.#listeners.add(bound);
@@ -60,7 +60,7 @@ export class Rebinding {
   }
 
   /** A port may be bound by two and listened on by one: what cannot be served is given up. */
-  async #open(added: readonly Listener[], router: RouterSupervisor): Promise<void> {
+  async #open(added: readonly Listener[], router: Routers): Promise<void> {
     for (const listener of added) {
       const error = await router.openListener(listener);
       if (error === null) continue;

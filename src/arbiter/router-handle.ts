@@ -20,6 +20,8 @@ export interface RouterListener {
 }
 
 export interface RouterOptions {
+  /** Its number among those of the server. */
+  readonly router: number;
   readonly settings: RouterSettings;
   readonly listeners: readonly Listener[];
   readonly backlog: number;
@@ -74,6 +76,7 @@ export class RouterHandle {
     const listening = router.#waitUntilListening();
     router.send({
       type: "start",
+      router: options.router,
       settings: options.settings,
       listeners: options.listeners.map((listener, index) =>
         describeListener(listener, FIRST_LISTENER_FD + index, options.backlog),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
 
 /** What a socket address holds, without the NUL at its end, less the names that come behind the folder. */
-const NAMES_BYTES = "/tunicorn-XXXXXX/router.sock".length;
+const NAMES_BYTES = "/tunicorn-XXXXXX/router-000.sock".length;
 const PATH_LIMIT_BYTES = (process.platform === "linux" ? 107 : 103) - NAMES_BYTES;
 
 /** The private directory (mode 0700) of a running server: channel sockets, large request bodies. */
@@ -34,9 +34,9 @@ export class RuntimeDirectory {
     }
   }
 
-  /** Where the workers dial the router. */
-  get channelPath(): string {
-    return join(this.path, "router.sock");
+  /** Where the workers dial the router with this number. */
+  channelPath(router: number): string {
+    return join(this.path, `router-${router}.sock`);
   }
 
   remove(): void {

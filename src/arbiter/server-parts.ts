@@ -2,29 +2,30 @@ import type { ArbiterLog } from "./arbiter-log.ts";
 import type { Belongings } from "./belongings.ts";
 import type { Generations } from "./generations.ts";
 import { makeRouterSettings } from "./router-settings.ts";
-import type { RouterSupervisor, RouterSupervisorOptions } from "./router-supervisor.ts";
+import type { Routers, RoutersOptions } from "./routers.ts";
 
 /** What a server that has started consists of. */
 export interface ServerParts {
   readonly log: ArbiterLog;
   readonly belongings: Belongings;
   readonly generations: Generations;
-  readonly router: RouterSupervisor;
+  readonly router: Routers;
 }
 
 /** What a router is started with: all that holds at the moment. */
-export function describeRouter({
-  generations,
-  belongings,
-}: Pick<ServerParts, "generations" | "belongings">): ReturnType<RouterSupervisorOptions["describe"]> {
+export function describeRouter(
+  { generations, belongings }: Pick<ServerParts, "generations" | "belongings">,
+  router: number,
+): ReturnType<RoutersOptions["describe"]> {
   const generation = generations.requireActive();
   const { settings, number } = generation;
   return {
+    router,
     settings: makeRouterSettings(settings, process.env, generation.logProcess),
     listeners: belongings.listeners.served,
     backlog: settings.backlog,
-    channelPath: belongings.channelPath,
-    ringPath: belongings.queue?.ringPath ?? null,
+    channelPath: belongings.channelPath(router),
+    ringPath: belongings.queue?.ringPath(router) ?? null,
     generation: number,
     tokensPath: belongings.tokensPath(generation),
     leftovers: belongings.leftovers,

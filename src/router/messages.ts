@@ -68,6 +68,8 @@ export interface RouterSettings extends LogSettings {
 /** What a router is told when it starts. */
 export interface RouterStart {
   readonly type: "start";
+  /** Its number among those of the server. */
+  readonly router: number;
   readonly settings: RouterSettings;
   readonly listeners: readonly InheritedListener[];
   /** Path of the socket on which workers dial. */

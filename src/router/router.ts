@@ -278,11 +278,11 @@ export class Router implements WorkerPoolListener {
     );
   }
 
-  #openQueue({ ringPath }: RouterStart): SharedQueue | null {
+  #openQueue({ ringPath, router }: RouterStart): SharedQueue | null {
     if (ringPath === null) return null;
     return new SharedQueue({
       ring: new Ring(ringPath),
-      router: 0,
+      router,
       listener: this,
       deadlines: this.#deadlines,
       limits: () => this.#context.settings.capacity,

@@ -54,7 +54,7 @@ test("RuntimeDirectory has room for a socket in the longest folder that it takes
     }
   }
   assert.ok(longest !== null);
-  const { channelPath } = longest;
+  const channelPath = longest.channelPath(0);
   assert.ok(
     Buffer.byteLength(channelPath) <= SOCKET_PATH_LIMIT_BYTES,
     `a path of ${Buffer.byteLength(channelPath)} bytes is more than ${SOCKET_PATH_LIMIT_BYTES}`,

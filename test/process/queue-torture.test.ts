@@ -77,6 +77,7 @@ function readCalls(path: string): Map<number, { begun: number; done: number }> {
 for (const { way, args, threads } of [
   { way: "the shared queue", args: ["--queue-dir", "/dev/shm"], threads: 1 },
   { way: "the shared queue, to threads", args: ["-k", "gthread", "--threads", "3"], threads: 3 },
+  { way: "the shared queue of two routers", args: ["--routers", "2"], threads: 1 },
   { way: "the channels", args: ["--queue-dir", "/proc"], threads: 1 },
 ]) {
   test(`over ${way}, while workers are killed, every request is answered exactly once or with 502, and begun at most once`, async (t) => {

@@ -149,7 +149,7 @@ class MoldProcess:
             errorLog=error_log,
             logProcess=None,
             arbiterPid=os.getpid(),
-            channelPath=str(self.channel_path),
+            channelPaths=[str(self.channel_path)],
             runtimeDirectory=str(self.runtime_directory),
             generation=7,
         )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tunicorn.channel import Channel
 from tunicorn.config import Config
 from tunicorn.log import Logger
 from tunicorn.server import Server
@@ -25,6 +23,7 @@ from tests.helpers.router import (
     END,
     FAILED,
     HEADER,
+    HELLO,
     LAST,
     LEAVING,
     READY,
@@ -32,7 +31,7 @@ from tests.helpers.router import (
     RESPONSE,
     TAKES_MORE,
     Received,
-    RouterEnd,
+    RouterListener,
     body_of,
     encode,
     kinds_of,
@@ -315,13 +314,14 @@ class TermAfterTheCheck(SyncWorker):
     """A worker that is told to leave right after it has seen that it need not."""
 
     _is_alive = True
-    _is_told = False
+    #: Two checks belong to dialling.
+    _checks = 0
 
     @property
     def alive(self) -> bool:
         is_alive = self._is_alive
-        if is_alive and not self._is_told:
-            self._is_told = True
+        self._checks += 1
+        if self._checks == 3:
             signal.raise_signal(signal.SIGTERM)
         return is_alive
 
@@ -339,16 +339,19 @@ def term_handler() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("term_handler")
-def test_a_worker_that_is_told_to_leave_just_before_it_waits_asks_the_router(logger: Logger) -> None:
+def test_a_worker_that_is_told_to_leave_just_before_it_waits_asks_the_router(
+    logger: Logger, short_folder: Path
+) -> None:
     cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}, {})
     worker = TermAfterTheCheck(Server(cfg, logger, 4121), 1, never_called)
+    worker.ppid = os.getppid()
     signal.signal(signal.SIGTERM, worker.handle_term)
-    router_socket, worker_socket = socket.socketpair()
-    router = RouterEnd(router_socket)
-    router.connection.settimeout(AT_ONCE_SECONDS)
+    listener = RouterListener(short_folder / "channel")
     kinds: list[int] = []
 
     def play_router() -> None:
+        router = listener.accept()
+        router.connection.settimeout(AT_ONCE_SECONDS)
         try:
             while LEAVING not in kinds:
                 received = router.receive()
@@ -357,11 +360,11 @@ def test_a_worker_that_is_told_to_leave_just_before_it_waits_asks_the_router(log
         except TimeoutError:
             pass
         router.drain()
+        router.close()
 
     thread = threading.Thread(target=play_router)
     thread.start()
-    worker.serve(Channel(worker_socket))
+    worker.serve([str(listener.path)])
     thread.join()
-    router.close()
-    worker_socket.close()
-    assert kinds == [READY, LEAVING]
+    listener.close()
+    assert kinds == [HELLO, READY, LEAVING]

@@ -20,6 +20,8 @@ from tunicorn.spew import start_spewing
 from tunicorn.watched_files import FileReporter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tunicorn.config import Config
     from tunicorn.log import Logger
     from tunicorn.puller import QueuePlace
@@ -67,6 +69,8 @@ class Worker:
         #: Pid of this process; "[booting]" before the fork, as pre_fork sees it.
         self.pid: int | str = "[booting]"
         self.ppid = os.getpid()
+        #: Number of the generation; the mold sets it.
+        self.generation = 0
         self.wsgi: Application | None = application
         self.booted = False
         #: It was told to abort: its time for a request was over.
@@ -106,11 +110,6 @@ class Worker:
     def leave_when_replaced(self) -> None:
         """The worker tells the router that it would leave as soon as it can."""
         self.alive = False
-
-    def boot(self, channel_path: str, generation: int) -> Channel | None:
-        """Loads the application and dials the router. None when there is no router to serve."""
-        self.prepare()
-        return self.dial(channel_path, generation)
 
     def prepare(self) -> None:
         """Everything before the router is dialled. Raises BootError with a report for the operator."""
@@ -199,18 +198,15 @@ class Worker:
         self.server.call_hook("worker_abort", self)
         sys.exit(1)
 
-    def serve(self, channel: Channel) -> None:
-        """Handles requests until the worker is told, or has reason, to leave."""
+    def serve(self, channel_paths: Sequence[str]) -> None:
+        """Handles requests of the routers until the worker is told, or has reason, to leave."""
         raise NotImplementedError
 
-    def run(self, channel_path: str, generation: int) -> None:
+    def run(self, channel_paths: Sequence[str]) -> None:
         """The whole life of the worker after its fork; the hook worker_exit comes last."""
         try:
-            channel = self.boot(channel_path, generation)
-            while channel is not None:
-                self.serve(channel)
-                channel.close()
-                channel = self.dial(channel_path, generation)
+            self.prepare()
+            self.serve(channel_paths)
         finally:
             self.say_goodbye()
 
@@ -219,12 +215,12 @@ class Worker:
         self.log.info("Worker exiting (pid: %s)", self.pid)
         self.server.call_hook("worker_exit", self.server, self)
 
-    def dial(self, channel_path: str, generation: int, thread: int = 0) -> Channel | None:
-        """A channel to the router, also to one that follows a dead one; None when the worker is to leave."""
+    def dial(self, channel_path: str, thread: int = 0) -> Channel | None:
+        """A channel to a router, also to one that follows a dead one; None when the worker is to leave."""
         if not self.alive or os.getppid() != self.ppid:
             return None
         channel = Channel.dial(channel_path, lambda: self.alive)
         if channel is not None:
             is_pulling = self.queue_place is not None
-            channel.greet(self.age, generation, is_pulling=is_pulling, thread=thread)
+            channel.greet(self.age, self.generation, is_pulling=is_pulling, thread=thread)
         return channel

@@ -10,6 +10,7 @@ from tunicorn.request_loop import RequestLoop
 from tunicorn.workers.base import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     from tunicorn.application import Application
@@ -33,33 +34,25 @@ class GthreadWorker(Worker):
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         super().__init__(server, age, application)
         self._count_lock = threading.Lock()
-        self._loops = [RequestLoop(self) for _ in range(max(1, int(self.cfg.threads)))]
+        self._loops = [RequestLoop(self, number) for number in range(max(1, int(self.cfg.threads)))]
         self._threads: list[threading.Thread] = []
         #: What ended a thread other than an order to leave; the worker ends by it, too.
         self._failure: BaseException | None = None
 
-    def run(self, channel_path: str, generation: int) -> None:
-        """The whole life of the worker after its fork; the hook worker_exit comes last."""
-        try:
-            self.prepare()
-            self._threads = [
-                # A stuck one must not keep the process from leaving when it is told to leave at once.
-                threading.Thread(
-                    target=self._run_thread,
-                    args=(loop, number, channel_path, generation),
-                    name=f"tunicorn-{number}",
-                    daemon=True,
-                )
-                for number, loop in enumerate(self._loops)
-            ]
-            for thread in self._threads:
-                thread.start()
-            for thread in self._threads:
-                thread.join()
-            if self._failure is not None:
-                raise self._failure
-        finally:
-            self.say_goodbye()
+    def serve(self, channel_paths: Sequence[str]) -> None:
+        self._threads = [
+            # A stuck one must not keep the process from leaving when it is told to leave at once.
+            threading.Thread(
+                target=self._run_loop, args=(loop, channel_paths), name=f"tunicorn-{number}", daemon=True
+            )
+            for number, loop in enumerate(self._loops)
+        ]
+        for thread in self._threads:
+            thread.start()
+        for thread in self._threads:
+            thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     def install_signals(self) -> None:
         super().install_signals()
@@ -77,15 +70,9 @@ class GthreadWorker(Worker):
         super().handle_term(number, signal_frame)
         self._leave()
 
-    def _run_thread(self, loop: RequestLoop, number: int, channel_path: str, generation: int) -> None:
+    def _run_loop(self, loop: RequestLoop, channel_paths: Sequence[str]) -> None:
         try:
-            channel = self.dial(channel_path, generation, number)
-            while channel is not None:
-                loop.serve(channel)
-                channel.close()
-                if channel.is_drained:
-                    return
-                channel = self.dial(channel_path, generation, number)
+            loop.run(channel_paths)
         except BaseException as error:
             self._failure = error
             self._leave()

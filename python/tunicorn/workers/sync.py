@@ -8,10 +8,10 @@ from tunicorn.request_loop import RequestLoop
 from tunicorn.workers.base import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     from tunicorn.application import Application
-    from tunicorn.channel import Channel
     from tunicorn.server import Server
 
 
@@ -25,10 +25,8 @@ class SyncWorker(Worker):
         super().__init__(server, age, application)
         self._loop = RequestLoop(self)
 
-    def serve(self, channel: Channel) -> None:
-        self._loop.serve(channel)
-        if channel.is_drained:
-            self.alive = False
+    def serve(self, channel_paths: Sequence[str]) -> None:
+        self._loop.run(channel_paths)
 
     def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
         super().handle_term(number, signal_frame)

@@ -32,7 +32,7 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     await generation.configure({
       log,
       logProcess: null,
-      channelPath: "",
+      channelPaths: [],
       tokensPath: null,
       leftovers: NO_LEFTOVERS,
       errorLog: "-",

@@ -1,5 +1,14 @@
 import { oneOf, byteSize, positiveNumber, seconds, text, wholeNumber } from "../parsers.ts";
-import { setting } from "../setting.ts";
+import { setting, WantedError } from "../setting.ts";
+
+/** More would not fit into what a token says of its router, and into the path of a socket. */
+const ROUTERS_LIMIT = 100;
+
+function routerCount(input: unknown): number {
+  const count = positiveNumber(input);
+  if (count > ROUTERS_LIMIT) throw new WantedError(`a whole number from 1 to ${ROUTERS_LIMIT}`);
+  return count;
+}
 
 export const workerProcessesSettings = [
   setting({
@@ -24,6 +33,19 @@ cores; the log names the quota when there are more workers.`,
     defaultValue: "sync",
     parse: text,
     doc: `How a worker handles requests: sync, one at a time, or gthread, one in each of its threads.`,
+  }),
+  setting({
+    name: "routers",
+    section: "Worker Processes",
+    flags: ["--routers"],
+    metavar: "INT",
+    isOwn: true,
+    defaultValue: 1,
+    parse: routerCount,
+    doc: `Number of router processes, which hold the client connections.
+
+One is enough for about eight cores; more share the listeners and the queue. What is said in connections, bytes
+and waiting requests holds for each of them. A change takes effect when the server is started anew.`,
   }),
   setting({
     name: "threads",

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { test } from "node:test";
+
+import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
+import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { startGatedServer } from "../helpers/gate.ts";
+import type { ProcessEntry } from "../helpers/processes.ts";
+import { startFixture, type Server } from "../helpers/server.ts";
+
+function routersOf(server: Server): readonly ProcessEntry[] {
+  return server.processTree().filter(({ command }) => /tunicorn: router/.test(command));
+}
+
+function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+async function untilRouters(server: Server, count: number): Promise<void> {
+  await untilTrue(() => routersOf(server).length === count, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `${count} routers, there are ${routersOf(server).length}`,
+  });
+}
+
+test("several routers share the listener: each gets a good part of the connections, and all are served", async (t) => {
+  const server = await startFixture(t, "echo", { args: ["--routers", "2", "-w", "2"], workers: 2 });
+  await untilRouters(server, 2);
+  const before = routersOf(server).map(({ pid }) => descriptorsOf(pid));
+  const connections: ClientConnection[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    const opened = await Promise.all(
+      Array.from({ length: 12 }, () => ClientConnection.open(t, server.port)),
+    );
+    const answers = await Promise.all(opened.map((connection) => connection.request("/")));
+    assert(answers.every(({ status }) => status === 200));
+    connections.push(...opened);
+  }
+  const shares = routersOf(server).map(({ pid }, index) => descriptorsOf(pid) - (before[index] ?? 0));
+  t.diagnostic(`connections of each: ${shares.join(", ")}`);
+  assert(
+    shares.every((share) => share > connections.length / 10),
+    `Of ${connections.length} connections they have ${shares.join(" and ")}`,
+  );
+});
+
+test("a router that is killed loses its own connections only, and is replaced", async (t) => {
+  const server = await startFixture(t, "echo", { args: ["--routers", "2", "-w", "2"], workers: 2 });
+  await untilRouters(server, 2);
+  const connections = await Promise.all(
+    Array.from({ length: 60 }, () => ClientConnection.open(t, server.port)),
+  );
+  for (const connection of connections) assert.equal((await connection.request("/")).status, 200);
+  const [victim] = routersOf(server);
+  assert(victim !== undefined);
+  process.kill(victim.pid, "SIGKILL");
+  await server.waitForLine(/The router ended by SIGKILL/);
+
+  let survivors = 0;
+  for (const connection of connections) {
+    try {
+      assert.equal((await connection.request("/")).status, 200);
+      survivors += 1;
+    } catch (failure) {
+      if (!(failure instanceof ConnectionCut) && (failure as NodeJS.ErrnoException).code !== "EPIPE")
+        throw failure;
+    }
+  }
+  assert(survivors > 0 && survivors < connections.length, `${survivors} of ${connections.length} survived`);
+  await untilRouters(server, 2);
+  for (let count = 0; count < 40; count += 1) assert.equal((await request(server.port, "/")).status, 200);
+  assert.equal(server.bootedPids.length, 2);
+});
+
+test("HUP and TERM reach all routers: every request is answered", async (t) => {
+  const server = await startGatedServer(t, ["--routers", "3", "-k", "gthread", "--threads", "8"]);
+  await untilRouters(server, 3);
+  const held = await Promise.all(
+    Array.from({ length: 6 }, async (_, index) => {
+      const connection = await ClientConnection.open(t, server.port);
+      connection.sendRequest(`/hold/${index}`);
+      return connection;
+    }),
+  );
+  await server.waitForLine(/called \/hold/, { count: 6 });
+  server.signal("SIGHUP");
+  await server.waitForLine(/Reloaded/);
+  for (let count = 0; count < 30; count += 1) assert.equal((await request(server.port, "/")).status, 200);
+  await server.openGate();
+  for (const connection of held) assert.equal((await connection.readAnswer()).status, 200);
+  assert.deepEqual(await server.stop(), { status: 0, signal: null });
+});
+
+test("without the shared queue there is one router, and the log says so", async (t) => {
+  const server = await startFixture(t, "echo", { args: ["--routers", "2", "--queue-dir", "/proc"] });
+  await server.waitForLine(/Several routers need the shared queue: there is one router/);
+  assert.equal(routersOf(server).length, 1);
+  assert.equal((await request(server.port, "/")).status, 200);
+});
