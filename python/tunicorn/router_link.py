@@ -1,4 +1,4 @@
-"""What a worker, or one of its threads, has of a router: the channel, and a claim in the ring of its queue."""
+"""What a worker, or one of its threads, has of a router: its channel, and a claim in its ring."""
 
 from __future__ import annotations
 

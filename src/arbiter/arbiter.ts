@@ -317,7 +317,7 @@ export class Arbiter {
   async #startRouter(belongings: Belongings, log: ArbiterLog): Promise<void> {
     const router = new Routers({
       count: belongings.routers,
-      describe: (router) => describeRouter({ generations: this.#generations, belongings }, router),
+      describe: (number) => describeRouter({ generations: this.#generations, belongings }, number),
       log,
       onMessage: (message) => reports.handle(message),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),

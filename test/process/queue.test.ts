@@ -107,7 +107,8 @@ test("requests whose clients have left while they waited in the queue cost no ca
 
 test("a worker that is killed while it waits takes no request with it", async (t) => {
   const server = await startFixture(t, "crash", { args: ["-w", "2"], workers: 2 });
-  await request(server.port, "/");
+  // A death before would be a failure to start.
+  await server.waitForLine(/Ready: 2 workers/);
   const [first = 0, second = 0] = server.bootedPids;
   process.kill(first, "SIGKILL");
   const answers = await Promise.all(Array.from({ length: 20 }, () => request(server.port, "/")));

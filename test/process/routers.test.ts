@@ -29,9 +29,7 @@ test("several routers share the listener: each gets a good part of the connectio
   const before = routersOf(server).map(({ pid }) => descriptorsOf(pid));
   const connections: ClientConnection[] = [];
   for (let round = 0; round < 10; round += 1) {
-    const opened = await Promise.all(
-      Array.from({ length: 12 }, () => ClientConnection.open(t, server.port)),
-    );
+    const opened = await Promise.all(Array.from({ length: 12 }, () => ClientConnection.open(t, server.port)));
     const answers = await Promise.all(opened.map((connection) => connection.request("/")));
     assert(answers.every(({ status }) => status === 200));
     connections.push(...opened);
