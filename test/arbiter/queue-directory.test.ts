@@ -14,18 +14,18 @@ const skip = process.platform === "linux" ? false : "only Linux has the shared q
 
 test("QueueDirectory makes a private directory with a ring that a router can take over", { skip }, (t) => {
   const folder = memoryFolder(t);
-  const directory = new QueueDirectory(folder);
+  const directory = new QueueDirectory(folder, 1);
   assert.equal(dirname(directory.path), folder);
   assert.equal(statSync(directory.path).mode & 0o777, 0o700);
-  assert.equal(statSync(directory.ringPath).mode & 0o777, 0o600);
-  const ring = new Ring(directory.ringPath);
+  assert.equal(statSync(directory.ringPath(0)).mode & 0o777, 0o600);
+  const ring = new Ring(directory.ringPath(0));
   assert.equal(ring.epoch, 1);
   ring.close();
 });
 
 test("QueueDirectory gives two servers two directories", { skip }, (t) => {
   const folder = memoryFolder(t);
-  assert.notEqual(new QueueDirectory(folder).path, new QueueDirectory(folder).path);
+  assert.notEqual(new QueueDirectory(folder, 1).path, new QueueDirectory(folder, 1).path);
 });
 
 for (const name of [
@@ -35,7 +35,7 @@ for (const name of [
   "gunicorn.workers.gthread.ThreadWorker",
 ]) {
   test(`QueueDirectory has a FIFO for each generation of ${name} workers, which block`, { skip }, (t) => {
-    const directory = new QueueDirectory(memoryFolder(t));
+    const directory = new QueueDirectory(memoryFolder(t), 1);
     const paths = [1, 2].map((generation) => directory.tokensPath(generation, name));
     assert.deepEqual(paths, [join(directory.path, "tokens-1"), join(directory.path, "tokens-2")]);
   });
@@ -43,12 +43,12 @@ for (const name of [
 
 for (const name of ["gevent", "eventlet", "tornado", "asgi", "my.own.Worker"]) {
   test(`QueueDirectory has no FIFO for ${name} workers`, { skip }, (t) => {
-    assert.equal(new QueueDirectory(memoryFolder(t)).tokensPath(1, name), null);
+    assert.equal(new QueueDirectory(memoryFolder(t), 1).tokensPath(1, name), null);
   });
 }
 
 test("QueueDirectory.removeTokens() removes the FIFO of that generation, if there is one", { skip }, (t) => {
-  const directory = new QueueDirectory(memoryFolder(t));
+  const directory = new QueueDirectory(memoryFolder(t), 1);
   makeFifos(directory.path, 2);
   directory.removeTokens(1);
   directory.removeTokens(1);
@@ -57,7 +57,7 @@ test("QueueDirectory.removeTokens() removes the FIFO of that generation, if ther
 
 test("QueueDirectory.remove() removes everything in it, and may be called twice", { skip }, (t) => {
   const folder = memoryFolder(t);
-  const directory = new QueueDirectory(folder);
+  const directory = new QueueDirectory(folder, 1);
   makeFifos(directory.path, 3);
   directory.remove();
   directory.remove();
@@ -65,24 +65,24 @@ test("QueueDirectory.remove() removes everything in it, and may be called twice"
 });
 
 test("QueueDirectory.giveTo() leaves to ourselves what nobody else is to have", { skip }, (t) => {
-  const directory = new QueueDirectory(memoryFolder(t));
+  const directory = new QueueDirectory(memoryFolder(t), 1);
   directory.giveTo(OWN_IDENTITY);
-  assert.equal(statSync(directory.ringPath).uid, process.geteuid?.());
+  assert.equal(statSync(directory.ringPath(0)).uid, process.geteuid?.());
 });
 
 test(
   "QueueDirectory refuses a folder that is on no memory file system, and leaves nothing in it",
   { skip },
   () => {
-    assert.throws(() => new QueueDirectory("/proc"), { message: '"/proc" is not a memory file system' });
+    assert.throws(() => new QueueDirectory("/proc", 1), { message: '"/proc" is not a memory file system' });
   },
 );
 
 test("QueueDirectory refuses a folder that is not there, and a file", { skip }, (t) => {
   const folder = memoryFolder(t);
-  assert.throws(() => new QueueDirectory(join(folder, "missing")), { code: "ENOENT" });
+  assert.throws(() => new QueueDirectory(join(folder, "missing"), 1), { code: "ENOENT" });
   writeFileSync(join(folder, "file"), "");
-  assert.throws(() => new QueueDirectory(join(folder, "file")), { code: "ENOTDIR" });
+  assert.throws(() => new QueueDirectory(join(folder, "file"), 1), { code: "ENOTDIR" });
 });
 
 test(
@@ -92,7 +92,7 @@ test(
     const folder = join(memoryFolder(t), "closed");
     mkdirSync(folder);
     chmodSync(folder, 0o500);
-    assert.throws(() => new QueueDirectory(folder), { code: "EACCES" });
+    assert.throws(() => new QueueDirectory(folder, 1), { code: "EACCES" });
   },
 );
 
@@ -105,7 +105,7 @@ test(
       t.skip("only root may mount the small file system that this fills");
       return;
     }
-    assert.throws(() => new QueueDirectory(folder), { code: "ENOSPC" });
+    assert.throws(() => new QueueDirectory(folder, 1), { code: "ENOSPC" });
     assert.deepEqual(readdirSync(folder), []);
   },
 );
