@@ -29,8 +29,7 @@ export class Belongings {
   constructor(settings: Settings, inheritance: Inheritance) {
     this.listeners = new ListenerSet(inheritance);
     this.#isSecond = inheritance.predecessor !== null;
-    const suffix = this.#isSecond ? SECOND : "";
-    const pidfile = settings.pidfile === null ? null : new Pidfile(`${settings.pidfile}${suffix}`);
+    const pidfile = this.#pidfileFor(settings);
     pidfile?.write();
     this.#pidfile = pidfile;
     try {
@@ -47,14 +46,23 @@ export class Belongings {
   }
 
   /** The first place is ours: the arbiter before us has left. Throws ERR_PIDFILE. */
-  promote({ pidfile: path }: Settings): void {
+  promote(settings: Settings): void {
     this.#isSecond = false;
     this.listeners.isShared = false;
-    if (path === null) return;
-    const pidfile = new Pidfile(path);
-    pidfile.write();
-    this.#pidfile?.remove();
+    this.movePidfile(settings);
+  }
+
+  /** Puts the pidfile where the settings have it by now; one that was removed is there again. Throws ERR_PIDFILE. */
+  movePidfile(settings: Settings): void {
+    const before = this.#pidfile;
+    const pidfile = this.#pidfileFor(settings);
+    if (pidfile?.path !== before?.path || pidfile?.isThere === false) pidfile?.write();
+    if (pidfile?.path !== before?.path) before?.remove();
     this.#pidfile = pidfile;
+  }
+
+  #pidfileFor({ pidfile: path }: Settings): Pidfile | null {
+    return path === null ? null : new Pidfile(`${path}${this.#isSecond ? SECOND : ""}`);
   }
 
   get runtimeDirectory(): string {

@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { TunicornError } from "../errors.ts";
 import { signalPid } from "./pids.ts";
 
@@ -8,6 +8,10 @@ export class Pidfile {
 
   constructor(path: string) {
     this.path = path;
+  }
+
+  get isThere(): boolean {
+    return existsSync(this.path);
   }
 
   /** Writes our pid. Throws ERR_PIDFILE while the process that the file names lives. */

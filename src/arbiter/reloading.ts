@@ -59,6 +59,7 @@ function activate(next: Generation, parts: ServerParts): void {
   const previous = generations.requireActive();
   const { settings } = next;
   // First what may fail, while the previous generation is still the active one.
+  belongings.movePidfile(settings);
   log.takeOver(settings, next.logProcess);
   generations.activate(next);
   process.title = processTitle("master", settings, belongings.isSecond);

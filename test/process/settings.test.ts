@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -222,6 +222,36 @@ test("the pidfile holds the pid of the command and goes with it", async (t) => {
 
   await server.stop();
   assert(!existsSync(path));
+});
+
+test("a reload moves the pidfile to where the settings have it by then, and restores one that is gone", async (t) => {
+  const folder = await temporaryFolder(t, { "gunicorn.conf.py": "pidfile = 'first.pid'\n" });
+  const at = (name: string): string => join(folder, name);
+  const server = await startServer(t, {
+    cwd: folder,
+    args: [...LOOPBACK, "--pythonpath", fixtureApps, "pid"],
+  });
+  assert.equal(await readFile(at("first.pid"), "utf8"), `${server.pid}\n`);
+  await server.waitForLine(/Ready: /);
+
+  await writeFiles(folder, { "gunicorn.conf.py": "pidfile = 'second.pid'\n" });
+  server.signal("SIGHUP");
+  await server.waitForLine(/Reloaded: /);
+  assert.equal(await readFile(at("second.pid"), "utf8"), `${server.pid}\n`);
+  assert(!existsSync(at("first.pid")));
+
+  await rm(at("second.pid"));
+  server.signal("SIGHUP");
+  await server.waitForLine(/Reloaded: /, { count: 2 });
+  assert.equal(await readFile(at("second.pid"), "utf8"), `${server.pid}\n`);
+
+  await writeFiles(folder, { "gunicorn.conf.py": "pidfile = 'missing/third.pid'\n" });
+  server.signal("SIGHUP");
+  await server.waitForLine(/The reload failed.*missing\/third\.pid/);
+  assert.equal(await readFile(at("second.pid"), "utf8"), `${server.pid}\n`);
+
+  await server.stop();
+  assert(!existsSync(at("second.pid")));
 });
 
 test("a pidfile left by a process that is gone is overwritten", async (t) => {
