@@ -303,9 +303,7 @@ test("the start-up lines name version, address, worker class and workers", async
   const server = await startFixture(t, "pid", { args: ["-w", "2"], workers: 2 });
   const prefix = `^\\[[^\\]]+\\] \\[${server.pid}\\] \\[INFO\\] `;
   const expected = [/Starting \w+ \d+\.\d+\.\d+/, /Listening at: \S+ \(\d+\)/, /Using worker: sync/];
-  for (const pattern of expected) {
-    assert.match(server.text, new RegExp(prefix + pattern.source, "m"));
-  }
+  for (const pattern of expected) await server.waitForLine(new RegExp(prefix + pattern.source));
   assert.equal(server.bootedPids.length, 2);
 });
 
