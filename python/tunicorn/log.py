@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from tunicorn.access_atoms import SafeAtoms, json_line, make_atoms
 from tunicorn.log_json import JsonFormatter, RecordStream
-from tunicorn.log_stream import make_handler, reopen_files
+from tunicorn.log_stream import LogFileHandler, StandardStreamHandler, make_handler, reopen_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -219,6 +219,15 @@ def _error_streams() -> list[TextIO]:
 def error_stream() -> TextIO:
     """Where the error log goes: a stream with a descriptor."""
     return next((stream for stream in _error_streams() if hasattr(stream, "fileno")), sys.stderr)
+
+
+def writes_plain_text() -> bool:
+    """Whether the error log is a file or stream in our own format, into which other text may be written."""
+    return any(
+        isinstance(handler, LogFileHandler | StandardStreamHandler)
+        and not isinstance(handler.formatter, JsonFormatter)
+        for handler in logging.getLogger("gunicorn.error").handlers
+    )
 
 
 def reopen(logger: Logger) -> None:

@@ -84,7 +84,11 @@ class LogProcess:
     def keep(self, leave_mold: Callable[[], None]) -> None:
         """Starts another when it has ended."""
         if self.pid != 0:
-            done, status = os.waitpid(self.pid, os.WNOHANG)
+            try:
+                done, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                # An application that is preloaded has reaped all children.
+                done, status = self.pid, 0
             if done == 0:
                 return
             self.pid = 0

@@ -228,6 +228,7 @@ class Mold:
         worker = (GthreadWorker if is_threaded else SyncWorker)(server, age, self._application)
         worker.generation = self._generation
         worker.queue_place = self._queue_place
+        worker.stack_file = self._logs.make_stack_file()
         if server.cfg.reload:
             path = os.path.join(self._runtime_directory, f"watch-{age}")
             worker.reloader = FileReporter(path, self._generation, server.cfg.reload_extra_files)
@@ -264,8 +265,11 @@ class Mold:
         """In a forked process: what is the mold's is let go."""
         self._control.close()
         signal.set_wakeup_fd(-1)
-        for fd in [*self._wakeup_fds, *(child.report_fd for child in self._children.values())]:
+        for fd in self._wakeup_fds:
             os.close(fd)
+        for child in self._children.values():
+            os.close(child.report_fd)
+            self._logs.drop_stacks(child.worker)
         self._children = {}
 
     def _become_worker(self, worker: Worker, report_fd: int) -> None:
@@ -299,6 +303,7 @@ class Mold:
         self._logs.keep()
         for pid in list(self._children):
             done, status = os.waitpid(pid, os.WNOHANG)
+            self._logs.tell_stacks(self._children[pid].worker, is_complete=done != 0)
             if done == 0:
                 continue
             child = self._children.pop(pid)

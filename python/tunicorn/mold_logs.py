@@ -7,14 +7,16 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from tunicorn.log import Logger, reopen
+from tunicorn.log import Logger, reopen, writes_plain_text
 from tunicorn.log_process import LogProcess
 from tunicorn.logger_class import LoggerConfig, LoggerError, make_logger
+from tunicorn.stack_file import StackFile
 
 if TYPE_CHECKING:
     from tunicorn.control import Message
     from tunicorn.hooks import Hook
     from tunicorn.identity import Identity
+    from tunicorn.workers.base import Worker
 
 
 class MoldLogs:
@@ -60,6 +62,25 @@ class MoldLogs:
             self._process.reopen_files()
         for pid in workers:
             os.kill(pid, signal.SIGUSR1)
+
+    def make_stack_file(self) -> StackFile | None:
+        """For a worker that is about to be forked; None: its stacks go into the text of the error log."""
+        return None if writes_plain_text() else StackFile()
+
+    def tell_stacks(self, worker: Worker, *, is_complete: bool) -> None:
+        """Makes a record of the stacks that a worker has written. `is_complete`: it has ended."""
+        if worker.stack_file is None:
+            return
+        stacks = worker.stack_file.take(is_complete=is_complete)
+        if stacks:
+            self.logger.critical("Stacks of worker (pid:%s)\n%s", worker.pid, stacks)
+        if is_complete:
+            worker.stack_file.close()
+
+    def drop_stacks(self, worker: Worker) -> None:
+        """In a forked process: the stacks of another worker are the mold's."""
+        if worker.stack_file is not None:
+            worker.stack_file.close()
 
     def leave(self) -> None:
         """In a forked worker: what is the mold's alone is let go."""

@@ -141,6 +141,17 @@ test("access and error log are JSON lines when they are asked for, the applicati
   assert.equal(find(/^Listening at/)?.["pid"], server.pid);
 });
 
+test("the stack of a worker that hangs is a record, where the error log is JSON lines", async (t) => {
+  const { error } = await logPaths(t);
+  const args = ["--error-logfile", error, "--error-log-json", "--timeout", "1", "hang"];
+  const { server, address } = await startQuiet(t, args);
+  assert.equal((await request(address, "/hang")).status, 504);
+  await untilHas(error, /Stacks of worker/);
+  const stacks = jsonLines(error).find(({ message }) => /^Stacks of worker/.test(String(message)));
+  assert.match(String(stacks?.["message"]), /hang\.py", line \d+ in hang/);
+  assert.equal((await server.stop()).status, 0);
+});
+
 test("the application's output goes to the error log when it is captured, and follows the file at USR1", async (t) => {
   for (const json of [[], ["--error-log-json"]]) {
     const { error } = await logPaths(t);

@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn, TextIO
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tunicorn.log import Logger
     from tunicorn.puller import QueuePlace
     from tunicorn.server import Server
+    from tunicorn.stack_file import StackFile
 
 #: Shows the stacks of all threads in the log, whatever they do.
 STACKS_SIGNAL: Final = signal.SIGIO
@@ -83,6 +84,8 @@ class Worker:
         self.max_requests = self._draw_max_requests()
         #: The shared queue of the generation; None where requests come over the channel.
         self.queue_place: QueuePlace | None = None
+        #: Where its stacks go if the error log is no plain text.
+        self.stack_file: StackFile | None = None
 
     def __getattr__(self, name: str) -> NoReturn:
         raise MissingAttributeError("worker", name, INSTEAD, self)
@@ -169,10 +172,11 @@ class Worker:
         signal.signal(signal.SIGUSR1, self.handle_usr1)
         signal.signal(signal.SIGABRT, self.handle_abort)
         # Comes before handle_abort: the stacks are written even if Python code never runs again.
-        self._show_stacks_in(error_stream())
+        self._show_stacks()
 
-    def _show_stacks_in(self, stream: TextIO) -> None:
+    def _show_stacks(self) -> None:
         """ABRT ends the worker; the other one only shows where its threads are."""
+        stream = self.stack_file or error_stream()
         faulthandler.enable(stream, all_threads=True)
         faulthandler.register(STACKS_SIGNAL, stream, all_threads=True)
 
@@ -189,7 +193,7 @@ class Worker:
     def handle_usr1(self, _number: int, _frame: FrameType | None) -> None:
         """Reopen the log."""
         reopen(self.log)
-        self._show_stacks_in(error_stream())
+        self._show_stacks()
 
     def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
         """The arbiter lost patience."""
