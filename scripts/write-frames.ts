@@ -412,6 +412,18 @@ const frames: readonly RecordedFrame[] = [
     },
   },
   {
+    name: "environ",
+    octets: [hex("1c000000 27 00 0000 07000000"), "REMOTE_USER\0", hex("c3a4"), "nn\0PATH_INFO\0/"],
+    fields: {
+      type: "environ",
+      direction: "to-router",
+      flags: [],
+      aux: 0,
+      stream: 7,
+      entries: "REMOTE_USER\0\u00e4nn\0PATH_INFO\0/",
+    },
+  },
+  {
     name: "file",
     octets: [
       hex("20000000 24 00 0000 08000000"),

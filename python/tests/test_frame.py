@@ -22,6 +22,7 @@ KINDS: Final = {
     "drain": frame.DRAIN,
     "pull": frame.PULL,
     "fetch": frame.FETCH,
+    "environ": frame.ENVIRON,
     "request": frame.REQUEST,
     "cancel": frame.CANCEL,
     "file-answer": frame.FILE_ANSWER,
@@ -111,6 +112,12 @@ def test_a_recorded_frame_without_head_is_encoded(name: str) -> None:
         KINDS[record["type"]], record["stream"], payload, flags=flags_of(record), aux=record["aux"]
     )
     assert encoded == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "environ"))
+def test_recorded_entries_of_an_environ_are_encoded(name: str) -> None:
+    record = RECORDS[name]
+    assert frame.encode(frame.ENVIRON, record["stream"], record["entries"].encode()) == octets(name)
 
 
 def test_the_hello_of_a_worker_says_what_the_recorded_one_says() -> None:

@@ -26,6 +26,7 @@ FAILED: Final = 34
 INTERIM: Final = 35
 FILE: Final = 36
 FETCH: Final = 37
+ENVIRON: Final = 39
 
 #: The message of this stream is complete with this frame.
 END: Final = 1
@@ -58,6 +59,11 @@ class ProtocolError(Exception):
 def encode(kind: int, stream: int = 0, payload: bytes = b"", *, flags: int = 0, aux: int = 0) -> bytes:
     """A whole frame."""
     return HEADER.pack(len(payload), kind, flags, aux, stream) + payload
+
+
+def kind_and_flags(data: bytes) -> tuple[int, int]:
+    """Of an encoded frame."""
+    return data[4], data[5]
 
 
 def encode_response(

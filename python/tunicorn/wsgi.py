@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn import frame
+from tunicorn.access_environ import changed_entries, watched_entries
 from tunicorn.environ import FileWrapper, file_part, make_template, open_body
 from tunicorn.response import Headers, ResponseHead, encode_interim_fields
 
@@ -40,6 +41,8 @@ class WsgiGateway:
         self._template = make_template(cfg)
         self._log = log
         self._channel = channel
+        #: Entries of which the access log shows what the application made of them; mostly there is none.
+        self._watched = watched_entries(cfg)
         self._is_debugging = logging.getLogger("gunicorn.error").isEnabledFor(logging.DEBUG)
 
     def handle(self, stream: int, flags: int, payload: bytes, after: int) -> bool:
@@ -53,6 +56,10 @@ class WsgiGateway:
         if self._is_debugging:
             self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
         response = Response(self._channel, stream, after)
+        if self._watched:
+            response = ReportingResponse(self._channel, stream, after)
+            before = dict(environ)
+            response.report = lambda: changed_entries(self._watched, before, environ)
         try:
             body_input = open_body(body, bool(flags & frame.FILE_BODY))
         except OSError as error:
@@ -278,3 +285,19 @@ class Response:
         except ConnectionError:
             self.is_channel_broken = True
             raise
+
+
+class ReportingResponse(Response):
+    """Tells, with its last frame, what the application has changed in its environ."""
+
+    __slots__ = ("report",)
+
+    #: The entries, as an ENVIRON frame carries them.
+    report: Callable[[], bytes]
+
+    def _transmit(self, data: bytes) -> None:
+        kind, flags = frame.kind_and_flags(data)
+        entries = self.report() if flags & frame.END or kind == frame.FILE else b""
+        if entries:
+            data = frame.encode(frame.ENVIRON, self._stream, entries) + data
+        super()._transmit(data)

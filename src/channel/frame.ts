@@ -22,6 +22,7 @@ export const FrameType = {
   interim: 35,
   file: 36,
   fetch: 37,
+  environ: 39,
 } as const;
 
 /** Frame flags, each one bit. */

@@ -45,6 +45,8 @@ export type WorkerMessage =
     }
   /** The rest of the body is this part of a file. The router answers whether it takes it. */
   | { readonly type: "file"; readonly stream: number; readonly file: FilePart }
+  /** Entries of the environ that the application has changed, each `NAME NUL value`, joined by NUL. */
+  | { readonly type: "environ"; readonly stream: number; readonly entries: string }
   /** A request was too large for the queue; the worker that has claimed it asks for it. */
   | { readonly type: "fetch"; readonly stream: number };
 
@@ -152,6 +154,8 @@ export function decodeWorkerMessage(header: FrameHeader, payload: Buffer): Worke
       return { type: "interim", stream: header.stream, status: header.aux, fieldLines: payload };
     case FrameType.file:
       return { type: "file", stream: header.stream, file: decodeFile(payload) };
+    case FrameType.environ:
+      return { type: "environ", stream: header.stream, entries: payload.toString("utf8") };
     case FrameType.fetch:
       return { type: "fetch", stream: header.stream };
     default:

@@ -15,6 +15,8 @@ export interface AccessFacts {
   readonly response: KeptResponseHead | null;
   /** Cooked environ; "" when the request was refused before. */
   readonly environ: () => string;
+  /** What the application has changed in it, in the same form. */
+  readonly changes: string;
 }
 
 /** What is kept of a response's head when the access log may ask for it. */
@@ -33,9 +35,10 @@ export function makeAccessRecord({
   pid,
   response,
   environ,
+  changes,
 }: AccessFacts): AccessRecord {
   const { head, bodyBytes, startedAt } = exchange;
-  return {
+  const record = {
     remoteAddress: client.address,
     method: head.method,
     target: head.target,
@@ -46,14 +49,37 @@ export function makeAccessRecord({
     bodyBytes,
     durationMs: performance.now() - startedAt,
     pid,
-    requestField: (lowerName) => lastFieldValue(head, lowerName),
-    responseField: (lowerName) => responseField(response, lowerName),
-    environ: (lowerName) => environValue(environ(), lowerName),
+    requestField: (lowerName: string) => lastFieldValue(head, lowerName),
+    responseField: (lowerName: string) => responseField(response, lowerName),
+    environ: (lowerName: string) => {
+      const text = environ();
+      return environValue(text, lowerName) ?? (text === "" ? undefined : WORKER_ENTRIES.get(lowerName));
+    },
     source: () => ({
       requestFields: head.names.flatMap((name, index) => [name.lower, head.values[index] ?? ""]),
       responseLines: responseLines(response),
       environ: environ(),
     }),
+  };
+  return changes === "" ? record : changedRecord(record, changes);
+}
+
+/** The record as Gunicorn would make it, from the environ as the application has left it. */
+function changedRecord(record: AccessRecord, changes: string): AccessRecord {
+  const changed = (name: string): string | undefined => environValue(changes, name);
+  return {
+    ...record,
+    remoteAddress: changed("remote_addr") ?? record.remoteAddress,
+    method: changed("request_method") ?? record.method,
+    target: changed("raw_uri") ?? record.target,
+    query: changed("query_string") ?? record.query,
+    protocol: changed("server_protocol") ?? record.protocol,
+    environ: (lowerName) => changed(lowerName) ?? record.environ(lowerName),
+    source: () => {
+      const source = record.source();
+      // Of two entries of one name the latter counts.
+      return { ...source, environ: source.environ === "" ? changes : `${source.environ}\0${changes}` };
+    },
   };
 }
 
@@ -105,5 +131,5 @@ function environValue(environ: string, lowerName: string): string | undefined {
   for (let index = 0; index + 1 < parts.length; index += 2) {
     if (parts[index]?.toLowerCase() === lowerName) return parts[index + 1];
   }
-  return environ === "" ? undefined : WORKER_ENTRIES.get(lowerName);
+  return undefined;
 }

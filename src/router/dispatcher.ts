@@ -30,6 +30,8 @@ export interface WorkerRequest {
   onStart(worker: RequestWorker): void;
   onResponse(message: ResponseMessage): void;
   onBody(bytes: Buffer, isEnd: boolean): void;
+  /** Entries of the environ that the application has changed, for the access log. */
+  onEnviron(entries: string): void;
   onInterim(status: number, fieldLines: Buffer): void;
   /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
   onFile(file: FilePart): Promise<boolean>;

@@ -174,6 +174,9 @@ export class QueueChannel implements RequestWorker {
       case "interim":
         this.#deliver(message.stream, (request) => request.onInterim(message.status, message.fieldLines));
         break;
+      case "environ":
+        this.#deliver(message.stream, (request) => request.onEnviron(message.entries));
+        break;
       case "file":
         void this.#onFile(this.#take(message.stream), message.file);
         break;

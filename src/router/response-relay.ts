@@ -29,6 +29,8 @@ export interface RelayedRequest {
   onGivenUp(): void;
   /** Cooked environ, for the access line that asks for it; "" when there is none. */
   readonly environ: string;
+  /** What the application has changed in it. */
+  readonly environChanges: string;
 }
 
 export interface ResponseRelayOptions {
@@ -135,6 +137,7 @@ export class ResponseRelay {
         pid: this.workerPid,
         response: this.#responseHead,
         environ: () => request.environ,
+        changes: request.environChanges,
       }),
     );
   }

@@ -13,6 +13,7 @@ import type { RouterContext } from "./router-context.ts";
 /** One request on its way: from its client, complete, to a worker, and the response back. */
 export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedRequest {
   environ = "";
+  environChanges = "";
   body: RequestBody = { type: "memory", pieces: [], bytes: 0 };
   isCancelled = false;
   submittedAt = 0;
@@ -132,6 +133,10 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     } else if (this.#relay.isFull) {
       this.#worker?.pause();
     }
+  }
+
+  onEnviron(entries: string): void {
+    this.environChanges = entries;
   }
 
   onInterim(status: number, fieldLines: Buffer): void {

@@ -214,6 +214,10 @@ export class WorkerChannel implements RequestWorker, Waiting {
         this.#checkStream(message.stream);
         this.#deliver((request) => request.onInterim(message.status, message.fieldLines));
         break;
+      case "environ":
+        this.#checkStream(message.stream);
+        this.#deliver((request) => request.onEnviron(message.entries));
+        break;
       case "file":
         this.#checkStream(message.stream);
         void this.#onFile(message.stream, message.file);

@@ -53,6 +53,8 @@ function expectedMessage(frame: RecordedFrame): unknown {
       return { type: "interim", stream, status: frame.aux, fieldLines: latin1(frame.fieldLines ?? "") };
     case FrameType.file:
       return { type: "file", stream, file: { path: frame.path, start: frame.start, bytes: frame.length } };
+    case FrameType.environ:
+      return { type: "environ", stream, entries: frame.entries ?? "" };
     case FrameType.fetch:
       return { type: "fetch", stream };
     default:

@@ -26,6 +26,7 @@ export interface RecordedFrame {
   readonly start?: number;
   readonly length?: number;
   readonly path?: string;
+  readonly entries?: string;
 }
 
 interface Entry extends Omit<RecordedFrame, "name" | "octets" | "type" | "flags"> {

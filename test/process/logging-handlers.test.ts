@@ -87,13 +87,15 @@ async function start(
   args: readonly string[] = [],
 ): Promise<{ readonly server: ServerProcess; readonly place: Place }> {
   const place = new Place(await temporaryFolder(t, files));
+  const application = files["gunicorn.conf.py"]?.includes("wsgi_app") === true ? [] : ["logs"];
   const server = launch(t, {
     cwd: place.folder,
-    args: ["-b", `unix:${place.address}`, "--pythonpath", fixtureApps, ...args, "logs"],
+    args: ["-b", `unix:${place.address}`, "--pythonpath", fixtureApps, ...args, ...application],
   });
   const answers = async (): Promise<boolean> => {
     try {
-      return (await request(place.address, "/ready")).status === 200;
+      await request(place.address, "/ready");
+      return true;
     } catch {
       return false;
     }
@@ -211,6 +213,22 @@ test("logconfig takes an ini file and logconfig_json a JSON file", async (t) => 
     await place.untilHas("a.log", /^gunicorn\.error INFO Ready: /m);
     assert.equal((await server.stop()).status, 0);
   }
+});
+
+test("handlers see the environ as the application has left it, all of it", async (t) => {
+  const { server, place } = await start(t, {
+    "gunicorn.conf.py":
+      "import logging\n\n\nclass Lines(logging.Formatter):\n    def format(self, record):\n" +
+      '        return f\'{record.args["h"]} {record.args["{shop.order}e"]} {record.args["{remote_user}e"]}\'\n\n\n' +
+      "logconfig_dict = {\n    'formatters': {'lines': {'()': Lines}},\n" +
+      "    'handlers': {'file': {'class': 'logging.FileHandler', 'filename': 'a.log', 'formatter': 'lines'}},\n" +
+      "    'root': {'level': 'INFO', 'handlers': []},\n" +
+      "    'loggers': {'gunicorn.access': {'level': 'INFO', 'handlers': ['file'], 'propagate': False}},\n}\n" +
+      "wsgi_app = 'authentication:changed'\n",
+  });
+  await request(place.address, "/outer", { headers: { "X-Forwarded-For": "203.0.113.9" } });
+  await place.untilHas("a.log", /^203\.0\.113\.9 7 ann$/m);
+  assert.equal((await server.stop()).status, 0);
 });
 
 for (const { what, files = {}, args, message } of [

@@ -101,6 +101,17 @@ test("the access log's atoms are Gunicorn's", async (t) => {
   ]);
 });
 
+test("the access log shows the environ as the application has left it", async (t) => {
+  const { access } = await logPaths(t);
+  const format = "%(h)s %(U)s %({REMOTE_USER}e)s %({shop.order}e)s %({HTTP_HOST}e)s %(r)s";
+  const server = await startFixture(t, "authentication:changed", {
+    args: ["--access-logfile", access, "--access-logformat", format],
+  });
+  await request(server.port, "/outer", { headers: { "X-Forwarded-For": "203.0.113.9" } });
+  await server.stop();
+  assert.equal(textOf(access), "203.0.113.9 /inner ann 7 127.0.0.1 GET /outer HTTP/1.1\n");
+});
+
 test("access and error log are JSON lines when they are asked for, the application's own text too", async (t) => {
   const { access, error, args } = await logPaths(t);
   const format = ["--access-logformat", "%({x-request-id}i)s"];
@@ -147,7 +158,7 @@ test("the stack of a worker that hangs is a record, where the error log is JSON 
   const { server, address } = await startQuiet(t, args);
   assert.equal((await request(address, "/hang")).status, 504);
   await untilHas(error, /Stacks of worker/);
-  const stacks = jsonLines(error).find(({ message }) => /^Stacks of worker/.test(String(message)));
+  const stacks = jsonLines(error).find(({ message }) => String(message).startsWith("Stacks of worker"));
   assert.match(String(stacks?.["message"]), /hang\.py", line \d+ in hang/);
   assert.equal((await server.stop()).status, 0);
 });

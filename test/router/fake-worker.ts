@@ -64,6 +64,10 @@ export function interim(stream: number, status: number, fieldLines: string): Fra
   return { type: FrameType.interim, aux: status, stream, payload: fieldLines };
 }
 
+export function environ(stream: number, entries: string): Frame {
+  return { type: FrameType.environ, stream, payload: entries };
+}
+
 export function file(stream: number, start: number, length: number, path: string): Frame {
   const prefix = Buffer.alloc(16);
   prefix.writeBigUInt64LE(BigInt(start), 0);

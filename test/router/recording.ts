@@ -105,6 +105,10 @@ export class RecordedRequest implements WorkerRequest {
     this.events.add(`interim ${status} ${fieldLines.toString().trim()}`);
   }
 
+  onEnviron(entries: string): void {
+    this.events.add(`environ ${entries.replaceAll("\0", " ")}`);
+  }
+
   async onFile({ path, start, bytes }: FilePart): Promise<boolean> {
     this.events.add(`file ${path} from ${start}, ${bytes} bytes`);
     return this.#options.takesFile?.() ?? false;

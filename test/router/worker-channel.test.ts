@@ -13,6 +13,7 @@ import {
   type FakeWorker,
   file,
   hello,
+  environ,
   interim,
   LAST,
   leaving,
@@ -440,6 +441,13 @@ test("WorkerChannel passes interim responses on before the final one", async (t)
     "interim 103 Link: </b.css>",
     "response 200 hi (end)",
   ]);
+});
+
+test("WorkerChannel passes on what the application has changed in its environ", async (t) => {
+  const { worker, told, request } = await openBusyChannel(t);
+  worker.send(environ(1, "REMOTE_USER\0ann"), response(1, "hi", END | READY));
+  await told.waitFor("idle", 2);
+  assert.deepEqual(request.lines, ["started by 4007", "environ REMOTE_USER ann", "response 200 hi (end)"]);
 });
 
 test("WorkerChannel tells a worker whose file was taken that its part is done, and waits for READY", async (t) => {

@@ -39,6 +39,8 @@ class Gateway:
         self.worker = worker
         self._logger = logger
         self._log_path = log_path
+        #: Further settings.
+        self.settings: dict[str, object] = {}
         #: What the last call of handle returned.
         self.is_after_sent: bool | None = None
 
@@ -57,9 +59,8 @@ class Gateway:
         after: int = TAKES_MORE,
     ) -> None:
         """Has one request answered; the environ is added to the usual one."""
-        gateway = WsgiGateway(
-            application, Config({"workers": 1, "threads": 1}, {}), self._logger, Channel(self.worker)
-        )
+        cfg = Config({"workers": 1, "threads": 1, **self.settings}, {})
+        gateway = WsgiGateway(application, cfg, self._logger, Channel(self.worker))
         payload = request_payload({**ENVIRON, **(environ or {})}, body)
         self.is_after_sent = gateway.handle(stream, flags, payload, after)
 
