@@ -33,8 +33,7 @@ export class BufferBudget implements Waiting {
 
   /** So much memory is taken that no further request should be begun. */
   get isExhausted(): boolean {
-    this.refresh();
-    return this.#isExhausted;
+    return this.#memoryBytes > 2 * this.#options.limits().memoryBytes;
   }
 
   get responseMemoryBytes(): number {
@@ -67,11 +66,7 @@ export class BufferBudget implements Waiting {
   onDeadline(now: number): void {
     this.deadlineAt = now + MEASURE_MS;
     this.#memoryBytes = this.#options.measure();
-    if (this.#isExhausted) this.#options.onExhausted();
-  }
-
-  get #isExhausted(): boolean {
-    return this.#memoryBytes > 2 * this.#options.limits().memoryBytes;
+    if (this.isExhausted) this.#options.onExhausted();
   }
 
   get #isTight(): boolean {
