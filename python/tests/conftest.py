@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from tunicorn.log import Logger
 
+from tests.helpers.asgi import application
 from tests.helpers.gateway import Gateway
 from tests.helpers.logs import set_up
 from tests.helpers.mold import MoldProcess
@@ -114,3 +115,22 @@ def start_worker(mold: MoldProcess, router: RouterListener) -> StartWorker:
         return RunningWorker(pid, channel)
 
     return start
+
+
+StartAsgi = Callable[..., RunningWorker]
+
+
+@pytest.fixture
+def start_asgi(start_worker: StartWorker) -> StartAsgi:
+    """Starts an asgi worker with an application that is `async def handle(scope, receive, send)`."""
+
+    def start(handler: str, config: str | None = None, **settings: object) -> RunningWorker:
+        return start_worker(application(handler), config, **{"worker_class": "asgi", **settings})
+
+    return start
+
+
+@pytest.fixture
+def gate(mold: MoldProcess) -> Path:
+    """A file; calls that await it go on when the test makes it."""
+    return mold.folder / "gate"

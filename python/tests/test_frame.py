@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 from tunicorn import frame
+from tunicorn.asgi_scope import make_scope
 from tunicorn.channel import Channel, Frame
 
 FOLDER: Final = Path(__file__).parents[2] / "test" / "frames"
@@ -23,6 +24,14 @@ KINDS: Final = {
     "pull": frame.PULL,
     "fetch": frame.FETCH,
     "environ": frame.ENVIRON,
+    "ping": frame.PING,
+    "pong": frame.PONG,
+    "request-body": frame.REQUEST_BODY,
+    "trailers": frame.TRAILERS,
+    "window": frame.WINDOW,
+    "accept": frame.ACCEPT,
+    "message": frame.MESSAGE,
+    "close": frame.CLOSE,
     "request": frame.REQUEST,
     "cancel": frame.CANCEL,
     "file-answer": frame.FILE_ANSWER,
@@ -32,7 +41,15 @@ KINDS: Final = {
     "interim": frame.INTERIM,
     "file": frame.FILE,
 }
-FLAGS: Final = {"end": frame.END, "ready": frame.TAKES_MORE, "last": frame.LAST, "file-body": frame.FILE_BODY}
+FLAGS: Final = {
+    "end": frame.END,
+    "ready": frame.TAKES_MORE,
+    "last": frame.LAST,
+    "file-body": frame.FILE_BODY,
+    "awaits-continue": frame.AWAITS_CONTINUE,
+    "websocket": frame.WEBSOCKET,
+    "text": frame.TEXT,
+}
 
 
 def octets(name: str) -> bytes:
@@ -75,11 +92,36 @@ def test_the_header_of_a_recorded_frame_is_read(name: str) -> None:
     assert received.payload == octets(name)[frame.HEADER_BYTES :]
 
 
-@pytest.mark.parametrize("name", names_of("to-worker", "request"))
+@pytest.mark.parametrize(
+    "name", [name for name in names_of("to-worker", "request") if "environ" in RECORDS[name]]
+)
 def test_a_recorded_request_is_decoded(name: str) -> None:
     environ, body = frame.decode_request(octets(name)[frame.HEADER_BYTES :])
     assert list(environ.items()) == [tuple(pair) for pair in RECORDS[name]["environ"]]
     assert body == RECORDS[name]["body"].encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in names_of("to-worker", "request") if "asgi" in RECORDS[name]]
+)
+def test_a_recorded_asgi_head_becomes_a_scope(name: str) -> None:
+    record = RECORDS[name]
+    recorded = record["asgi"]
+    payload = octets(name)[frame.HEADER_BYTES :]
+    (length,) = frame.HEAD_LENGTH.unpack_from(payload)
+    head, body = payload[4 : 4 + length], payload[4 + length :]
+    scope = make_scope(head, {}, is_websocket="websocket" in record["flags"])
+    assert body == record["body"].encode("latin-1")
+    assert scope["http_version"] == recorded["httpVersion"]
+    assert scope.get("method", "GET") == recorded["method"]
+    assert (scope["scheme"], scope["root_path"]) == (recorded["scheme"], recorded["rootPath"])
+    assert scope["raw_path"] == recorded["rawPath"].encode("latin-1")
+    assert scope["query_string"] == recorded["query"].encode("latin-1")
+    for key in ("client", "server"):
+        assert scope[key] == (None if recorded[key] is None else tuple(recorded[key]))
+    assert scope["headers"] == [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in recorded["headers"]
+    ]
 
 
 @pytest.mark.parametrize("name", names_of("to-router", "response"))
@@ -104,7 +146,42 @@ def test_a_recorded_file_is_encoded(name: str) -> None:
     assert frame.encode_file(record["stream"], path, record["start"], record["length"]) == octets(name)
 
 
-@pytest.mark.parametrize("name", names_of("to-router", "ready", "leaving", "body", "failed", "interim"))
+def test_recorded_windows_are_encoded() -> None:
+    for name in names_of("to-router", "window"):
+        assert frame.encode_window(RECORDS[name]["stream"], RECORDS[name]["bytes"]) == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "accept"))
+def test_a_recorded_accept_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    subprotocol, lines = (record[key].encode("latin-1") for key in ("subprotocol", "fieldLines"))
+    assert frame.encode_accept(record["stream"], subprotocol, lines) == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "close"))
+def test_a_recorded_close_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    assert frame.encode_close(record["stream"], record["aux"], record["reason"]) == octets(name)
+
+
+def test_a_message_is_encoded_in_one_frame_unless_it_is_large() -> None:
+    assert frame.encode_message(13, b"", frame.TEXT) == octets("message-empty-to-router")
+    large = bytes(2 * frame.PART_BYTES + 1)
+    encoded = frame.encode_message(13, large, 0)
+    headers, offset = [], 0
+    while offset < len(encoded):
+        headers.append(frame.HEADER.unpack_from(encoded, offset))
+        offset += frame.HEADER_BYTES + headers[-1][0]
+    assert [(length, flags) for length, _, flags, _, _ in headers] == [
+        (frame.PART_BYTES, 0),
+        (frame.PART_BYTES, 0),
+        (1, frame.END),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", names_of("to-router", "ready", "leaving", "body", "failed", "interim", "pong", "trailers")
+)
 def test_a_recorded_frame_without_head_is_encoded(name: str) -> None:
     record = RECORDS[name]
     payload = (record.get("body") or record.get("fieldLines") or "").encode("latin-1")

@@ -60,15 +60,7 @@ class Channel:
 
     def greet(self, worker: int, generation: int, *, is_pulling: bool = False, thread: int = 0) -> None:
         """Says who dialled: a worker, or one of its threads, which pulls its requests or is sent them."""
-        hello = {
-            "version": frame.CHANNEL_VERSION,
-            "pid": os.getpid(),
-            "worker": worker,
-            "generation": generation,
-            "isPulling": is_pulling,
-            "thread": thread,
-        }
-        self.send(frame.encode(frame.HELLO, payload=json.dumps(hello).encode()))
+        self.send(encode_hello(worker, generation, is_pulling=is_pulling, thread=thread))
 
     def send(self, data: bytes) -> None:
         """Sends whole frames; blocks while the router holds the worker back."""
@@ -131,6 +123,22 @@ class Channel:
         payload = bytes(buffer[frame.HEADER_BYTES : end])
         del buffer[:end]
         return Frame(kind, flags, aux, stream, payload)
+
+
+def encode_hello(
+    worker: int, generation: int, *, is_pulling: bool = False, thread: int = 0, **more: object
+) -> bytes:
+    """A HELLO frame: who dialled, and what it can do beyond the usual."""
+    hello = {
+        "version": frame.CHANNEL_VERSION,
+        "pid": os.getpid(),
+        "worker": worker,
+        "generation": generation,
+        "isPulling": is_pulling,
+        "thread": thread,
+        **more,
+    }
+    return frame.encode(frame.HELLO, payload=json.dumps(hello).encode())
 
 
 def _only_frame(data: bytes) -> Frame | None:

@@ -20,13 +20,21 @@ PULL: Final = 5
 REQUEST: Final = 16
 CANCEL: Final = 17
 FILE_ANSWER: Final = 18
+REQUEST_BODY: Final = 19
 RESPONSE: Final = 32
 BODY: Final = 33
 FAILED: Final = 34
 INTERIM: Final = 35
 FILE: Final = 36
 FETCH: Final = 37
+TRAILERS: Final = 38
 ENVIRON: Final = 39
+WINDOW: Final = 48
+PING: Final = 49
+PONG: Final = 50
+ACCEPT: Final = 64
+MESSAGE: Final = 65
+CLOSE: Final = 66
 
 #: The message of this stream is complete with this frame.
 END: Final = 1
@@ -36,6 +44,12 @@ TAKES_MORE: Final = 2
 LAST: Final = 4
 #: The request body is in a file; its path is the body of the frame.
 FILE_BODY: Final = 8
+#: The client of the request waits for `100 Continue`, and the window of its body is closed at first.
+AWAITS_CONTINUE: Final = 16
+#: The request is the opening handshake of a WebSocket.
+WEBSOCKET: Final = 32
+#: The message is text.
+TEXT: Final = 64
 
 #: reason length, field lines length, content length
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")
@@ -48,6 +62,14 @@ PULL_PAYLOAD: Final = struct.Struct("<HH")
 FILE_PREFIX: Final = struct.Struct("<QQ")
 
 HEAD_LENGTH: Final = struct.Struct("<I")
+
+#: Bytes of one stream and direction that may be on their way before the receiver has asked for more.
+WINDOW_BYTES: Final = 128 * 1024
+#: What a message of a WebSocket takes of a window beside its own bytes.
+MESSAGE_COST_BYTES: Final = 64
+#: Largest payload of a frame with a part of a body or message.
+PART_BYTES: Final = 256 * 1024
+WINDOW_PAYLOAD: Final = struct.Struct("<I")
 
 CHANNEL_VERSION: Final = 1
 
@@ -86,6 +108,33 @@ def encode_response(
 def encode_file(stream: int, path: bytes, start: int, length: int) -> bytes:
     """A FILE frame: the rest of the body is this part of a file."""
     return encode(FILE, stream, FILE_PREFIX.pack(start, length) + path)
+
+
+def encode_window(stream: int, size: int) -> bytes:
+    """A WINDOW frame: so many more bytes of the stream may be sent."""
+    return encode(WINDOW, stream, WINDOW_PAYLOAD.pack(size))
+
+
+def encode_accept(stream: int, subprotocol: bytes, field_lines: bytes) -> bytes:
+    """An ACCEPT frame: the WebSocket is opened."""
+    return encode(ACCEPT, stream, HEAD_LENGTH.pack(len(subprotocol)) + subprotocol + field_lines)
+
+
+def encode_message(stream: int, message: bytes, kind: int) -> bytes:
+    """MESSAGE frames with a whole message; `kind` is TEXT or 0."""
+    size = len(message)
+    if size <= PART_BYTES:
+        return encode(MESSAGE, stream, message, flags=kind | END)
+    frames = []
+    for start in range(0, size, PART_BYTES):
+        flags = kind | (END if start + PART_BYTES >= size else 0)
+        frames.append(encode(MESSAGE, stream, message[start : start + PART_BYTES], flags=flags))
+    return b"".join(frames)
+
+
+def encode_close(stream: int, code: int, reason: str) -> bytes:
+    """A CLOSE frame: the WebSocket is to be closed."""
+    return encode(CLOSE, stream, reason.encode(), aux=code)
 
 
 def decode_request(payload: bytes) -> tuple[dict[str, str], bytes]:

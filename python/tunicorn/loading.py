@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tunicorn.application import Application, load_application
+from tunicorn.interface import check_interface
 from tunicorn.paste import load_paste_application
 
 if TYPE_CHECKING:
     from tunicorn.config import Config
+    from tunicorn.interface import Interface
 
 
-def load_configured(cfg: Config) -> Application:
-    """The application of the settings: a PasteDeploy file comes before a module."""
+def load_configured(cfg: Config, interface: Interface) -> Application:
+    """The application of the settings: a PasteDeploy file comes before a module.
+
+    Raises LoadError, also for an application that is not called by the interface of the worker class.
+    """
     if cfg.paste is None:
-        return load_application(str(cfg.wsgi_app))
-    return load_paste_application(str(cfg.paste), cfg.raw_paste_global_conf)
+        application = load_application(str(cfg.wsgi_app))
+    else:
+        application = load_paste_application(str(cfg.paste), cfg.raw_paste_global_conf)
+    check_interface(application, interface, str(cfg.paste or cfg.wsgi_app), str(cfg.worker_class))
+    return application

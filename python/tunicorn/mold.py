@@ -31,8 +31,8 @@ from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
 from tunicorn.watched_files import FileReporter
+from tunicorn.worker_classes import find_worker_class
 from tunicorn.workers.base import BootError, Worker
-from tunicorn.workers.gthread import GthreadWorker, is_gthread
 from tunicorn.workers.sync import SyncWorker
 
 #: Signals that reach the whole process group but are meant for the arbiter.
@@ -80,6 +80,7 @@ class Mold:
         self._arbiter_pid = 0
         self._generation = 0
         self._graceful_seconds = 30.0
+        self._worker_class: type[Worker] = SyncWorker
         self._is_stopping = False
         self._wakeup_fds = (-1, -1)
         #: Write end of the report pipe; only in a forked worker.
@@ -153,6 +154,7 @@ class Mold:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
         settings = message["settings"]
         cfg = Config(settings, self._hooks)
+        self._worker_class = find_worker_class(str(cfg.worker_class), int(cfg.threads))
         self._channel_paths = message["channelPaths"]
         self._runtime_directory = message["runtimeDirectory"]
         self._queue_directory = message.get("queueDirectory")
@@ -199,7 +201,7 @@ class Mold:
         """Imports the application here, for preload_app and --check-config."""
         server = self._require_server()
         try:
-            self._application = load_configured(server.cfg)
+            self._application = load_configured(server.cfg, self._worker_class.interface)
         except LoadError as error:
             self._control.send("load-failed", message=error.report, exitStatus=error.exit_status)
             return
@@ -224,8 +226,7 @@ class Mold:
     def _fork(self, age: int) -> Worker | None:
         """Forks a worker. Returns it in the child, None in the mold."""
         server = self._require_server()
-        is_threaded = is_gthread(str(server.cfg.worker_class), int(server.cfg.threads))
-        worker = (GthreadWorker if is_threaded else SyncWorker)(server, age, self._application)
+        worker = self._worker_class(server, age, self._application)
         worker.generation = self._generation
         worker.queue_place = self._queue_place
         worker.stack_file = self._logs.make_stack_file()

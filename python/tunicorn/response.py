@@ -17,7 +17,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 #: The router decides these; an application's own are dropped, as Gunicorn does.
-_DROPPED: Final = frozenset(
+DROPPED_NAMES: Final = frozenset(
     (
         "connection",
         "keep-alive",
@@ -54,7 +54,7 @@ class ResponseHead:
             lower = _checked_names.get(name) or _check_name(name)
             if lower == "content-length":
                 self.content_length = _parse_length(value, self.content_length)
-            elif lower not in _DROPPED:
+            elif lower not in DROPPED_NAMES:
                 lines.append(f"{name}: {value}\r\n")
         self.field_lines = "".join(lines).encode("latin-1")
 
@@ -65,7 +65,7 @@ def encode_interim_fields(headers: Headers) -> bytes:
     for entry in headers:
         name, value = _check_header(entry)
         lower = _checked_names.get(name) or _check_name(name)
-        if lower != "content-length" and lower not in _DROPPED:
+        if lower != "content-length" and lower not in DROPPED_NAMES:
             lines.append(f"{name}: {value}\r\n")
     return "".join(lines).encode("latin-1")
 

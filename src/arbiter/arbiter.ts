@@ -158,7 +158,7 @@ export class Arbiter {
     if (isStarting) await giveUpStart(this.#generations);
     else if (!this.#isQuick) await finishRequests(this.#requireStarted(), this.#quick.promise);
     this.#router?.cutOff();
-    await endWorkers(this.#generations, this.#isQuick ? "SIGQUIT" : "SIGKILL");
+    await endWorkers(this.#generations, { isQuick: this.#isQuick });
     this.#log?.info("Shutting down: tunicorn");
     await this.#abandon();
     this.#stopped.resolve();

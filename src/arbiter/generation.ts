@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Invocation } from "../config/invocation.ts";
 import type { ServerHookName } from "../config/settings/hooks.ts";
+import { findWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
@@ -102,6 +103,11 @@ export class Generation {
   get settings(): Settings {
     if (this.#settings === null) throw new Error("a generation was used before it was prepared");
     return this.#settings;
+  }
+
+  /** Its workers have many requests at a time. */
+  get multiplexes(): boolean {
+    return findWorkerClass(this.settings.worker_class).multiplexes;
   }
 
   /** Workers that there should be. */
@@ -263,12 +269,14 @@ export class Generation {
   }
 
   /** Waits until all workers have left, which the router told them to; then ends the mold. */
-  async leave(gracefulMs: number): Promise<void> {
+  async leave(gracefulMs: number, { isTold = false } = {}): Promise<void> {
     this.beginLeaving();
     for (const worker of this.workers) {
       // One that is still booting hears nothing from the router.
       if (worker.state === "booting") this.#signals.send(worker.age, "SIGTERM");
-      this.#signals.killAfter(worker.age, gracefulMs);
+      // One with many calls names those that it gives up when its time is over.
+      if (this.multiplexes && !isTold) this.#signals.endAfter(worker.age, gracefulMs);
+      else this.#signals.killAfter(worker.age, gracefulMs);
     }
     if (this.#workers.size === 0) return;
     const limitMs = gracefulMs + LEAVE_MARGIN_MS;

@@ -1,19 +1,12 @@
 import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
+import { findWorkerClass } from "../config/worker-class.ts";
 import { createRing } from "../queue/ring.ts";
 import { giveFile, type Identity } from "./identity.ts";
 
 /** File systems that live in memory: what is stored in a mapped file of one is never written to a disk. */
 const TMPFS_MAGIC = 0x01021994;
 const RAMFS_MAGIC = 0x858458f6;
-
-/** The classes whose workers block: an idle one pulls its next request. */
-const PULLING_CLASSES: ReadonlySet<string> = new Set([
-  "sync",
-  "gunicorn.workers.sync.SyncWorker",
-  "gthread",
-  "gunicorn.workers.gthread.ThreadWorker",
-]);
 
 /** The private directory (mode 0700) of the shared queue: a ring for each router, a FIFO of tokens for each generation. */
 export class QueueDirectory {
@@ -45,7 +38,8 @@ export class QueueDirectory {
 
   /** Where the mold of a generation makes the FIFO from which its workers pull; null: they do not. */
   tokensPath(generation: number, workerClass: string): string | null {
-    return PULLING_CLASSES.has(workerClass) ? join(this.path, `tokens-${generation}`) : null;
+    // Workers that block pull their next request when they are idle; others are sent many at a time.
+    return findWorkerClass(workerClass).multiplexes ? null : join(this.path, `tokens-${generation}`);
   }
 
   giveTo(identity: Identity): void {

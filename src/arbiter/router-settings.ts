@@ -1,4 +1,5 @@
 import { processTitle } from "../config/process-title.ts";
+import { findWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
@@ -14,6 +15,11 @@ export function makeRouterSettings(
   return {
     processTitle: processTitle("router", settings),
     bodyDirectory: settings.tmp_upload_dir,
+    application: {
+      ...findWorkerClass(settings.worker_class),
+      rootPath: Buffer.from(settings.root_path).toString("latin1"),
+      takesForwardedClient: settings.worker_class.startsWith("uvicorn"),
+    },
     limits: {
       requestLineBytes: settings.limit_request_line,
       fieldCount: settings.limit_request_fields,

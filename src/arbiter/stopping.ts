@@ -30,9 +30,14 @@ export async function finishRequests(parts: ServerParts, quick: Promise<void>): 
   await Promise.race([finished, delay(gracefulMs, undefined, { ref: false }), quick]);
 }
 
-/** Ends what is left of the workers: at first by `signal`, after a while by KILL. */
-export async function endWorkers(generations: Generations, signal: NodeJS.Signals): Promise<void> {
+/** Ends what is left of the workers: those that have something to say about it by QUIT, after a while all by KILL. */
+export async function endWorkers(
+  generations: Generations,
+  { isQuick }: { readonly isQuick: boolean },
+): Promise<void> {
   const all = generations.all;
-  for (const generation of all) generation.signalAll(signal);
-  await Promise.all(all.map((generation) => generation.leave(QUICK_STOP_MS)));
+  for (const generation of all) {
+    generation.signalAll(isQuick || generation.multiplexes ? "SIGQUIT" : "SIGKILL");
+  }
+  await Promise.all(all.map((generation) => generation.leave(QUICK_STOP_MS, { isTold: true })));
 }

@@ -1,7 +1,7 @@
 import type { ErrorLog } from "../log/error-log.ts";
-import type { ArbiterToRouter, RequestSummary, RouterToArbiter } from "../router/messages.ts";
+import type { ArbiterToRouter, RequestSummary, RouterToArbiter, WorkerSilence } from "../router/messages.ts";
 import type { Generations } from "./generations.ts";
-import { describeRequest } from "./wording.ts";
+import { describeRequest, plural } from "./wording.ts";
 import { WorkerLimits } from "./worker-limits.ts";
 
 export interface WorkerReportsOptions {
@@ -36,7 +36,10 @@ export class WorkerReports {
         if (this.#options.isServing()) generations.active?.replaceWorker(message.worker);
         break;
       case "worker-lost":
-        this.#onLost(message.worker, message.request);
+        this.#onLost(message.worker, message.request, message.others);
+        break;
+      case "worker-silent":
+        this.#onSilent(message.worker, message.silence);
         break;
       case "worker-timeout":
         this.#onTimeout(message.worker, message.request);
@@ -59,10 +62,13 @@ export class WorkerReports {
       sendToRouter({ type: "retire-worker", worker });
   }
 
-  #onLost(worker: number, request: RequestSummary | null): void {
+  #onLost(worker: number, request: RequestSummary | null, others: number): void {
     const { generations, log, isQuick } = this.#options;
     if (request !== null && !isQuick()) {
-      log.error(`Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}`);
+      const more = others === 0 ? "" : `, and ${plural(others, "request")} more`;
+      log.error(
+        `Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}${more}`,
+      );
     }
     for (const generation of generations.all) generation.onWorkerLost(worker);
   }
@@ -80,6 +86,19 @@ export class WorkerReports {
       return;
     }
     log.critical(`${what}, the limit is ${timeout} s; its stack follows`);
+    generation?.abortWorker(worker);
+  }
+
+  /** Which request keeps the loop from turning cannot be known from outside; the stack tells. */
+  #onSilent(worker: number, { silentMs, count, requests }: WorkerSilence): void {
+    const { generations, log } = this.#options;
+    const generation = generations.find(worker)?.generation;
+    const limit = generation?.settings.timeout ?? 0;
+    const named = requests.map(describeRequest).join(", ");
+    log.critical(
+      `WORKER TIMEOUT (pid:${this.#pidOf(worker)}): its event loop has not turned for ${(silentMs / 1000).toFixed(1)} s, the limit is ${limit} s; ` +
+        `it has ${plural(count, "request")}${named === "" ? "" : `, the latest: ${named}`}; its stack follows`,
+    );
     generation?.abortWorker(worker);
   }
 

@@ -4,6 +4,8 @@ import type { WorkerHandle } from "./worker-handle.ts";
 
 /** From ABRT to KILL: time for the stack, the hook worker_abort and the application's own clean-up. */
 const ABORT_MS = 2_000;
+/** From QUIT to KILL: for the clean-up of calls that are cancelled, and for the application's own end. */
+const QUIT_MS = 2_000;
 /** Has a worker write the stacks of its threads; python/tunicorn/workers/base.py. */
 const STACKS_SIGNAL = "SIGIO";
 const NUDGES = 3;
@@ -32,6 +34,14 @@ export class WorkerSignals {
   /** KILL, unless it has left by then. */
   killAfter(age: number, timeoutMs: number): void {
     this.#workers.get(age)?.limitLife(timeoutMs, () => this.send(age, "SIGKILL"));
+  }
+
+  /** QUIT when the time is over, by which a worker names and cancels what it still has; KILL soon after. */
+  endAfter(age: number, timeoutMs: number): void {
+    this.#workers.get(age)?.limitLife(timeoutMs, () => {
+      this.send(age, "SIGQUIT");
+      setTimeout(() => this.send(age, "SIGKILL"), QUIT_MS).unref();
+    });
   }
 
   /** Ends a worker that has been silent for too long: ABRT shows its stack, KILL follows. */

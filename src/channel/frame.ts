@@ -16,13 +16,21 @@ export const FrameType = {
   request: 16,
   cancel: 17,
   fileAnswer: 18,
+  requestBody: 19,
   response: 32,
   body: 33,
   failed: 34,
   interim: 35,
   file: 36,
   fetch: 37,
+  trailers: 38,
   environ: 39,
+  window: 48,
+  ping: 49,
+  pong: 50,
+  accept: 64,
+  message: 65,
+  close: 66,
 } as const;
 
 /** Frame flags, each one bit. */
@@ -35,6 +43,12 @@ export const FrameFlag = {
   last: 4,
   /** The request body is in a file; its path is the body of the frame. */
   fileBody: 8,
+  /** The client of the request waits for `100 Continue`, and the window of its body is closed at first. */
+  awaitsContinue: 16,
+  /** The request is the opening handshake of a WebSocket. */
+  webSocket: 32,
+  /** The message is text. */
+  text: 64,
 } as const;
 
 export interface FrameHeader {

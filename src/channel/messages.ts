@@ -1,4 +1,5 @@
 /** What is said on a channel, as unions on `type`, and their frames. The layouts are drawn in frame.md. */
+import type { ApplicationInterface } from "../config/worker-class.ts";
 import { TunicornError } from "../errors.ts";
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, type FrameHeader } from "./frame.ts";
 
@@ -15,6 +16,14 @@ export interface Hello {
   readonly isPulling: boolean;
   /** Number of the channel among those of its worker: one for each thread that pulls. */
   readonly thread: number;
+  /** Only of a worker that handles several requests at a time over its channel. */
+  readonly multiplexing?: Multiplexing;
+}
+
+export interface Multiplexing {
+  /** Requests that it takes at a time. */
+  readonly credit: number;
+  readonly interface: ApplicationInterface;
 }
 
 /** Worker to router. */
@@ -79,12 +88,23 @@ const RESPONSE_PREFIX_BYTES = 16;
 const NO_CONTENT_LENGTH = 0xffff_ffff_ffff_ffffn;
 
 /** A request frame: `u32 head length | head | body or path`. */
-export function encodeRequest(stream: number, head: string, body: RequestBody): Buffer {
+export function encodeRequest(
+  stream: number,
+  head: string,
+  body: RequestBody,
+  flags: number = FrameFlag.end,
+): Buffer {
   const bodyBytes = body.type === "file" ? Buffer.byteLength(body.path) : body.bytes;
   const payloadBytes = 4 + head.length + bodyBytes;
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payloadBytes);
-  const flags = FrameFlag.end | writeRequestPayload(frame, FRAME_HEADER_BYTES, head, body);
-  writeFrameHeader(frame, 0, { payloadBytes, type: FrameType.request, flags, aux: 0, stream });
+  const bodyFlags = writeRequestPayload(frame, FRAME_HEADER_BYTES, head, body);
+  writeFrameHeader(frame, 0, {
+    payloadBytes,
+    type: FrameType.request,
+    flags: flags | bodyFlags,
+    aux: 0,
+    stream,
+  });
   return frame;
 }
 
@@ -104,9 +124,9 @@ export function writeRequestPayload(target: Buffer, offset: number, head: string
   return 0;
 }
 
-/** A frame without payload from the router: the client of `stream` is gone. */
-export function encodeCancel(stream: number): Buffer {
-  return encodeEmpty(FrameType.cancel, stream);
+/** A frame without payload from the router: the client of `stream` is gone, or (`isHalf`) has closed its side. */
+export function encodeCancel(stream: number, isHalf = false): Buffer {
+  return encodeEmpty(FrameType.cancel, stream, isHalf ? 1 : 0);
 }
 
 /** A frame without payload from the router: take no more requests, finish, leave. */
@@ -129,7 +149,8 @@ export function encodeFileAnswer(stream: number, isTaken: boolean): Buffer {
   return encodeEmpty(FrameType.fileAnswer, stream, isTaken ? 1 : 0);
 }
 
-function encodeEmpty(type: number, stream: number, aux = 0): Buffer {
+/** A frame without payload. */
+export function encodeEmpty(type: number, stream: number, aux = 0): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
   writeFrameHeader(frame, 0, { payloadBytes: 0, type, flags: 0, aux, stream });
   return frame;
@@ -194,7 +215,7 @@ function decodeFile(payload: Buffer): FilePart {
   };
 }
 
-function afterFrame(flags: number): AfterFrame {
+export function afterFrame(flags: number): AfterFrame {
   return {
     isEnd: (flags & FrameFlag.end) !== 0,
     isReady: (flags & FrameFlag.ready) !== 0,
@@ -205,19 +226,34 @@ function afterFrame(flags: number): AfterFrame {
 function parseHello(payload: Buffer): Hello {
   const value = parseJson(payload);
   if (typeof value === "object" && value !== null) {
-    const { version, pid, worker, generation, isPulling, thread } = value as Partial<Record<string, unknown>>;
+    const { version, pid, worker, generation, isPulling, thread, multiplexing } = value as Partial<
+      Record<string, unknown>
+    >;
     if (
       version === CHANNEL_VERSION &&
       typeof pid === "number" &&
       typeof worker === "number" &&
       typeof generation === "number" &&
       typeof isPulling === "boolean" &&
-      typeof thread === "number"
+      typeof thread === "number" &&
+      (multiplexing === undefined || isMultiplexing(multiplexing))
     ) {
-      return { version, pid, worker, generation, isPulling, thread };
+      const hello = { version, pid, worker, generation, isPulling, thread };
+      return multiplexing === undefined ? hello : { ...hello, multiplexing };
     }
   }
   throw new TunicornError("ERR_PROTOCOL", `A worker introduced itself with ${payload.toString("utf8")}`);
+}
+
+function isMultiplexing(value: unknown): value is Multiplexing {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "credit" in value &&
+    Number.isSafeInteger(value.credit) &&
+    "interface" in value &&
+    (value.interface === "wsgi" || value.interface === "asgi")
+  );
 }
 
 /** The value, or null for what is no JSON: neither is a greeting. */

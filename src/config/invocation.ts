@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { TunicornError } from "../errors.ts";
 import { warningNotYet } from "./not-there-yet.ts";
 import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
 import { hasLoggers, pasteFile } from "./paste-file.ts";
@@ -8,6 +7,7 @@ import { allSettings, type SettingName, type Settings } from "./settings/all.ts"
 import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
 import { hooksNotYet } from "./settings/hooks.ts";
 import { settingsNotYet } from "./settings/not-yet.ts";
+import { findWorkerClass } from "./worker-class.ts";
 
 /** How tunicorn was called: all that is known before the configuration file is read. */
 export interface Invocation {
@@ -106,7 +106,7 @@ export function mergeSettings(invocation: Invocation, file: ConfigFileReport | n
   }
   const absoluteLayers = layers.map((layer) => withAbsolutePaths(layer, invocation.workingFolder));
   const settings = resolveSettings([...pasteLayers(absoluteLayers), ...absoluteLayers]);
-  checkWorkerClass(settings);
+  findWorkerClass(settings.worker_class);
   return { settings, warnings };
 }
 
@@ -171,22 +171,4 @@ function slipText(location: string, name: string, meant: string): string {
 function warningsNotYet({ source, notYet = new Map() }: Layer): readonly string[] {
   const lines = [...notYet].map(([name, value]) => warningNotYet(name, value, source));
   return lines.filter((line) => line !== null);
-}
-
-const WORKER_CLASS_NAMES: ReadonlySet<string> = new Set([
-  "sync",
-  "gunicorn.workers.sync.SyncWorker",
-  "gthread",
-  "gunicorn.workers.gthread.ThreadWorker",
-]);
-
-function checkWorkerClass(settings: Settings): void {
-  if (WORKER_CLASS_NAMES.has(settings.worker_class)) return;
-  throw new TunicornError(
-    "ERR_WORKER_CLASS",
-    `The worker class "${settings.worker_class}" is not there yet, want sync or gthread`,
-    {
-      hint: 'Use -k sync, or worker_class = "sync" in the configuration file',
-    },
-  );
 }

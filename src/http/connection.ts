@@ -286,8 +286,7 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#bodyStartedAt = performance.now();
     this.deadlineAt = this.#bodyStartedAt + this.#options.timeouts.bodyStallMs;
     this.#options.handler.onHead(exchange);
-    if (exchange.head.expectsContinue && !exchange.isAnswered && this.#state === "reading")
-      this.write(CONTINUE);
+    if (exchange.wantsContinue && this.#state === "reading") this.write(CONTINUE);
   }
 
   #onBody(bytes: Buffer): void {
@@ -340,8 +339,10 @@ export class Connection implements ExchangeTransport, Waiting {
   /** Is a client that has closed its side still there? Only the write after one that it answered by a reset says no. */
   #probeClient(): void {
     this.deadlineAt = Infinity;
-    if (!this.#isClientDone || this.#exchange === null || this.#exchange.isAnswered) return;
-    this.#options.handler.onClientDone(this.#exchange);
+    const exchange = this.#exchange;
+    if (!this.#isClientDone || exchange === null) return;
+    this.#options.handler.onClientDone(exchange);
+    if (exchange.isAnswered) return;
     this.deadlineAt = performance.now() + (PROBE_AFTER_MS[this.#probes] ?? Infinity);
     this.#probes += 1;
   }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import type { RequestHead } from "./request-head.ts";
+import { CONTINUE } from "./connection-limits.ts";
+import { fieldValue, type RequestHead } from "./request-head.ts";
 import {
   decideFraming,
   serverHeadText,
@@ -27,6 +28,7 @@ export interface ExchangeTransport {
 type State = "waiting" | "streaming" | "done";
 
 const CRLF = Buffer.from("\r\n");
+const LAST_SIZE = Buffer.from("0\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
 
@@ -48,6 +50,7 @@ export class Exchange {
   /** The application gave more or fewer bytes than its Content-Length. */
   lengthMismatch: "short" | "long" | null = null;
   readonly #transport: ExchangeTransport;
+  #isContinueDeferred = false;
   #state: State = "waiting";
   #framing: ResponseFraming = { type: "no-body" };
   #keepAlive = false;
@@ -78,6 +81,23 @@ export class Exchange {
   /** Bytes written that the client has not taken yet: what to watch before giving more. */
   get unsentBytes(): number {
     return this.#transport.unsentBytes;
+  }
+
+  /** The client waits for `100 Continue`, and nobody has said otherwise. */
+  get wantsContinue(): boolean {
+    return this.head.expectsContinue && !this.isAnswered && !this.#isContinueDeferred;
+  }
+
+  /** `100 Continue` is left to `sendContinue`; until then the client is not expected to send. */
+  deferContinue(): void {
+    this.#isContinueDeferred = true;
+    this.pauseBody();
+  }
+
+  /** The body is wanted; the client is asked for it, unless it has begun to send unasked. */
+  sendContinue(isAsked: boolean): void {
+    if (isAsked && this.#state === "waiting") this.#transport.write(CONTINUE);
+    this.resumeBody();
   }
 
   pauseBody(): void {
@@ -133,10 +153,13 @@ export class Exchange {
       this.#transport.write(this.#framing.type === "chunked" ? frameChunk(allowed) : allowed);
   }
 
-  /** The body is complete. */
-  end(): void {
+  /** The body is complete. Trailers, lines ending in CRLF, are sent if the client takes such (RFC 9110 section 6.5.1). */
+  end(trailers: Buffer = EMPTY): void {
     if (this.#state !== "streaming") return;
-    if (this.#framing.type === "chunked") this.#transport.write(LAST_CHUNK);
+    if (this.#framing.type === "chunked") {
+      const isSent = trailers.length > 0 && /\btrailers\b/i.test(fieldValue(this.head, "te") ?? "");
+      this.#transport.write(isSent ? Buffer.concat([LAST_SIZE, trailers, CRLF]) : LAST_CHUNK);
+    }
     this.#finish();
   }
 

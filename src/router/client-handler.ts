@@ -7,6 +7,7 @@ import { frontedClient, relayedClient, type Client } from "./client.ts";
 import type { ClientRequest } from "./client-request.ts";
 import type { InheritedListener } from "./messages.ts";
 import { RoutedRequest } from "./routed-request.ts";
+import { StreamedRequest } from "./streamed-request.ts";
 import type { RouterContext } from "./router-context.ts";
 
 /** Serves the exchanges of one client connection, one after another. */
@@ -38,7 +39,11 @@ export class ClientHandler implements ExchangeHandler {
   onHead(exchange: Exchange): void {
     const { variables } = exchange.head;
     const client = variables === null ? this.#client : frontedClient(this.#client, variables);
-    this.#request = new RoutedRequest(this.#context(), client, exchange);
+    const context = this.#context();
+    const isAsgi = context.settings.application.interface === "asgi";
+    this.#request = isAsgi
+      ? new StreamedRequest(context, client, exchange)
+      : new RoutedRequest(context, client, exchange);
     this.#request.begin();
   }
 

@@ -1,4 +1,6 @@
 import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
+import type { MessagePart } from "../channel/stream-messages.ts";
+import type { ApplicationInterface } from "../config/worker-class.ts";
 
 type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
 
@@ -22,6 +24,8 @@ export interface WorkerRequest {
   readonly body: RequestBody;
   readonly method: string;
   readonly target: string;
+  /** Absent: the request is complete, and the response is one that every worker gives. */
+  readonly streaming?: StreamingRequest;
   /** A worker may have it from now on, until `onWithdrawn` or `onReleased`. */
   onIssued(): void;
   /** No worker has begun it, and none will: it waits again. */
@@ -48,6 +52,43 @@ export interface RequestWorker {
   resume(): void;
   /** The client is gone. */
   cancel(): void;
+}
+
+/** What a request hears beyond that from a worker that multiplexes. */
+export interface StreamingRequest {
+  readonly interface: ApplicationInterface;
+  /** What goes to the worker with the head, and the flags of the frame. */
+  takeOpening(): Opening;
+  /** A worker has it from now on, with its opening. */
+  onStream(worker: StreamWorker): void;
+  /** The worker takes more of the body, or of messages. */
+  onWindow(): void;
+  /** The response ends with these field lines. */
+  onTrailers(fieldLines: Buffer): void;
+  /** The application opens the WebSocket. */
+  onAccept(subprotocol: string, fieldLines: Buffer): void;
+  onMessage(part: MessagePart): void;
+  onClose(code: number, reason: string): void;
+}
+
+export interface Opening {
+  /** Cooked for the application's interface. */
+  readonly head: string;
+  readonly body: Extract<RequestBody, { type: "memory" }>;
+  readonly flags: number;
+}
+
+/** What a request may ask of a worker that multiplexes. */
+export interface StreamWorker extends RequestWorker {
+  /** Bytes of the request that it takes for now; 0 or less: none. */
+  readonly room: number;
+  sendBody(piece: Buffer, isEnd: boolean): void;
+  /** The client has closed its side; it may be gone. */
+  closeSide(): void;
+  sendMessage(message: Buffer, isText: boolean): void;
+  sendClose(code: number, reason: string): void;
+  /** So many bytes of a message, or of what was not passed on, may be sent anew. */
+  takeBack(bytes: number): void;
 }
 
 /** Brings requests to workers. */

@@ -2,6 +2,7 @@ import { listMembers } from "../http/blanks.ts";
 import { HttpFault, quoteForLog } from "../http/http-fault.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Client } from "./client.ts";
+import { isUnderscoreNamePassedOn, noteScheme, type TrustedWord } from "./field-policy.ts";
 import type { RouterSettings } from "./messages.ts";
 
 /** Environ names by lower-case field name, so that they are made once and not for each request. */
@@ -74,10 +75,8 @@ function decodePercent(path: string): string {
 }
 
 /** What the fields come to: their environ text, and what trusted ones say about the request. */
-interface FieldsText {
+interface FieldsText extends TrustedWord {
   text: string;
-  scheme: "http" | "https" | null;
-  scriptName: string;
 }
 
 /** Fields in the order of their first coming; repeated ones are joined. */
@@ -128,44 +127,8 @@ function isPassedOn(lower: string, value: string, input: EnvironInput, fields: F
   // The length is told of the body at hand.
   if (lower === "content-length") return false;
   if (lower === "transfer-encoding") return value !== "";
-  const { secureSchemeHeaders } = input.settings;
-  // A field may be named like a property that every object has.
-  if (input.client.isTrusted && Object.hasOwn(secureSchemeHeaders, lower)) {
-    noteScheme(secureSchemeHeaders[lower], value, fields);
-  }
+  noteScheme(lower, value, input, fields);
   return true;
-}
-
-/** A name with an underscore would collide with its hyphenated twin (`header_map`, `forwarder_headers`). */
-function isUnderscoreNamePassedOn(
-  lower: string,
-  value: string,
-  input: EnvironInput,
-  fields: FieldsText,
-): boolean {
-  const { forwarderHeaders, headerMap } = input.settings;
-  const upper = lower.toUpperCase();
-  if (input.client.isTrusted && (forwarderHeaders.includes(upper) || forwarderHeaders.includes("*"))) {
-    if (upper === "SCRIPT_NAME") {
-      fields.scriptName = value.replace(/\/+$/, "");
-      return false;
-    }
-    return true;
-  }
-  if (headerMap === "refuse") {
-    throw new HttpFault("ERR_HTTP_HEADER_MAP", `The header name ${quoteForLog(upper)} holds an underscore`);
-  }
-  return headerMap === "dangerous";
-}
-
-/** https only if a trusted peer says so by one of the secure scheme headers. */
-function noteScheme(secureValue: string | undefined, value: string, fields: FieldsText): void {
-  if (secureValue === undefined) return;
-  const scheme = value === secureValue ? "https" : "http";
-  if (fields.scheme !== null && fields.scheme !== scheme) {
-    throw new HttpFault("ERR_SCHEME_HEADERS", "Two scheme headers contradict each other");
-  }
-  fields.scheme = scheme;
 }
 
 /** Repeated fields make a list, cookies by their own separator (RFC 9110 section 5.3, RFC 6265). */

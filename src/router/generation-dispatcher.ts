@@ -1,59 +1,91 @@
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
+import type { MultiplexPool } from "./multiplex-pool.ts";
 import type { SharedQueue } from "./shared-queue.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
-/** Sends requests the way of the active generation: through the shared queue, or over its workers' channels. */
+/** The ways by which requests come to workers. */
+export interface Ways {
+  /** One at a time, over the worker's channel. */
+  readonly pool: WorkerPool;
+  /** Pulled by the workers; null: this system has no shared queue. */
+  readonly queue: SharedQueue | null;
+  /** Many at a time, over the worker's channel. */
+  readonly multiplex: MultiplexPool;
+}
+
+/** Which way the workers of a generation take. */
+export interface GenerationWay {
+  readonly multiplexes: boolean;
+  /** Where its workers pull tokens; null: they do not pull. */
+  readonly tokensPath: string | null;
+}
+
+/** Sends requests the way of the active generation. What waits on another way at a reload comes along. */
 export class GenerationDispatcher implements Dispatcher {
-  readonly #pool: WorkerPool;
-  readonly #queue: SharedQueue | null;
+  readonly #ways: Ways;
   #active: Dispatcher;
 
-  constructor(pool: WorkerPool, queue: SharedQueue | null) {
-    this.#pool = pool;
-    this.#queue = queue;
-    this.#active = pool;
+  constructor(ways: Ways) {
+    this.#ways = ways;
+    this.#active = ways.pool;
   }
 
   /** Requests that no worker has begun. */
   get waiting(): number {
-    return this.#pool.waiting + (this.#queue?.waiting ?? 0);
+    const { pool, queue, multiplex } = this.#ways;
+    return pool.waiting + (queue?.waiting ?? 0) + multiplex.waiting;
   }
 
   submit(request: WorkerRequest): void {
-    this.#active.submit(request);
+    // It was made for the ASGI application of a generation before.
+    if (request.streaming !== undefined && this.#active !== this.#ways.multiplex)
+      request.onFailure("overloaded");
+    else this.#active.submit(request);
   }
 
   cancel(request: WorkerRequest): void {
-    this.#pool.cancel(request);
-    this.#queue?.cancel(request);
+    this.#ways.pool.cancel(request);
+    this.#ways.queue?.cancel(request);
+    this.#ways.multiplex.cancel(request);
   }
 
-  /** `tokensPath`: where its workers pull tokens; null: they get their requests over their channels. */
-  activate(generation: number, tokensPath: string | null): void {
-    if (this.#queue !== null && tokensPath !== null) {
-      this.#queue.activate(generation, tokensPath);
-      this.#active = this.#queue;
-      for (const request of this.#pool.deactivate(generation)) this.#queue.submit(request);
-      return;
+  activate(generation: number, { multiplexes, tokensPath }: GenerationWay): void {
+    const { pool, queue, multiplex } = this.#ways;
+    if (multiplexes) {
+      this.#active = multiplex;
+      multiplex.activate(generation);
+    } else if (queue !== null && tokensPath !== null) {
+      this.#active = queue;
+      queue.activate(generation, tokensPath);
+    } else {
+      this.#active = pool;
+      pool.activate(generation);
     }
-    this.#active = this.#pool;
-    this.#pool.activate(generation);
-    this.#queue?.deactivate(generation, this.#pool);
+    if (this.#active !== multiplex) this.#takeOver(multiplex.deactivate(generation));
+    if (this.#active !== pool) this.#takeOver(pool.deactivate(generation));
+    if (this.#active !== queue) queue?.deactivate(generation, this);
   }
 
   retireWorker(worker: number): void {
-    this.#pool.retireWorker(worker);
-    this.#queue?.retireWorker(worker);
+    this.#ways.pool.retireWorker(worker);
+    this.#ways.queue?.retireWorker(worker);
+    this.#ways.multiplex.retireWorker(worker);
   }
 
   /** The end: all workers leave, those too that dial from now on. */
   retireAll(): void {
-    this.#pool.retireAll();
-    this.#queue?.deactivate(Infinity, this.#pool);
+    this.#ways.pool.retireAll();
+    this.#ways.multiplex.retireAll();
+    this.#ways.queue?.deactivate(Infinity, this.#ways.pool);
   }
 
   destroy(): void {
-    this.#pool.destroy();
-    this.#queue?.destroy();
+    this.#ways.pool.destroy();
+    this.#ways.queue?.destroy();
+    this.#ways.multiplex.destroy();
+  }
+
+  #takeOver(waiting: readonly WorkerRequest[]): void {
+    for (const request of waiting) this.submit(request);
   }
 }

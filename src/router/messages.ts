@@ -1,4 +1,5 @@
 /** What arbiter and router say to each other, over the IPC channel of the child process. */
+import type { WorkerClass } from "../config/worker-class.ts";
 import type { HttpLimits } from "../http/limits.ts";
 import type { HttpPolicy } from "../http/policy.ts";
 import type { LogSettings } from "../log/log-settings.ts";
@@ -34,6 +35,14 @@ export interface Capacity {
   readonly diskBytes: number;
 }
 
+/** What the router has to know of the application. */
+export interface ApplicationSettings extends WorkerClass {
+  /** root_path of an ASGI scope, in UTF-8 octets: the prefix under which the application is mounted. */
+  readonly rootPath: string;
+  /** The client is whom trusted X-Forwarded-For fields name, as uvicorn does it. */
+  readonly takesForwardedClient: boolean;
+}
+
 /** The settings that a router needs, already validated. */
 export interface RouterSettings extends LogSettings {
   /** Where bodies go that are too large for memory (`tmp_upload_dir`); null: beside the workers' socket. */
@@ -42,6 +51,7 @@ export interface RouterSettings extends LogSettings {
   readonly metrics: MetricsSettings | null;
   /** What ps shows. */
   readonly processTitle: string;
+  readonly application: ApplicationSettings;
   readonly limits: HttpLimits;
   readonly policy: HttpPolicy;
   readonly capacity: Capacity;
@@ -129,6 +139,15 @@ export interface RequestSummary {
   readonly ageMs: number;
 }
 
+/** A worker that multiplexes has not shown for too long that its event loop turns. */
+export interface WorkerSilence {
+  readonly silentMs: number;
+  /** Requests that it has. */
+  readonly count: number;
+  /** Some of them, those begun last first. */
+  readonly requests: readonly RequestSummary[];
+}
+
 export type RouterToArbiter =
   | { readonly type: "listening" }
   | { readonly type: "failed"; readonly message: string }
@@ -139,7 +158,14 @@ export type RouterToArbiter =
   /** The worker asked to leave (TERM was sent to it); it serves until it is retired. */
   | { readonly type: "worker-leaving"; readonly worker: number }
   /** The worker's channel broke; `request` is what it was busy with. */
-  | { readonly type: "worker-lost"; readonly worker: number; readonly request: RequestSummary | null }
+  | {
+      readonly type: "worker-lost";
+      readonly worker: number;
+      readonly request: RequestSummary | null;
+      /** Requests that it had beside that one. */
+      readonly others: number;
+    }
+  | { readonly type: "worker-silent"; readonly worker: number; readonly silence: WorkerSilence }
   | { readonly type: "worker-timeout"; readonly worker: number; readonly request: RequestSummary }
   | { readonly type: "drained" }
   | { readonly type: "pong" };

@@ -80,6 +80,11 @@ export class ResponseRelay {
     this.#response?.end();
   }
 
+  endWithTrailers(fieldLines: Buffer): void {
+    this.#response?.close();
+    this.#options.exchange.end(fieldLines);
+  }
+
   /** The rest of the body is in a file. False: it cannot be taken from there, and the worker has to send it. */
   async takeFile(part: FilePart): Promise<boolean> {
     const response = this.#response;
@@ -102,8 +107,13 @@ export class ResponseRelay {
 
   /** There is no response, or no end of it. */
   fail(failure: RequestFailure): void {
+    this.giveUp(failureCodes[failure]);
+  }
+
+  /** Answers with an error; where the response has begun already, it is cut off. */
+  giveUp(code: ErrorCode): void {
     if (this.#options.exchange.isAnswered) this.#cutOff();
-    else this.answerError(failureCodes[failure]);
+    else this.answerError(code);
   }
 
   answerError(code: ErrorCode): void {

@@ -22,7 +22,10 @@ import type {
   RouterSettings,
   RouterStart,
   RouterToArbiter,
+  WorkerSilence,
 } from "./messages.ts";
+import { MultiplexChannel } from "./multiplex-channel.ts";
+import { MultiplexPool, type MultiplexPoolListener } from "./multiplex-pool.ts";
 import type { RouterContext } from "./router-context.ts";
 import { GenerationDispatcher } from "./generation-dispatcher.ts";
 import { QueueChannel } from "./queue-channel.ts";
@@ -41,7 +44,7 @@ const TURN_AWAY_MS = 1000;
 type State = "serving" | "draining" | "stopped";
 
 /** The router: client connections on one side, workers on the other. */
-export class Router implements WorkerPoolListener {
+export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #tell: (message: RouterToArbiter) => void;
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
   readonly #connections = new Map<Connection, ClientHandler>();
@@ -49,6 +52,7 @@ export class Router implements WorkerPoolListener {
   readonly #servers: ClientServers;
   readonly #logs: RouterLogs;
   readonly #pool: WorkerPool;
+  readonly #multiplex: MultiplexPool;
   readonly #queue: SharedQueue | null;
   readonly #dispatcher: GenerationDispatcher;
   readonly #channelPath: string;
@@ -63,15 +67,22 @@ export class Router implements WorkerPoolListener {
       ports: () => this.#servers.ports,
       waiting: () => this.#dispatcher.waiting,
     });
-    this.#pool = new WorkerPool({
+    const poolOptions = {
       generation: start.generation,
       listener: this,
       deadlines: this.#deadlines,
       limits: () => this.#context.settings.capacity,
-    });
+    };
+    this.#pool = new WorkerPool(poolOptions);
+    this.#multiplex = new MultiplexPool(poolOptions);
     this.#queue = this.#openQueue(start);
-    this.#dispatcher = new GenerationDispatcher(this.#pool, this.#queue);
-    this.#dispatcher.activate(start.generation, start.tokensPath);
+    this.#dispatcher = new GenerationDispatcher({
+      pool: this.#pool,
+      queue: this.#queue,
+      multiplex: this.#multiplex,
+    });
+    const { multiplexes } = settings.application;
+    this.#dispatcher.activate(start.generation, { multiplexes, tokensPath: start.tokensPath });
     this.#budget = new BufferBudget({
       limits: () => this.#context.settings.capacity,
       measure: () => this.#measureMemory(),
@@ -115,7 +126,8 @@ export class Router implements WorkerPoolListener {
   }
 
   activate(generation: number, tokensPath: string | null): void {
-    this.#dispatcher.activate(generation, tokensPath);
+    const { multiplexes } = this.#context.settings.application;
+    this.#dispatcher.activate(generation, { multiplexes, tokensPath });
   }
 
   retireWorker(worker: number): void {
@@ -169,8 +181,12 @@ export class Router implements WorkerPoolListener {
     this.#tell({ type: "worker-leaving", worker });
   }
 
-  onWorkerLost(worker: number, request: RequestSummary | null): void {
-    this.#tell({ type: "worker-lost", worker, request });
+  onWorkerLost(worker: number, request: RequestSummary | null, others = 0): void {
+    this.#tell({ type: "worker-lost", worker, request, others });
+  }
+
+  onWorkerSilent(worker: number, silence: WorkerSilence): void {
+    this.#tell({ type: "worker-silent", worker, silence });
   }
 
   onWorkerTimeout(worker: number, request: RequestSummary): void {
@@ -268,14 +284,14 @@ export class Router implements WorkerPoolListener {
       queue.add(new QueueChannel({ socket, hello, listener: queue }));
       return;
     }
-    this.#pool.add(
-      new WorkerChannel({
-        socket,
-        deadlines: this.#deadlines,
-        listener: this.#pool,
-        timeoutMs: () => this.#context.settings.workerTimeoutMs,
-      }),
-    );
+    const options = {
+      socket,
+      deadlines: this.#deadlines,
+      timeoutMs: () => this.#context.settings.workerTimeoutMs,
+    };
+    if (hello.multiplexing === undefined)
+      this.#pool.add(new WorkerChannel({ ...options, listener: this.#pool }));
+    else this.#multiplex.add(new MultiplexChannel({ ...options, listener: this.#multiplex }));
   }
 
   #openQueue({ ringPath, router }: RouterStart): SharedQueue | null {

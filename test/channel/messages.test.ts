@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FRAME_HEADER_BYTES, FrameType, readFrameHeader } from "../../src/channel/frame.ts";
+import { FRAME_HEADER_BYTES, FrameFlag, FrameType, readFrameHeader } from "../../src/channel/frame.ts";
 import {
   decodeWorkerMessage,
   encodeCancel,
@@ -13,7 +13,14 @@ import {
   type RequestBody,
   type WorkerMessage,
 } from "../../src/channel/messages.ts";
-import { latin1, recordedFrame, recordedFrames, type RecordedFrame } from "./recorded-frames.ts";
+import {
+  asgiHeadText,
+  latin1,
+  recordedFrame,
+  recordedFrames,
+  streamTypes,
+  type RecordedFrame,
+} from "./recorded-frames.ts";
 
 function decode(octets: Buffer): WorkerMessage {
   return decodeWorkerMessage(readFrameHeader(octets, 0), octets.subarray(FRAME_HEADER_BYTES));
@@ -62,14 +69,16 @@ function expectedMessage(frame: RecordedFrame): unknown {
   }
 }
 
-for (const frame of recordedFrames.filter(({ direction }) => direction === "to-router")) {
+const toRouter = recordedFrames.filter(({ direction }) => direction === "to-router");
+
+for (const frame of toRouter.filter(({ type }) => !streamTypes.has(type))) {
   test(`decodeWorkerMessage() reads the recorded frame ${frame.name}`, () => {
     assert.deepEqual(decode(frame.octets), expectedMessage(frame));
   });
 }
 
 for (const frame of recordedFrames.filter(({ type }) => type === FrameType.request)) {
-  const head = (frame.environ ?? []).flat().join("\0");
+  const head = frame.asgi === undefined ? (frame.environ ?? []).flat().join("\0") : asgiHeadText(frame.asgi);
   const octets = latin1(frame.body ?? "");
   const body: RequestBody =
     (frame.flags & 8) === 0
@@ -77,7 +86,8 @@ for (const frame of recordedFrames.filter(({ type }) => type === FrameType.reque
       : { type: "file", path: frame.body ?? "" };
 
   test(`encodeRequest() writes the recorded frame ${frame.name}`, () => {
-    assert.deepEqual(encodeRequest(frame.stream, head, body), frame.octets);
+    const flags = frame.flags & ~FrameFlag.fileBody;
+    assert.deepEqual(encodeRequest(frame.stream, head, body, flags), frame.octets);
   });
 }
 
@@ -98,6 +108,7 @@ test("encodeRequest() writes a path beyond ASCII in UTF-8, as file systems hold 
 test("encodeCancel() writes the recorded frames", () => {
   assert.deepEqual(encodeCancel(7), recordedFrame("cancel").octets);
   assert.deepEqual(encodeCancel(4294967295), recordedFrame("cancel-largest-stream").octets);
+  assert.deepEqual(encodeCancel(9, true), recordedFrame("cancel-half").octets);
 });
 
 test("encodeFileAnswer() writes the recorded frames", () => {
@@ -176,6 +187,22 @@ const broken: readonly Broken[] = [
     what: "HELLO without a worker",
     type: FrameType.hello,
     payload: latin1('{"version": 1, "pid": 1, "generation": 1, "isPulling": false, "thread": 0}'),
+  },
+  {
+    what: "HELLO with a credit that is text",
+    type: FrameType.hello,
+    payload: latin1(
+      '{"version": 1, "pid": 1, "worker": 1, "generation": 1, "isPulling": false, "thread": 0, ' +
+        '"multiplexing": {"credit": "9", "interface": "asgi"}}',
+    ),
+  },
+  {
+    what: "HELLO with an interface that nobody speaks",
+    type: FrameType.hello,
+    payload: latin1(
+      '{"version": 1, "pid": 1, "worker": 1, "generation": 1, "isPulling": false, "thread": 0, ' +
+        '"multiplexing": {"credit": 9, "interface": "cgi"}}',
+    ),
   },
   {
     what: "HELLO with a pid that is text",

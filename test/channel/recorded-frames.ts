@@ -27,6 +27,30 @@ export interface RecordedFrame {
   readonly length?: number;
   readonly path?: string;
   readonly entries?: string;
+  /** WINDOW. */
+  readonly bytes?: number;
+  readonly subprotocol?: string;
+  /** REQUEST for an ASGI application. */
+  readonly asgi?: RecordedAsgiHead;
+}
+
+export interface RecordedAsgiHead {
+  readonly method: string;
+  readonly httpVersion: string;
+  readonly scheme: string;
+  readonly rootPath: string;
+  readonly rawPath: string;
+  readonly query: string;
+  readonly client: readonly [string, number] | null;
+  readonly server: readonly [string, number | null] | null;
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** The text of an ASGI head, as frame.md draws it. */
+export function asgiHeadText(head: RecordedAsgiHead): string {
+  const { method, httpVersion, scheme, rootPath, rawPath, query, client, server, headers } = head;
+  const addresses = [...(client ?? ["", ""]), ...(server ?? ["", ""])].map((part) => String(part ?? ""));
+  return [method, httpVersion, scheme, rootPath, rawPath, query, ...addresses, ...headers.flat()].join("\0");
 }
 
 interface Entry extends Omit<RecordedFrame, "name" | "octets" | "type" | "flags"> {
@@ -34,13 +58,20 @@ interface Entry extends Omit<RecordedFrame, "name" | "octets" | "type" | "flags"
   readonly flags: readonly string[];
 }
 
-const types: Readonly<Record<string, number>> = { ...FrameType, "file-answer": FrameType.fileAnswer };
+const types: Readonly<Record<string, number>> = {
+  ...FrameType,
+  "file-answer": FrameType.fileAnswer,
+  "request-body": FrameType.requestBody,
+};
 
 const flagBits: Readonly<Record<string, number>> = {
   end: FrameFlag.end,
   ready: FrameFlag.ready,
   last: FrameFlag.last,
   "file-body": FrameFlag.fileBody,
+  "awaits-continue": FrameFlag.awaitsContinue,
+  websocket: FrameFlag.webSocket,
+  text: FrameFlag.text,
 };
 
 /** All of test/frames, in the order of frames.json. */
@@ -72,6 +103,16 @@ function numberOf(table: Readonly<Record<string, number>>, name: string): number
   }
   return found;
 }
+
+/** What only a worker that multiplexes says. */
+export const streamTypes: ReadonlySet<number> = new Set([
+  FrameType.pong,
+  FrameType.window,
+  FrameType.trailers,
+  FrameType.accept,
+  FrameType.message,
+  FrameType.close,
+]);
 
 export function recordedFrame(name: string): RecordedFrame {
   const found = recordedFrames.find((frame) => frame.name === name);

@@ -185,6 +185,11 @@ export class ClientConnection {
     return this.#arrivedLength;
   }
 
+  /** Takes nothing more from the server: its answer backs up. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

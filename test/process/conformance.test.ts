@@ -14,9 +14,21 @@ const skip = existsSync(program)
   ? false
   : "../shared/conformance/h1_cases.py is not beside this checkout: its cases were not tried";
 
-/** As many workers as cases at once: one that sleeps in the application must not hold up another. */
-const WORKERS = 8;
 const JOBS = 8;
+
+interface Served {
+  readonly application: string;
+  readonly args: readonly string[];
+  readonly workers: number;
+  /** How the cases are cut: 0 sends each as a whole. */
+  readonly segments: readonly number[];
+}
+
+const served: readonly Served[] = [
+  // As many workers as cases at once: one that sleeps in the application must not hold up another.
+  { application: "wsgi_echo:app", args: [], workers: JOBS, segments: [0, 1, 3, 7] },
+  { application: "asgi_echo:app", args: ["-k", "asgi"], workers: 1, segments: [0, 3] },
+];
 
 interface Report {
   readonly passed: number;
@@ -24,47 +36,48 @@ interface Report {
   readonly failures: readonly { readonly id: string; readonly rfc: string; readonly got: string }[];
 }
 
-test("the conformance cases pass, however they are cut", { skip }, async (t) => {
-  const log = join(await temporaryFolder(t), "application.log");
-  const server = await startServer(t, {
-    cwd: folder,
-    args: [...LOOPBACK, "-w", String(WORKERS), "wsgi_echo:app"],
-    env: { ECHO_LOG: log },
-    workers: WORKERS,
-  });
-
-  for (const segment of [0, 1, 3, 7]) {
-    const how = segment === 0 ? "as a whole" : `in pieces of ${segment}`;
-    await t.test(`sent ${how}`, async (t) => {
-      const settings = [
-        "--timeout",
-        "3",
-        "--jobs",
-        String(JOBS),
-        "--segment",
-        String(segment),
-        "--app-log",
-        log,
-        "--json",
-      ];
-      const { stdout, stderr } = await runProgram(t, python, [
-        program,
-        "127.0.0.1",
-        String(server.port),
-        ...settings,
-      ]);
-      assert.match(stderr, /^\d+ passed, \d+ failed\n$/, stdout + stderr);
-      const report = JSON.parse(stdout) as Report;
-      assert(report.passed > 0, "No case was tried");
-      assert.deepEqual(
-        report.failures.map(({ id, rfc, got }) => `${id} (${rfc}): ${got}`),
-        [],
-      );
+for (const { application, args, workers, segments } of served)
+  test(`the conformance cases pass with ${application}, however they are cut`, { skip }, async (t) => {
+    const log = join(await temporaryFolder(t), "application.log");
+    const server = await startServer(t, {
+      cwd: folder,
+      args: [...LOOPBACK, ...args, "-w", String(workers), application],
+      env: { ECHO_LOG: log },
+      workers,
     });
-  }
 
-  await t.test("without a line in the log that says the server broke", () => {
-    assert.doesNotMatch(server.text, /CRITICAL|unhandled|TypeError|RangeError|broke the channel/i);
-    assert.equal(server.bootedPids.length, WORKERS);
+    for (const segment of segments) {
+      const how = segment === 0 ? "as a whole" : `in pieces of ${segment}`;
+      await t.test(`sent ${how}`, async (t) => {
+        const settings = [
+          "--timeout",
+          "3",
+          "--jobs",
+          String(JOBS),
+          "--segment",
+          String(segment),
+          "--app-log",
+          log,
+          "--json",
+        ];
+        const { stdout, stderr } = await runProgram(t, python, [
+          program,
+          "127.0.0.1",
+          String(server.port),
+          ...settings,
+        ]);
+        assert.match(stderr, /^\d+ passed, \d+ failed\n$/, stdout + stderr);
+        const report = JSON.parse(stdout) as Report;
+        assert(report.passed > 0, "No case was tried");
+        assert.deepEqual(
+          report.failures.map(({ id, rfc, got }) => `${id} (${rfc}): ${got}`),
+          [],
+        );
+      });
+    }
+
+    await t.test("without a line in the log that says the server broke", () => {
+      assert.doesNotMatch(server.text, /CRITICAL|unhandled|TypeError|RangeError|broke the channel/i);
+      assert.equal(server.bootedPids.length, workers);
+    });
   });
-});

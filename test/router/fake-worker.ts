@@ -40,6 +40,22 @@ export function hello(worker: number, generation = 1, { isPulling = false, threa
   return { type: FrameType.hello, payload };
 }
 
+/** How a worker introduces itself that multiplexes. */
+export function multiplexingHello(worker: number, { generation = 1, credit = 100 } = {}): Frame {
+  const multiplexing = { credit, interface: "wsgi" };
+  const channel = { version: 1, pid: 4000 + worker, worker, generation, isPulling: false, thread: 0 };
+  const payload = JSON.stringify({ ...channel, multiplexing });
+  return { type: FrameType.hello, payload };
+}
+
+export function windowFrame(stream: number, bytes: number): Frame {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32LE(bytes, 0);
+  return { type: FrameType.window, stream, payload };
+}
+
+export const pong: Frame = { type: FrameType.pong };
+
 export const ready: Frame = { type: FrameType.ready };
 export const leaving: Frame = { type: FrameType.leaving };
 

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 
 import { FrameType } from "../../src/channel/frame.ts";
-import { GenerationDispatcher } from "../../src/router/generation-dispatcher.ts";
+import { GenerationDispatcher, type GenerationWay } from "../../src/router/generation-dispatcher.ts";
 import { WorkerChannel } from "../../src/router/worker-channel.ts";
+import { MultiplexPool } from "../../src/router/multiplex-pool.ts";
 import { WorkerPool, type WorkerPoolListener } from "../../src/router/worker-pool.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
@@ -17,6 +18,7 @@ const NOTED = { notesCustody: true };
 interface Opened extends Omit<OpenedQueue, "submit"> {
   readonly dispatcher: GenerationDispatcher;
   readonly pool: WorkerPool;
+  readonly multiplex: MultiplexPool;
   readonly submit: (target: string) => RecordedRequest;
   /** A worker that is sent its requests over its channel. */
   readonly bootChanneled: (worker: number, generation: number) => Promise<FakeWorker>;
@@ -42,11 +44,18 @@ async function openDispatcher(t: TestContext): Promise<Opened> {
   const { dial } = await openChannelServer(t, (socket) => {
     pool.add(new WorkerChannel({ socket, deadlines, listener: pool, timeoutMs: () => 0 }));
   });
-  const dispatcher = new GenerationDispatcher(pool, opened.queue);
+  const multiplex = new MultiplexPool({
+    generation: 1,
+    deadlines,
+    limits,
+    listener: { ...listener, onWorkerSilent: () => undefined },
+  });
+  const dispatcher = new GenerationDispatcher({ pool, queue: opened.queue, multiplex });
   return {
     ...opened,
     dispatcher,
     pool,
+    multiplex,
     submit: (target) => {
       const request = new RecordedRequest(target, NOTED);
       dispatcher.submit(request);
@@ -59,6 +68,11 @@ async function openDispatcher(t: TestContext): Promise<Opened> {
       return dialled;
     },
   };
+}
+
+/** That of a generation which takes one request at a time. */
+function way(tokensPath: string | null): GenerationWay {
+  return { multiplexes: false, tokensPath };
 }
 
 /** Answers the next request that is sent to a worker; its target. */
@@ -75,7 +89,7 @@ async function expectDrain(worker: FakeWorker): Promise<void> {
 
 test("GenerationDispatcher sends requests through the queue while the active generation pulls", async (t) => {
   const { dispatcher, tokensPath, boot, submit, pool } = await openDispatcher(t);
-  dispatcher.activate(1, tokensPath(1));
+  dispatcher.activate(1, way(tokensPath(1)));
   const worker = await boot(1);
   const request = submit("/a");
   assert.equal(await worker.serve(), "/a");
@@ -85,7 +99,7 @@ test("GenerationDispatcher sends requests through the queue while the active gen
 
 test("GenerationDispatcher sends requests over the channels while the active generation does not pull", async (t) => {
   const { dispatcher, queue, submit, bootChanneled } = await openDispatcher(t);
-  dispatcher.activate(1, null);
+  dispatcher.activate(1, way(null));
   const worker = await bootChanneled(1, 1);
   const request = submit("/a");
   assert.equal(await answerSent(worker), "/a");
@@ -95,11 +109,11 @@ test("GenerationDispatcher sends requests over the channels while the active gen
 
 test("GenerationDispatcher brings what waits for a worker of the pool to the next generation, which pulls", async (t) => {
   const { dispatcher, tokensPath, boot, submit, bootChanneled, pool } = await openDispatcher(t);
-  dispatcher.activate(1, null);
+  dispatcher.activate(1, way(null));
   const older = await bootChanneled(1, 1);
   const begun = submit("/begun");
   const waiting = ["/1", "/2"].map((target) => submit(target));
-  dispatcher.activate(2, tokensPath(2));
+  dispatcher.activate(2, way(tokensPath(2)));
   const worker = await boot(2, 2);
   assert.deepEqual([await worker.serve(), await worker.serve()], ["/1", "/2"]);
   for (const request of waiting) await request.events.waitFor("response 200 hi (end)");
@@ -111,14 +125,14 @@ test("GenerationDispatcher brings what waits for a worker of the pool to the nex
 
 test("GenerationDispatcher brings what waits in the queue to the next generation, which does not pull", async (t) => {
   const { dispatcher, tokensPath, queue, boot, submit, bootChanneled } = await openDispatcher(t);
-  dispatcher.activate(1, tokensPath(1));
+  dispatcher.activate(1, way(tokensPath(1)));
   const older = await boot(1);
   const begun = submit("/begun");
   const { stream } = await older.take();
   const waiting = ["/1", "/2"].map((target) => submit(target));
   await nextTurn();
   const worker = await bootChanneled(2, 2);
-  dispatcher.activate(2, null);
+  dispatcher.activate(2, way(null));
   assert.deepEqual([await answerSent(worker), await answerSent(worker)], ["/1", "/2"]);
   await waiting[1]?.events.waitFor("released");
   assert.deepEqual(waiting[0]?.lines, [
@@ -142,7 +156,7 @@ for (const [what, path] of [
   test(`GenerationDispatcher.cancel() forgets a request that waits while the generation ${what}`, async (t) => {
     const opened = await openDispatcher(t);
     const { dispatcher, submit, settle, pool, queue } = opened;
-    dispatcher.activate(1, path(opened));
+    dispatcher.activate(1, way(path(opened)));
     dispatcher.cancel(submit("/gone"));
     settle();
     assert.equal(pool.waiting, 0);
@@ -152,9 +166,9 @@ for (const [what, path] of [
 
 test("GenerationDispatcher.cancel() finds a request that has gone from the queue to the pool", async (t) => {
   const { dispatcher, tokensPath, submit, pool } = await openDispatcher(t);
-  dispatcher.activate(1, tokensPath(1));
+  dispatcher.activate(1, way(tokensPath(1)));
   const request = submit("/gone");
-  dispatcher.activate(2, null);
+  dispatcher.activate(2, way(null));
   assert.equal(pool.waiting, 1);
   dispatcher.cancel(request);
   assert.equal(pool.waiting, 0);
@@ -163,9 +177,9 @@ test("GenerationDispatcher.cancel() finds a request that has gone from the queue
 
 test("GenerationDispatcher.retireWorker() tells a worker to leave, whichever way its requests come", async (t) => {
   const { dispatcher, tokensPath, boot, bootChanneled } = await openDispatcher(t);
-  dispatcher.activate(1, tokensPath(1));
+  dispatcher.activate(1, way(tokensPath(1)));
   const pulling = await boot(1);
-  dispatcher.activate(2, null);
+  dispatcher.activate(2, way(null));
   await expectDrain(pulling.worker);
   const channeled = await bootChanneled(2, 2);
   dispatcher.retireWorker(2);
@@ -174,7 +188,7 @@ test("GenerationDispatcher.retireWorker() tells a worker to leave, whichever way
 
 test("GenerationDispatcher.retireAll() tells all workers to leave, those too that dial from then on", async (t) => {
   const { dispatcher, tokensPath, boot, dial, bootChanneled } = await openDispatcher(t);
-  dispatcher.activate(1, tokensPath(1));
+  dispatcher.activate(1, way(tokensPath(1)));
   const pulling = await boot(1);
   const channeled = await bootChanneled(2, 2);
   const next = await dial(3, 3);
@@ -186,7 +200,7 @@ test("GenerationDispatcher.retireAll() tells all workers to leave, those too tha
 
 test("GenerationDispatcher.destroy() ends every channel at once and may be called twice", async (t) => {
   const { dispatcher, tokensPath, boot, bootChanneled } = await openDispatcher(t);
-  dispatcher.activate(1, tokensPath(1));
+  dispatcher.activate(1, way(tokensPath(1)));
   const pulling = await boot(1);
   const channeled = await bootChanneled(2, 2);
   dispatcher.destroy();
@@ -196,9 +210,9 @@ test("GenerationDispatcher.destroy() ends every channel at once and may be calle
 });
 
 test("GenerationDispatcher without a queue sends every generation's requests over the channels", async (t) => {
-  const { pool, bootChanneled } = await openDispatcher(t);
-  const dispatcher = new GenerationDispatcher(pool, null);
-  dispatcher.activate(1, null);
+  const { pool, multiplex, bootChanneled } = await openDispatcher(t);
+  const dispatcher = new GenerationDispatcher({ pool, queue: null, multiplex });
+  dispatcher.activate(1, way(null));
   const worker = await bootChanneled(1, 1);
   const request = new RecordedRequest("/a");
   dispatcher.submit(request);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,11 +24,25 @@ BODY: Final = 33
 FAILED: Final = 34
 INTERIM: Final = 35
 FILE: Final = 36
+PING: Final = 49
+PONG: Final = 50
+REQUEST_BODY: Final = 19
+TRAILERS: Final = 38
+WINDOW: Final = 48
+ACCEPT: Final = 64
+MESSAGE: Final = 65
+CLOSE: Final = 66
 
 END: Final = 1
 TAKES_MORE: Final = 2
 LAST: Final = 4
 FILE_BODY: Final = 8
+AWAITS_CONTINUE: Final = 16
+WEBSOCKET: Final = 32
+TEXT: Final = 64
+
+#: Bytes of a stream and direction that may be on their way.
+WINDOW_BYTES: Final = 128 * 1024
 
 HEADER: Final = struct.Struct("<IBBHI")
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")
@@ -96,6 +110,31 @@ def request_payload(environ: Mapping[str, str], body: bytes = b"") -> bytes:
     return struct.pack("<I", len(head)) + head + body
 
 
+def asgi_payload(
+    path: str,
+    body: bytes = b"",
+    *,
+    method: str = "GET",
+    headers: Sequence[tuple[str, str]] = (),
+    scheme: str = "http",
+    query: str = "",
+) -> bytes:
+    """The payload of a REQUEST frame for an ASGI application."""
+    parts = [method, "1.1", scheme, "", path, query, "127.0.0.1", "50123", "127.0.0.1", "8000"]
+    for header in headers:
+        parts += header
+    head = "\0".join(parts).encode("latin-1")
+    return struct.pack("<I", len(head)) + head + body
+
+
+def window_of(received: Received) -> int:
+    """The bytes of a WINDOW frame."""
+    assert received.kind == WINDOW
+    (size,) = struct.unpack("<I", received.payload)
+    assert isinstance(size, int)
+    return size
+
+
 def response_of(received: Received) -> Response:
     """Takes a RESPONSE frame apart."""
     assert received.kind == RESPONSE
@@ -150,9 +189,24 @@ class RouterEnd:
         """Sends a REQUEST; the environ is added to the usual one."""
         self.send(encode(REQUEST, stream, request_payload({**ENVIRON, **(environ or {})}, body), flags))
 
-    def cancel(self, stream: int = 1) -> None:
-        """Says that the client has gone."""
-        self.send(encode(CANCEL, stream))
+    def asgi_request(
+        self,
+        path: str,
+        stream: int = 1,
+        body: bytes = b"",
+        flags: int = END,
+        **options: Any,
+    ) -> None:
+        """Sends a REQUEST for an ASGI application."""
+        self.send(encode(REQUEST, stream, asgi_payload(path, body, **options), flags))
+
+    def give_room(self, size: int, stream: int = 1) -> None:
+        """Says that so many more bytes of the response may come."""
+        self.send(encode(WINDOW, stream, struct.pack("<I", size)))
+
+    def cancel(self, stream: int = 1, *, is_half: bool = False) -> None:
+        """Says that the client has gone, or has closed its side."""
+        self.send(encode(CANCEL, stream, aux=int(is_half)))
 
     def answer_file(self, stream: int = 1, *, is_taken: bool) -> None:
         """Says who sends a file, before or after it was offered."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
 from tunicorn.failed_application import FailedApplication
+from tunicorn.interface import Interface
 from tunicorn.loading import load_configured
 from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
@@ -60,6 +61,9 @@ class BootError(Exception):
 
 class Worker:
     """A worker process. The attributes without underscore are what hooks use; their names are Gunicorn's."""
+
+    #: What the class calls its application by.
+    interface: Interface = "wsgi"
 
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         self.server = server
@@ -150,7 +154,7 @@ class Worker:
 
     def _load(self) -> Application:
         try:
-            return load_configured(self.cfg)
+            return load_configured(self.cfg, self.interface)
         except LoadError as error:
             if not self.alive and isinstance(error.__cause__, SystemExit):
                 raise error.__cause__ from None

@@ -16,16 +16,8 @@ if TYPE_CHECKING:
     from tunicorn.application import Application
     from tunicorn.server import Server
 
-GTHREAD_NAMES: Final = ("gthread", "gunicorn.workers.gthread.ThreadWorker")
-SYNC_NAMES: Final = ("sync", "gunicorn.workers.sync.SyncWorker")
-
 #: Wakes a thread that waits in a system call: signals themselves are handled by the main thread.
 WAKE_SIGNAL: Final = signal.SIGURG
-
-
-def is_gthread(worker_class: str, threads: int) -> bool:
-    """Whether this class is meant: by its name, or by the number of threads with sync."""
-    return worker_class in GTHREAD_NAMES or (worker_class in SYNC_NAMES and threads > 1)
 
 
 class GthreadWorker(Worker):

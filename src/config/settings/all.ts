@@ -1,3 +1,4 @@
+import { asgiSettings } from "./asgi.ts";
 import { configFileSettings } from "./config-file.ts";
 import { debuggingSettings } from "./debugging.ts";
 import { loggingSettings } from "./logging.ts";
@@ -14,6 +15,7 @@ export const allSettings = [
   ...configFileSettings,
   ...serverSocketSettings,
   ...workerProcessesSettings,
+  ...asgiSettings,
   ...securitySettings,
   ...debuggingSettings,
   ...serverMechanicsSettings,

@@ -17,11 +17,7 @@ function toggle(flags: string, defaultValue = false): SettingNotYet {
 
 export const flagsNotYet: Readonly<Record<string, SettingNotYet>> = {
   threads: valued("--threads", 1),
-  asgi_loop: valued("--asgi-loop", "auto"),
-  asgi_lifespan: valued("--asgi-lifespan", "auto"),
-  asgi_disconnect_grace_period: valued("--asgi-disconnect-grace-period", 3),
   websocket_max_message_size: valued("--websocket-max-message-size", 16_777_216),
-  root_path: valued("--root-path", ""),
   keyfile: valued("--keyfile", null),
   certfile: valued("--certfile", null),
   ssl_version: valued("--ssl-version", null),

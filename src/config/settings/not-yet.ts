@@ -1,10 +1,6 @@
 /** Settings of Gunicorn that are known by name and have no effect yet. */
 export const settingsNotYet: readonly string[] = `
-  asgi_loop
-  asgi_lifespan
-  asgi_disconnect_grace_period
   websocket_max_message_size
-  root_path
   keyfile
   certfile
   ssl_version

@@ -143,6 +143,18 @@ For a worker_tmp_dir in memory, such as /dev/shm in a container. The user of the
 it. On Linux the files have no names; elsewhere they are removed when they are done with.`,
   }),
   setting({
+    name: "root_path",
+    section: "Server Mechanics",
+    flags: ["--root-path"],
+    metavar: "PATH",
+    defaultValue: "",
+    parse: (input) => text(input).replace(/\/+$/, ""),
+    doc: `The path under which an ASGI application is mounted, such as /api: root_path in its scope.
+
+The scope's path begins with it, as ASGI wants, whether or not a proxy in front takes it off. WSGI
+applications get SCRIPT_NAME from the environment instead.`,
+  }),
+  setting({
     name: "secure_scheme_headers",
     section: "Server Mechanics",
     flags: [],

@@ -32,7 +32,11 @@ cores; the log names the quota when there are more workers.`,
     metavar: "CLASS",
     defaultValue: "sync",
     parse: text,
-    doc: `How a worker handles requests: sync, one at a time, or gthread, one in each of its threads.`,
+    doc: `How a worker handles requests: sync, one at a time; gthread, one in each of its threads; asgi, many.
+
+sync and gthread call WSGI applications, asgi calls ASGI applications. uvicorn.workers.UvicornWorker and its
+kind, also by their names in uvicorn_worker, mean asgi as uvicorn does it; uvicorn need not be installed.
+docs/workers.md says which to choose.`,
   }),
   setting({
     name: "routers",
@@ -65,7 +69,9 @@ More than one means the class gthread, also where worker_class says sync. The ap
     metavar: "INT",
     defaultValue: 1000,
     parse: wholeNumber,
-    doc: `Simultaneous requests of a worker that multiplexes. The sync class has one, whatever is said here.`,
+    doc: `Requests and WebSockets that an asgi worker handles at a time; further ones wait in the queue.
+
+A sync worker has one request, whatever is said here.`,
   }),
   setting({
     name: "max_requests",

@@ -1,0 +1,111 @@
+"""Telling by which interface an application is called."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tunicorn.application import LoadError
+from tunicorn.interface import check_interface, interface_of, to_asgi3
+
+
+async def asgi3(scope: Any, receive: Any, send: Any) -> None:
+    await send({"scope": scope})
+
+
+def asgi3_without_async(scope: Any, receive: Any, send: Any) -> Awaitable[None]:
+    return asgi3(scope, receive, send)
+
+
+class Asgi3Instance:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await asgi3(scope, receive, send)
+
+    async def method(self, scope: Any, receive: Any, send: Any) -> None:
+        await asgi3(scope, receive, send)
+
+
+class Asgi2Class:
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
+
+    async def __call__(self, receive: Any, send: Any) -> None:
+        await send({"scope": self.scope})
+
+
+def asgi2_function(scope: Any) -> Callable[..., Awaitable[None]]:
+    return Asgi2Class(scope)
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+class WsgiInstance:
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+
+class WsgiClass:
+    def __init__(self, environ: Any, start_response: Any) -> None: ...
+
+
+def unclear(*arguments: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("application", "interface"),
+    [
+        (asgi3, "asgi"),
+        (asgi3_without_async, "asgi"),
+        (Asgi3Instance(), "asgi"),
+        (Asgi3Instance().method, "asgi"),
+        (functools.partial(asgi3), "asgi"),
+        (Asgi2Class, "asgi2"),
+        (asgi2_function, "asgi2"),
+        (wsgi, "wsgi"),
+        (WsgiInstance(), "wsgi"),
+        (WsgiClass, "wsgi"),
+        (functools.partial(wsgi), "wsgi"),
+    ],
+)
+def test_the_interface_is_told_by_how_an_application_can_be_called(application: Any, interface: str) -> None:
+    assert interface_of(application) == interface
+
+
+@pytest.mark.parametrize("application", [unclear, min])
+def test_what_could_be_anything_is_called_as_the_worker_class_wants(application: Any) -> None:
+    check_interface(application, "asgi", "app:app", "asgi")
+
+
+@pytest.mark.parametrize("application", [wsgi, WsgiInstance(), WsgiClass])
+def test_a_wsgi_application_is_refused_by_the_asgi_class(application: Any) -> None:
+    with pytest.raises(LoadError) as raised:
+        check_interface(application, "asgi", "shop:app", "asgi")
+    assert (
+        'Cannot serve "shop:app" with the worker class asgi: it is a WSGI application' in raised.value.report
+    )
+    assert "-k sync" in raised.value.report
+
+
+@pytest.mark.parametrize("application", [asgi3, Asgi3Instance(), Asgi2Class])
+def test_an_asgi_application_is_refused_by_the_sync_class(application: Any) -> None:
+    with pytest.raises(LoadError, match="it is an ASGI application") as raised:
+        check_interface(application, "wsgi", "shop:app", "sync")
+    assert "-k asgi" in raised.value.report
+
+
+def test_an_application_of_asgi_2_is_called_in_two_steps() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any: ...
+
+    for application in (Asgi2Class, asgi2_function):
+        asyncio.run(to_asgi3(application)({"type": "http"}, receive, send))  # type: ignore[arg-type]
+    assert sent == [{"scope": {"type": "http"}}] * 2

@@ -1,0 +1,65 @@
+"""Which interface an application is written for: WSGI (PEP 3333), ASGI 3, or the older ASGI 2."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Literal, cast
+
+from tunicorn.application import EXIT_APPLICATION_LOAD, Application, LoadError
+
+if TYPE_CHECKING:
+    from tunicorn.asgi_types import AsgiApplication, Receive, Scope, Send
+
+#: What a worker class calls its application by.
+Interface = Literal["wsgi", "asgi"]
+
+#: By the number of arguments with which an application can be called.
+_BY_ARGUMENTS: dict[int, Literal["asgi", "wsgi", "asgi2"]] = {3: "asgi", 2: "wsgi", 1: "asgi2"}
+
+
+def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2"] | None:
+    """The interface by which an application can be called; None when that cannot be told."""
+    if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(type(application).__call__):
+        return "asgi"
+    try:
+        signature = inspect.signature(application)
+    except (TypeError, ValueError):
+        return None
+    for count, interface in _BY_ARGUMENTS.items():
+        try:
+            signature.bind(*range(count))
+        except TypeError:
+            continue
+        return interface
+    return None
+
+
+def check_interface(application: Application, wanted: Interface, spec: str, worker_class: str) -> None:
+    """Raises LoadError for an application that the worker class cannot call."""
+    found = interface_of(application)
+    if wanted == "asgi" and found == "wsgi":
+        raise LoadError(
+            f'Cannot serve "{spec}" with the worker class {worker_class}: it is a WSGI application, '
+            "called with environ and start_response, and this class calls ASGI applications",
+            EXIT_APPLICATION_LOAD,
+            "Use -k sync, or wrap the application: asgiref.wsgi.WsgiToAsgi(app)",
+        )
+    if wanted == "wsgi" and found in ("asgi", "asgi2"):
+        raise LoadError(
+            f'Cannot serve "{spec}" with the worker class {worker_class}: it is an ASGI application, '
+            "called with scope, receive and send, and this class calls WSGI applications",
+            EXIT_APPLICATION_LOAD,
+            "Use -k asgi (or -k uvicorn.workers.UvicornWorker)",
+        )
+
+
+def to_asgi3(application: Application) -> AsgiApplication:
+    """The application as ASGI 3 calls it. One of ASGI 2 takes the scope first, and then the rest."""
+    if interface_of(application) != "asgi2":
+        return cast("AsgiApplication", application)
+
+    async def adapted(scope: Scope, receive: Receive, send: Send) -> None:
+        instance = application(scope)
+        await instance(receive, send)
+
+    return adapted

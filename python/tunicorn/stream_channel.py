@@ -1,0 +1,165 @@
+"""The worker's end of its channel on an event loop: many requests at a time (src/channel/frame.md)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from tunicorn import frame
+
+if TYPE_CHECKING:
+    from tunicorn.stream import Stream
+
+
+class StreamGateway(Protocol):
+    """Who answers the requests of a channel."""
+
+    def begin(self, channel: StreamChannel, number: int, flags: int, payload: bytes) -> Stream | None:
+        """A request has come; None: it was answered on the spot."""
+
+    def on_abandoned(self, stream: Any) -> None:
+        """The client of a stream that is not over is gone."""
+
+    def on_drain(self) -> None:
+        """No further request will come."""
+
+    def on_lost(self, error: Exception | None) -> None:
+        """The router is gone, or the channel was closed."""
+
+
+class HeldHead(Protocol):
+    """A response head that waits for its body, so that both leave in one frame."""
+
+    def release_head(self) -> None:
+        """Sends the head if it still waits."""
+
+
+class StreamChannel(asyncio.Protocol):
+    """Cuts what comes into frames, each for its stream; joins what is sent in one turn of the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, gateway: StreamGateway) -> None:
+        self.loop = loop
+        #: Requests that the router counts as open.
+        self.streams: dict[int, Stream] = {}
+        #: The router takes nothing more for now.
+        self.is_full = False
+        self.gateway = gateway
+        self._transport: asyncio.Transport | None = None
+        self._rest = b""
+        self._out: list[bytes] = []
+        self._held: list[HeldHead] = []
+        self._is_flush_due = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The router was reached."""
+        # uvloop's have the methods of asyncio.Transport, but not that class.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Every client of this channel is gone with the router."""
+        self._transport = None
+        self.is_full = False
+        for stream in list(self.streams.values()):
+            stream.on_cancel(False)
+        self.streams.clear()
+        self.gateway.on_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The router does not keep up."""
+        self.is_full = True
+
+    def resume_writing(self) -> None:
+        """The router keeps up again."""
+        self.is_full = False
+        for stream in self.streams.values():
+            stream.wake()
+
+    def data_received(self, data: bytes) -> None:
+        """Handles all frames that are complete."""
+        if self._rest:
+            data = self._rest + data
+        offset, size = 0, len(data)
+        unpack = frame.HEADER.unpack_from
+        while size - offset >= frame.HEADER_BYTES:
+            length, kind, flags, aux, number = unpack(data, offset)
+            if length > frame.PAYLOAD_LIMIT_BYTES:
+                raise frame.ProtocolError(
+                    f"a frame announces {length} bytes, want at most {frame.PAYLOAD_LIMIT_BYTES}"
+                )
+            start = offset + frame.HEADER_BYTES
+            end = start + length
+            if end > size:
+                break
+            payload = data[start:end]
+            offset = end
+            if kind == frame.REQUEST:
+                stream = self.gateway.begin(self, number, flags, payload)
+                if stream is not None:
+                    self.streams[number] = stream
+            else:
+                self._handle(kind, flags, aux, number, payload)
+        self._rest = data[offset:]
+
+    def _handle(self, kind: int, flags: int, aux: int, number: int, payload: bytes) -> None:
+        if kind == frame.PING:
+            self.write(frame.encode(frame.PONG))
+            return
+        if kind == frame.DRAIN:
+            self.gateway.on_drain()
+            return
+        stream = self.streams.get(number)
+        # The router may not know yet that the stream is over.
+        if stream is None:
+            return
+        if kind == frame.WINDOW:
+            stream.on_window(frame.WINDOW_PAYLOAD.unpack(payload)[0])
+        elif kind == frame.REQUEST_BODY:
+            stream.on_body(payload, bool(flags & frame.END))
+        elif kind == frame.CANCEL:
+            stream.on_cancel(aux == 1)
+        elif kind == frame.MESSAGE:
+            stream.on_message(payload, flags)
+        elif kind == frame.CLOSE:
+            stream.on_close(aux, payload.decode("utf-8", "replace"))
+        elif kind == frame.FILE_ANSWER:
+            stream.on_file_answer(aux == 1)
+        else:
+            raise frame.ProtocolError(f"the router sent a frame of type {kind}")
+
+    def write(self, *parts: bytes) -> None:
+        """Sends whole frames, given in any number of parts, at the end of this turn."""
+        self._out += parts
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self.loop.call_soon(self._flush)
+
+    def hold(self, head: HeldHead) -> None:
+        """Asks for the head to be released at the end of this turn, if no body has taken it along."""
+        self._held.append(head)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self.loop.call_soon(self._flush)
+
+    def flush(self) -> None:
+        """Sends at once what was to be sent at the end of the turn."""
+        if self._is_flush_due:
+            self._flush()
+
+    def end(self, number: int) -> None:
+        """The stream is over: its last frame was sent."""
+        self.streams.pop(number, None)
+
+    def close(self) -> None:
+        """Ends the channel once everything is sent."""
+        self.flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        for head in self._held:
+            head.release_head()
+        self._held.clear()
+        self._is_flush_due = False
+        if self._transport is not None and self._out:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()

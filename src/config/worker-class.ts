@@ -1,0 +1,43 @@
+import { TunicornError } from "../errors.ts";
+
+/** What an application is called by. */
+export type ApplicationInterface = "wsgi" | "asgi";
+
+export interface WorkerClass {
+  readonly interface: ApplicationInterface;
+  /** Its workers are sent many requests at a time over their channels; others block, and pull one after another. */
+  readonly multiplexes: boolean;
+}
+
+const BLOCKING: WorkerClass = { interface: "wsgi", multiplexes: false };
+const ASGI: WorkerClass = { interface: "asgi", multiplexes: true };
+
+/** The worker classes that are there, by each of their names. python/tunicorn/worker_classes.py has them too. */
+const workerClasses: ReadonlyMap<string, WorkerClass> = new Map([
+  ["sync", BLOCKING],
+  ["gunicorn.workers.sync.SyncWorker", BLOCKING],
+  ["gthread", BLOCKING],
+  ["gunicorn.workers.gthread.ThreadWorker", BLOCKING],
+  ["asgi", ASGI],
+  ["gunicorn.workers.gasgi.ASGIWorker", ASGI],
+  ["uvicorn.workers.UvicornWorker", ASGI],
+  ["uvicorn.workers.UvicornH11Worker", ASGI],
+  ["uvicorn_worker.UvicornWorker", ASGI],
+  ["uvicorn_worker.UvicornH11Worker", ASGI],
+  // Where uvicorn_worker defines them: a class in a configuration file is known by this name.
+  ["uvicorn_worker._workers.UvicornWorker", ASGI],
+  ["uvicorn_worker._workers.UvicornH11Worker", ASGI],
+]);
+
+/** Throws ERR_WORKER_CLASS for a name that means none. */
+export function findWorkerClass(name: string): WorkerClass {
+  const found = workerClasses.get(name);
+  if (found !== undefined) return found;
+  throw new TunicornError(
+    "ERR_WORKER_CLASS",
+    `The worker class "${name}" is not there yet, want sync, gthread or asgi`,
+    {
+      hint: 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
+    },
+  );
+}

@@ -1,0 +1,61 @@
+import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { WorkerRequest } from "./dispatcher.ts";
+import { Fifo } from "./fifo.ts";
+import type { QueueLimits } from "./worker-pool.ts";
+
+export interface RequestQueueOptions {
+  readonly deadlines: Deadlines;
+  readonly limits: () => QueueLimits;
+}
+
+/** Requests that wait for a worker, in their order: so many at most, and each for so long at most. */
+export class RequestQueue implements Waiting {
+  /** When the longest waiting request has waited too long. */
+  deadlineAt = Infinity;
+  readonly #limits: () => QueueLimits;
+  readonly #requests = new Fifo<WorkerRequest>();
+
+  constructor({ deadlines, limits }: RequestQueueOptions) {
+    this.#limits = limits;
+    deadlines.add(this);
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** Takes a request in, or tells it that there is no room. */
+  push(request: WorkerRequest): void {
+    const { queuedRequests, queueMs } = this.#limits();
+    if (this.#requests.size >= queuedRequests) {
+      request.onFailure("overloaded");
+      return;
+    }
+    this.#requests.push(request);
+    if (this.deadlineAt === Infinity) this.deadlineAt = request.submittedAt + queueMs;
+  }
+
+  shift(): WorkerRequest | undefined {
+    return this.#requests.shift();
+  }
+
+  delete(request: WorkerRequest): void {
+    this.#requests.delete(request);
+  }
+
+  /** Requests that have waited too long are given up; the deadline moves on to the next in line. */
+  onDeadline(now: number): void {
+    const { queueMs } = this.#limits();
+    this.deadlineAt = Infinity;
+    for (;;) {
+      const request = this.#requests.peek();
+      if (request === undefined) return;
+      if (request.submittedAt + queueMs > now) {
+        this.deadlineAt = request.submittedAt + queueMs;
+        return;
+      }
+      this.#requests.shift();
+      request.onFailure("overloaded");
+    }
+  }
+}
