@@ -1,15 +1,22 @@
+import { setTimeout as delay } from "node:timers/promises";
+
 import { type Address, ClientConnection } from "./client.ts";
 
 export interface LoadOptions {
-  /** Clients that keep their connection, and clients that open one for each request. */
+  /** Clients that keep their connection and ask at once again, and clients that open one for each request. */
   readonly keepAlive: number;
   readonly fresh: number;
+  /** Clients that keep their connection and let it idle between two requests, as people's browsers do. */
+  readonly idling: number;
   readonly target: string;
   /** Throws when an answer is not as it should be. */
   readonly check: (answer: { readonly status: number; readonly text: string }) => void;
 }
 
-/** Clients that ask without a pause until they are told to stop. */
+/** How long a connection idles at most: less than the server's default for `keepalive`. */
+const IDLE_MS = 500;
+
+/** Clients that ask until they are told to stop. */
 export class SteadyLoad {
   readonly #address: Address;
   readonly #options: LoadOptions;
@@ -22,8 +29,9 @@ export class SteadyLoad {
     this.#address = address;
     this.#options = options;
     this.#clients = [
-      ...Array.from({ length: options.keepAlive }, () => this.#keepAsking(true)),
-      ...Array.from({ length: options.fresh }, () => this.#keepAsking(false)),
+      ...Array.from({ length: options.keepAlive }, () => this.#keepAsking({ isKept: true, idleMs: 0 })),
+      ...Array.from({ length: options.idling }, () => this.#keepAsking({ isKept: true, idleMs: IDLE_MS })),
+      ...Array.from({ length: options.fresh }, () => this.#keepAsking({ isKept: false, idleMs: 0 })),
     ];
   }
 
@@ -37,9 +45,10 @@ export class SteadyLoad {
     await Promise.all(this.#clients);
   }
 
-  async #keepAsking(isKept: boolean): Promise<void> {
+  async #keepAsking({ isKept, idleMs }: { isKept: boolean; idleMs: number }): Promise<void> {
     let connection: ClientConnection | null = null;
     while (!this.#isStopping) {
+      if (idleMs > 0) await delay(Math.random() * idleMs);
       try {
         connection ??= await ClientConnection.connect(this.#address);
         const headers: Record<string, string> = isKept ? {} : { Connection: "close" };

@@ -80,7 +80,7 @@ test(
       assert.equal(status, 200, text);
       assert.match(text, /^\d+$/);
     };
-    const options = { keepAlive: 3, fresh: 3, target: "/", check };
+    const options = { keepAlive: 3, fresh: 3, idling: 8, target: "/", check };
     const settle = async (): Promise<void> => {
       const warm = new SteadyLoad(server.port, options);
       await untilTrue(() => warm.answers > 200, { deadlineMs: CLEANUP_DEADLINE_MS, what: "200 answers" });
