@@ -41,7 +41,6 @@ const hints: Readonly<Record<string, string>> = {
   EACCES: "Ports below 1024 and foreign folders need rights that this user lacks; choose another with --bind",
   EADDRNOTAVAIL: "No network interface of this machine has this address",
   ENOENT: "The folder of the socket does not exist",
-  EINVAL: "A descriptor must be that of a stream socket which was left open for this process",
   EPERM: "Only root may give the socket's file to another user",
 };
 
@@ -108,8 +107,11 @@ async function bindAddress(
 export function adoptListener(written: string, fd: number, ownsFile: boolean): Listener {
   try {
     return makeListener({ address: written, socket: adoptSocket(fd), ownsFile, isBoundHere: false });
-  } catch (error) {
-    throw bindError(written, { code: codeOf(error), inUse: "", error });
+  } catch (cause) {
+    throw new TunicornError("ERR_BIND", `Cannot listen at ${written}: descriptor ${fd} is no stream socket`, {
+      cause,
+      hint: "Whoever starts the server must have bound it and left it open",
+    });
   }
 }
 

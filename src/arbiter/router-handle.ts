@@ -121,14 +121,16 @@ export class RouterHandle {
 
   #waitUntilListening(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const fail = (message: string): void => {
+      const fail = (message: string, address: string | null = null): void => {
         clearTimeout(timer);
         this.kill();
-        reject(new TunicornError("ERR_ROUTER_LOST", message));
+        reject(
+          address === null ? new TunicornError("ERR_ROUTER_LOST", message) : listenError(address, message),
+        );
       };
       const timer = setTimeout(() => fail("The router did not listen in time"), LISTENING_MS);
       this.#process.on("message", (message: RouterToArbiter) => {
-        if (message.type === "failed") fail(`The router cannot listen: ${message.message}`);
+        if (message.type === "failed") fail(`The router cannot listen: ${message.message}`, message.address);
         if (message.type !== "listening") return;
         clearTimeout(timer);
         resolve();
@@ -136,6 +138,14 @@ export class RouterHandle {
       void this.exited.then(() => fail(`The router process ended while it started${this.#whoIsIt}`));
     });
   }
+}
+
+/** Two may bind the same port, as long as only one of them listens. */
+function listenError(address: string, message: string): TunicornError {
+  const reason = message.includes("EADDRINUSE") ? "the address is in use" : message;
+  return new TunicornError("ERR_BIND", `Cannot listen at ${address}: ${reason}`, {
+    hint: "Look whether another address of bind has this port, or a server that was started at the same moment",
+  });
 }
 
 function describeListener(listener: Listener, fd: number, backlog: number): InheritedListener {

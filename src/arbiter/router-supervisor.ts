@@ -33,6 +33,7 @@ export class RouterSupervisor {
   readonly #drained = new Set<() => void>();
   /** The router's answer about listeners is awaited; null means that it is gone. */
   #answered: ((message: ListenerAnswer | null) => void) | null = null;
+  #lastAnswer: Promise<unknown> = Promise.resolve();
 
   constructor(options: RouterSupervisorOptions) {
     this.#options = options;
@@ -74,8 +75,14 @@ export class RouterSupervisor {
     await this.#ask((router) => router.send({ type: "close-listeners", ids }));
   }
 
-  /** One question at a time. Null when the router is gone: the one that follows is started with all that holds. */
+  /** One question after another. Null when the router is gone: the one that follows is started with all that holds. */
   #ask(question: (router: RouterHandle) => void): Promise<ListenerAnswer | null> {
+    const answer = this.#lastAnswer.then(() => this.#askNow(question));
+    this.#lastAnswer = answer;
+    return answer;
+  }
+
+  #askNow(question: (router: RouterHandle) => void): Promise<ListenerAnswer | null> {
     const router = this.#router;
     if (router === null || router.isGone) return Promise.resolve(null);
     return new Promise((resolve) => {

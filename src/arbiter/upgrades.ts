@@ -87,7 +87,8 @@ export class Upgrades {
       },
     });
     share(true);
-    log.info(`Started a new arbiter (pid:${this.#successor.pid}), which takes over the listening sockets`);
+    if (this.#successor.pid > 0)
+      log.info(`Started a new arbiter (pid:${this.#successor.pid}), which takes over the listening sockets`);
   }
 
   #isRefused(log: ErrorLog): boolean {

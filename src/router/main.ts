@@ -88,7 +88,7 @@ async function start(message: RouterStart): Promise<void> {
     await router.listen(message.listeners);
     tell({ type: "listening" });
   } catch (error) {
-    tell({ type: "failed", message: describe(error) });
+    tell({ type: "failed", address: router?.failedAddress ?? null, message: describe(error) });
   }
 }
 

@@ -150,7 +150,8 @@ export interface WorkerSilence {
 
 export type RouterToArbiter =
   | { readonly type: "listening" }
-  | { readonly type: "failed"; readonly message: string }
+  /** It cannot listen: `address` is where, or null when it is no address of the settings. */
+  | { readonly type: "failed"; readonly address: string | null; readonly message: string }
   /** The listener is served, or cannot be because of `error`. */
   | { readonly type: "listener-opened"; readonly error: string | null }
   | { readonly type: "listeners-closed" }

@@ -57,6 +57,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #dispatcher: GenerationDispatcher;
   readonly #channelPath: string;
   #channelServer: Server | null = null;
+  #opening: InheritedListener | null = null;
   #context: RouterContext;
   #state: State = "serving";
 
@@ -100,7 +101,16 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     // A router that was killed has left its socket behind.
     rmSync(this.#channelPath, { force: true });
     await listening(this.#channelServer, () => this.#channelServer?.listen(this.#channelPath));
-    for (const listener of listeners) await this.#servers.open(listener);
+    for (const listener of listeners) {
+      this.#opening = listener;
+      await this.#servers.open(listener);
+    }
+    this.#opening = null;
+  }
+
+  /** Where it could not listen at the start, or null. */
+  get failedAddress(): string | null {
+    return this.#opening?.url ?? null;
   }
 
   /** Listens on a further socket, whose handle came with a message. */

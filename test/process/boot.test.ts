@@ -9,6 +9,9 @@ import { temporaryFolder } from "../helpers/temporary-folder.ts";
 const IMPORT_FAILED = 3;
 const NO_APPLICATION = 4;
 
+/** Where a traceback would name our own code, in either language. */
+const OWN_CODE = /\/(?:dist|src)\/(?:cli|arbiter|router)\/|\/tunicorn\/\w+\.py/;
+
 interface BrokenSpec {
   readonly failure: string;
   readonly spec: string;
@@ -93,6 +96,7 @@ for (const { failure, spec, status, says } of brokenSpecs) {
     for (const pattern of says) {
       assert.match(end.stderr, pattern);
     }
+    assert.doesNotMatch(end.text, OWN_CODE, "a traceback of our own");
   });
 }
 

@@ -129,8 +129,13 @@ test("HUP brings a changed settings file into effect", async (t) => {
   await untilAnswered(server, ({ colour }) => colour === "blue");
 });
 
-test("HUP with broken code keeps the old code serving and says why", async (t) => {
-  const { folder, server } = await startVersioned(t, "");
+for (const preload of [[], ["--preload"]]) {
+  const name = ["HUP with broken code keeps the old code serving and says why", ...preload].join(" with ");
+  test(name, (t) => keepsServing(t, preload));
+}
+
+async function keepsServing(t: TestContext, preload: readonly string[]): Promise<void> {
+  const { folder, server } = await startVersioned(t, "", preload);
   const old = await askVersion(server);
 
   await writeFiles(folder, { "version.py": "VERSION = not python at all\n" });
@@ -145,7 +150,7 @@ test("HUP with broken code keeps the old code serving and says why", async (t) =
     server.signal("SIGHUP");
     await untilAnswered(server, ({ version }) => version === "mended");
   });
-});
+}
 
 test("HUP with a broken settings file keeps the old settings serving and says why", async (t) => {
   const { folder, server } = await startVersioned(t, 'raw_env = ["COLOUR=red"]\n');

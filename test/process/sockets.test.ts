@@ -119,6 +119,21 @@ test("a taken port is named together with who has it", async (t) => {
   );
 });
 
+test("an address that is named twice ends the boot with status 1 and a word about it", async (t) => {
+  const occupant = createServer();
+  await new Promise<void>((resolve) => occupant.listen(0, "127.0.0.1", resolve));
+  const { port } = occupant.address() as AddressInfo;
+  await new Promise((resolve) => occupant.close(resolve));
+  const bind = ["-b", `127.0.0.1:${port}`];
+  const end = await runCommand(t, { cwd: fixtureApps, args: [...bind, ...bind, "pid"] });
+  assert.equal(end.status, 1, end.text);
+  assert.match(
+    end.stderr,
+    new RegExp(`Cannot listen at http://127\\.0\\.0\\.1:${port}: the address is in use`),
+  );
+  assert.match(end.stderr, /another address of bind/);
+});
+
 test("HUP with a changed bind serves what is new, leaves alone what stays, and closes what is gone", async (t) => {
   const settings = (...binds: readonly string[]): string => `bind = ${JSON.stringify(binds)}\n`;
   const folder = await temporaryFolder(t);
