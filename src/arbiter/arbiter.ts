@@ -152,7 +152,7 @@ export class Arbiter {
     const isStarting = this.#state === "starting";
     this.#state = "stopping";
     this.#codeWatcher?.close();
-    this.#upgrades.tellPredecessor("leaving");
+    this.#upgrades.tellLeaving(this.#log);
     // While there is an heir, the service goes on.
     if (this.#upgrades.heir === null) this.#service.stopping();
     if (isStarting) await giveUpStart(this.#generations);
@@ -204,7 +204,7 @@ export class Arbiter {
     this.#log?.info("Handling signal: usr2");
     if (this.#state === "starting") this.#isUpgradeWanted = true;
     await this.#reloading;
-    if (this.#state === "running") await this.#upgrades.upgrade(this.#requireStarted());
+    if (this.#state === "running") await this.#upgrades.upgrade(this.#requireStarted(), () => this.isServing);
   }
 
   #isQuick = false;
@@ -269,7 +269,7 @@ export class Arbiter {
     this.#requireStarting();
     log.info(`Ready: ${this.#describe()}, ${generation.python}`);
     this.#service.ready(this.#describe());
-    this.#upgrades.tellPredecessor("ready");
+    this.#upgrades.tellReady();
     this.#service.watch(() => this.#router?.isWell() ?? false);
     this.#state = "running";
     this.#codeWatcher = new CodeWatcher({

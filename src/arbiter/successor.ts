@@ -8,7 +8,10 @@ import type { StartCommand } from "./start-command.ts";
 const FIRST_SOCKET_FD = 3;
 
 /** What the next arbiter says: all its workers are ready, or it is about to leave again. A Gunicorn says nothing. */
-export type SuccessorMessage = "ready" | "leaving";
+export type SuccessorMessage = typeof READY | typeof LEAVING;
+
+const READY = "ready";
+const LEAVING = "leaving";
 
 export interface SuccessorOptions {
   readonly command: StartCommand;
@@ -22,6 +25,7 @@ export class Successor {
   readonly #process: ChildProcess;
   #isGone = false;
   #isLeaving = false;
+  #isReady = false;
   readonly #exited: Promise<void>;
 
   constructor({ command, listeners, log, onExit }: SuccessorOptions) {
@@ -58,9 +62,10 @@ export class Successor {
         leave();
       });
     });
-    this.#process.on("message", (message: SuccessorMessage) => {
-      if (message === "leaving") this.#isLeaving = true;
-      else {
+    this.#process.on("message", (message: unknown) => {
+      if (message === LEAVING) this.#isLeaving = true;
+      if (message === READY) {
+        this.#isReady = true;
         log.info(
           `The new arbiter (pid:${this.pid}) is ready: TERM to this one (pid:${process.pid}) completes the upgrade, ` +
             "TERM to the new one takes it back",
@@ -78,6 +83,10 @@ export class Successor {
     // Nothing else may keep us here any more.
     this.#process.ref();
     await this.#exited;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
   }
 
   /** It was told to leave: it is not going to take our place. */

@@ -3,7 +3,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { Predecessor } from "./predecessor.ts";
 import type { ServerParts } from "./server-parts.ts";
 import type { StartCommand } from "./start-command.ts";
-import { Successor, type SuccessorMessage } from "./successor.ts";
+import { Successor } from "./successor.ts";
 
 export interface UpgradesOptions {
   /** Pid of the arbiter that started us to take its place, or null. */
@@ -40,8 +40,16 @@ export class Upgrades {
     this.#predecessor?.watch(() => this.#look());
   }
 
-  tellPredecessor(message: SuccessorMessage): void {
-    this.#predecessor?.tell(message);
+  /** All our workers are ready. */
+  tellReady(): void {
+    this.#predecessor?.tell("ready");
+  }
+
+  /** We are about to stop. */
+  tellLeaving(log: ErrorLog | null): void {
+    this.#predecessor?.tell("leaving");
+    if (this.#successor?.isLeaving === false && !this.#successor.isReady)
+      log?.warning(`The new arbiter (pid:${this.#successor.pid}) has not said yet that it is ready`);
   }
 
   /** When everything is over: who of us is the last one removes what we share. */
@@ -59,24 +67,26 @@ export class Upgrades {
     this.#onPromoted();
   }
 
-  /** Starts an arbiter of the same command line, which takes the listening sockets over. */
-  async upgrade(parts: ServerParts): Promise<void> {
-    const { log, belongings, generations, router } = parts;
-    if (this.#isRefused(log)) return;
+  /** Starts an arbiter of the same command line, which takes the listening sockets over; not while we stop. */
+  async upgrade(parts: ServerParts, isServing: () => boolean): Promise<void> {
+    if (this.#isRefused(parts.log)) return;
     this.#isUpgrading = true;
     try {
-      await generations.active?.runHook("pre_exec");
+      await parts.generations.active?.runHook("pre_exec");
+      if (isServing()) this.#start(parts);
     } catch (error) {
-      log.error(`The upgrade is given up: ${describeError(error)}`);
-      this.#isUpgrading = false;
-      return;
+      parts.log.error(`The upgrade is given up: ${describeError(error)}`);
     }
+    this.#isUpgrading = this.#successor !== null;
+  }
+
+  #start({ log, belongings, router }: ServerParts): void {
     const { listeners } = belongings;
     const share = (isShared: boolean): void => {
       listeners.isShared = isShared;
       router.send({ type: "leftovers", leftovers: belongings.leftovers });
     };
-    this.#successor = new Successor({
+    const successor = new Successor({
       command: this.#command,
       listeners,
       log,
@@ -86,9 +96,11 @@ export class Upgrades {
         share(false);
       },
     });
+    this.#successor = successor;
     share(true);
-    if (this.#successor.pid > 0)
-      log.info(`Started a new arbiter (pid:${this.#successor.pid}), which takes over the listening sockets`);
+    // That it could not be started is told by itself.
+    if (successor.pid > 0)
+      log.info(`Started a new arbiter (pid:${successor.pid}), which takes over the listening sockets`);
   }
 
   #isRefused(log: ErrorLog): boolean {
