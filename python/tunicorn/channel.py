@@ -103,6 +103,11 @@ class Channel:
         self._buffer += data
         return self._take()
 
+    @property
+    def socket(self) -> socket.socket:
+        """For one who reads and writes by itself."""
+        return self._connection
+
     def fileno(self) -> int:
         """For poll."""
         return self._connection.fileno()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunicorn import __version__
 from tunicorn.log import ErrorStream
+from tunicorn.worker_classes import shares_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +67,8 @@ def make_template(cfg: Config) -> dict[str, Any]:
     return {
         "wsgi.version": (1, 0),
         "wsgi.errors": ErrorStream(),
-        "wsgi.multithread": int(cfg.threads) > 1,
+        "wsgi.multithread": int(cfg.threads) > 1
+        or shares_process(str(cfg.settings.get("worker_class", "sync"))),
         "wsgi.multiprocess": int(cfg.workers) > 1,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": PlainFileWrapper if cfg.settings.get("sendfile") is False else FileWrapper,

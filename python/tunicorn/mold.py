@@ -31,7 +31,7 @@ from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
 from tunicorn.watched_files import FileReporter
-from tunicorn.worker_classes import find_worker_class
+from tunicorn.worker_classes import find_worker_class, missing_library
 from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.sync import SyncWorker
 
@@ -154,6 +154,11 @@ class Mold:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
         settings = message["settings"]
         cfg = Config(settings, self._hooks)
+        library = missing_library(str(cfg.worker_class))
+        if library is not None:
+            report = f'The worker class {cfg.worker_class} needs {library}: pip install "tunicorn[{library}]"'
+            self._control.send("configure-failed", message=report)
+            return
         self._worker_class = find_worker_class(str(cfg.worker_class), int(cfg.threads))
         self._channel_paths = message["channelPaths"]
         self._runtime_directory = message["runtimeDirectory"]

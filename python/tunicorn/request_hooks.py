@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tunicorn.channel import Channel
     from tunicorn.response import Headers
+    from tunicorn.response_channel import ResponseChannel
     from tunicorn.workers.base import Worker
     from tunicorn.wsgi import ExceptionInfo
 
@@ -58,9 +59,11 @@ class HookedGateway(WsgiGateway):
         self._pre_request = worker.cfg.hook("pre_request")
         self._post_request = worker.cfg.hook("post_request")
 
-    def handle(self, stream: int, flags: int, payload: bytes, after: int) -> bool:
+    def handle(
+        self, stream: int, flags: int, payload: bytes, after: int, channel: ResponseChannel | None = None
+    ) -> bool:
         # The worker is free when post_request is through, not with the last frame of the response.
-        super().handle(stream, flags, payload, 0)
+        super().handle(stream, flags, payload, 0, channel)
         return False
 
     def _respond(self, environ: dict[str, Any], response: Response) -> None:

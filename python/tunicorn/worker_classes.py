@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 _SYNC: Final = ("tunicorn.workers.sync", "SyncWorker")
 _GTHREAD: Final = ("tunicorn.workers.gthread", "GthreadWorker")
+_GEVENT: Final = ("tunicorn.workers.gevent", "GeventWorker")
+_EVENTLET: Final = ("tunicorn.workers.eventlet", "EventletWorker")
 _ASGI: Final = ("tunicorn.workers.asgi", "AsgiWorker")
 _UVICORN: Final = ("tunicorn.workers.uvicorn", "UvicornWorker")
 _UVICORN_H11: Final = ("tunicorn.workers.uvicorn", "UvicornH11Worker")
@@ -20,6 +23,13 @@ WORKER_CLASSES: Final = {
     "gunicorn.workers.sync.SyncWorker": _SYNC,
     "gthread": _GTHREAD,
     "gunicorn.workers.gthread.ThreadWorker": _GTHREAD,
+    "gevent": _GEVENT,
+    "gevent_wsgi": _GEVENT,
+    "gevent_pywsgi": _GEVENT,
+    "gunicorn.workers.ggevent.GeventWorker": _GEVENT,
+    "gunicorn.workers.ggevent.GeventPyWSGIWorker": _GEVENT,
+    "eventlet": _EVENTLET,
+    "gunicorn.workers.geventlet.EventletWorker": _EVENTLET,
     "asgi": _ASGI,
     "gunicorn.workers.gasgi.ASGIWorker": _ASGI,
     "uvicorn.workers.UvicornWorker": _UVICORN,
@@ -29,6 +39,21 @@ WORKER_CLASSES: Final = {
     "uvicorn_worker._workers.UvicornWorker": _UVICORN,
     "uvicorn_worker._workers.UvicornH11Worker": _UVICORN_H11,
 }
+
+
+#: Libraries that a class needs, and that need not be there.
+LIBRARIES: Final = {_GEVENT: "gevent", _EVENTLET: "eventlet"}
+
+
+def shares_process(name: str) -> bool:
+    """Whether other requests run in the same process meanwhile, as threads do."""
+    return WORKER_CLASSES[name] in LIBRARIES
+
+
+def missing_library(name: str) -> str | None:
+    """The library that a class needs and that is not installed."""
+    library = LIBRARIES.get(WORKER_CLASSES[name])
+    return library if library is not None and importlib.util.find_spec(library) is None else None
 
 
 def find_worker_class(name: str, threads: int) -> type[Worker]:

@@ -14,9 +14,10 @@ from tunicorn.response import Headers, ResponseHead, encode_interim_fields
 
 if TYPE_CHECKING:
     from tunicorn.application import Application
-    from tunicorn.channel import Channel, Frame
+    from tunicorn.channel import Frame
     from tunicorn.config import Config
     from tunicorn.log import Logger
+    from tunicorn.response_channel import ResponseChannel
 
 ExceptionInfo = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
@@ -36,7 +37,7 @@ class ClientDisconnectedError(Exception):
 class WsgiGateway:
     """Calls one application for the requests of one channel."""
 
-    def __init__(self, application: Application, cfg: Config, log: Logger, channel: Channel) -> None:
+    def __init__(self, application: Application, cfg: Config, log: Logger, channel: ResponseChannel) -> None:
         self._application = application
         self._template = make_template(cfg)
         self._log = log
@@ -45,7 +46,9 @@ class WsgiGateway:
         self._watched = watched_entries(cfg)
         self._is_debugging = logging.getLogger("gunicorn.error").isEnabledFor(logging.DEBUG)
 
-    def handle(self, stream: int, flags: int, payload: bytes, after: int) -> bool:
+    def handle(
+        self, stream: int, flags: int, payload: bytes, after: int, channel: ResponseChannel | None = None
+    ) -> bool:
         """Answers one request.
 
         The flags in `after` are what holds when the worker has nothing left to do for it. True when they
@@ -55,9 +58,10 @@ class WsgiGateway:
         environ = self._template | fields
         if self._is_debugging:
             self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        response = Response(self._channel, stream, after)
+        channel = channel or self._channel
+        response = Response(channel, stream, after)
         if self._watched:
-            response = ReportingResponse(self._channel, stream, after)
+            response = ReportingResponse(channel, stream, after)
             before = dict(environ)
             response.report = lambda: changed_entries(self._watched, before, environ)
         try:
@@ -124,7 +128,7 @@ class Response:
     __slots__ = ("_after", "_channel", "_head", "_stream", "body_bytes", "is_after_sent", "is_channel_broken",
                  "is_ended", "is_head_sent", "is_sending")  # fmt: skip
 
-    def __init__(self, channel: Channel, stream: int, after: int) -> None:
+    def __init__(self, channel: ResponseChannel, stream: int, after: int) -> None:
         self._channel = channel
         self._stream = stream
         self._after = after

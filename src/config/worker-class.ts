@@ -10,6 +10,7 @@ export interface WorkerClass {
 }
 
 const BLOCKING: WorkerClass = { interface: "wsgi", multiplexes: false };
+const GREEN: WorkerClass = { interface: "wsgi", multiplexes: true };
 const ASGI: WorkerClass = { interface: "asgi", multiplexes: true };
 
 /** The worker classes that are there, by each of their names. python/tunicorn/worker_classes.py has them too. */
@@ -18,6 +19,13 @@ const workerClasses: ReadonlyMap<string, WorkerClass> = new Map([
   ["gunicorn.workers.sync.SyncWorker", BLOCKING],
   ["gthread", BLOCKING],
   ["gunicorn.workers.gthread.ThreadWorker", BLOCKING],
+  ["gevent", GREEN],
+  ["gevent_wsgi", GREEN],
+  ["gevent_pywsgi", GREEN],
+  ["gunicorn.workers.ggevent.GeventWorker", GREEN],
+  ["gunicorn.workers.ggevent.GeventPyWSGIWorker", GREEN],
+  ["eventlet", GREEN],
+  ["gunicorn.workers.geventlet.EventletWorker", GREEN],
   ["asgi", ASGI],
   ["gunicorn.workers.gasgi.ASGIWorker", ASGI],
   ["uvicorn.workers.UvicornWorker", ASGI],
@@ -35,7 +43,7 @@ export function findWorkerClass(name: string): WorkerClass {
   if (found !== undefined) return found;
   throw new TunicornError(
     "ERR_WORKER_CLASS",
-    `The worker class "${name}" is not there yet, want sync, gthread or asgi`,
+    `The worker class "${name}" is not there yet, want sync, gthread, gevent, eventlet or asgi`,
     {
       hint: 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
     },

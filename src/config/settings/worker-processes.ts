@@ -32,9 +32,10 @@ cores; the log names the quota when there are more workers.`,
     metavar: "CLASS",
     defaultValue: "sync",
     parse: text,
-    doc: `How a worker handles requests: sync, one at a time; gthread, one in each of its threads; asgi, many.
+    doc: `How a worker handles requests: sync, one at a time; gthread, one a thread; gevent, eventlet, asgi, many.
 
-sync and gthread call WSGI applications, asgi calls ASGI applications. uvicorn.workers.UvicornWorker and its
+All but asgi call WSGI applications; asgi calls ASGI applications. gevent and eventlet need the library of their
+name, and patch the standard library before the application is imported. uvicorn.workers.UvicornWorker and its
 kind, also by their names in uvicorn_worker, mean asgi as uvicorn does it; uvicorn need not be installed.
 docs/workers.md says which to choose.`,
   }),

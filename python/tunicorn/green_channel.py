@@ -1,0 +1,236 @@
+"""The worker's end of its channel among greenlets: many requests at a time (src/channel/frame.md)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tunicorn import frame
+from tunicorn.channel import RECEIVE_BYTES, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tunicorn.channel import Channel
+
+#: Taken before anything is patched: it must not wait in the hub.
+_write: Final = os.write
+
+
+class GreenGateway(Protocol):
+    """Who answers the requests of a channel."""
+
+    def begin(self, stream: GreenStream, flags: int, payload: bytes) -> None:
+        """A request has come. It must not wait."""
+
+    def on_drain(self, channel: GreenChannel) -> None:
+        """No further request will come."""
+
+
+class Hub(Protocol):
+    """What a library of greenlets offers."""
+
+    def spawn(self, function: Callable[..., object], *arguments: object) -> None:
+        """Runs a function in a greenlet of its own."""
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Calls a function, which must not wait, when the greenlets that can run have run."""
+
+
+class GreenStream:
+    """One request and its response. For a gateway it is a channel of its own."""
+
+    __slots__ = ("_answers", "_changed", "_is_told", "channel", "is_drained", "is_gone", "number", "room")
+
+    def __init__(self, channel: GreenChannel, number: int) -> None:
+        self.channel = channel
+        self.number = number
+        #: Bytes that may still be sent before the router asks for more.
+        self.room = frame.WINDOW_BYTES
+        self.is_gone = False
+        self.is_drained = False
+        self._is_told = False
+        self._answers: list[Frame] = []
+        #: Made when somebody waits, which is rare.
+        self._changed: threading.Event | None = None
+
+    def send(self, data: bytes) -> None:
+        """Sends a whole frame. Of a body it waits until the router has room for more."""
+        _, kind, flags, _, _ = frame.HEADER.unpack_from(data)
+        if kind in (frame.RESPONSE, frame.BODY):
+            while self.room <= 0 and not self.is_gone and not self.channel.is_lost:
+                self._wait()
+            self.room -= len(data) - frame.HEADER_BYTES
+            if self.is_gone and not flags & frame.END:
+                return
+        self.channel.write(data)
+
+    def poll(self) -> Frame | None:
+        """CANCEL, once, if the client is gone."""
+        if self.channel.is_lost:
+            raise ConnectionResetError("the router is gone")
+        if not self.is_gone or self._is_told:
+            return None
+        self._is_told = True
+        return Frame(frame.CANCEL, 0, 0, self.number, b"")
+
+    def receive(self) -> Frame | None:
+        """Waits for the next frame of this stream that is an answer; None when nobody will answer."""
+        while not self._answers:
+            if self.channel.is_lost or self.is_gone:
+                return None
+            self._wait()
+        return self._answers.pop(0)
+
+    def on_frame(self, received: Frame) -> None:
+        """What the router says about this stream."""
+        if received.kind == frame.WINDOW:
+            self.room += frame.WINDOW_PAYLOAD.unpack(received.payload)[0]
+        elif received.kind == frame.CANCEL:
+            # With aux 1 the client has only closed its side, and may still read.
+            self.is_gone = self.is_gone or received.aux == 0
+        elif received.kind == frame.FILE_ANSWER:
+            self._answers.append(received)
+        else:
+            raise frame.ProtocolError(f"the router sent a frame of type {received.kind} for a stream")
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets whoever waits look again."""
+        if self._changed is not None:
+            self._changed.set()
+
+    def _wait(self) -> None:
+        if self._changed is None:
+            self._changed = threading.Event()
+        self._changed.wait()
+        self._changed.clear()
+
+
+class GreenChannel:
+    """Reads frames in the greenlet that calls run, and sends those of one turn of the hub together."""
+
+    def __init__(self, channel: Channel, gateway: GreenGateway, hub: Hub) -> None:
+        self._channel = channel
+        self._socket = channel.socket
+        self._gateway = gateway
+        self._hub = hub
+        #: Requests whose greenlets have not ended.
+        self.streams: dict[int, GreenStream] = {}
+        #: The router is gone, or the channel was closed.
+        self.is_lost = False
+        self._out: list[bytes] = []
+        self._is_flush_due = False
+        self._is_draining = False
+        self._has_asked_to_leave = False
+        #: A greenlet waits for the router to take what was written.
+        self._is_writing = False
+
+    def run(self) -> None:
+        """Until the router is gone, or stop is called."""
+        rest = b""
+        while True:
+            try:
+                data = self._socket.recv(RECEIVE_BYTES)
+            except ConnectionError:
+                data = b""
+            if not data:
+                break
+            rest = self._handle_all(rest + data if rest else data)
+        self.is_lost = True
+        for stream in list(self.streams.values()):
+            stream.wake()
+
+    def stop(self) -> None:
+        """Ends run once everything is sent."""
+        self._flush()
+        try:
+            self._socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            self.is_lost = True
+
+    def end(self, number: int) -> None:
+        """A request is done with."""
+        self.streams.pop(number, None)
+        self.stop_if_done()
+
+    def stop_if_done(self) -> None:
+        """Ends run when no request will come and none is left."""
+        if self._is_draining and not self.streams:
+            self.stop()
+
+    def ask_to_leave(self) -> None:
+        """Tells the router once; until it answers with DRAIN, requests may still come and are served."""
+        if not (self._has_asked_to_leave or self.is_lost):
+            self._has_asked_to_leave = True
+            self.write(frame.encode(frame.LEAVING))
+
+    def write(self, data: bytes) -> None:
+        """Sends whole frames soon, without waiting."""
+        if self.is_lost:
+            raise ConnectionResetError("the router is gone")
+        self._out.append(data)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._hub.call_soon(self._flush)
+
+    def _handle_all(self, data: bytes) -> bytes:
+        """Handles the frames that are complete; returns what is left."""
+        offset, size = 0, len(data)
+        while size - offset >= frame.HEADER_BYTES:
+            length, kind, flags, aux, number = frame.HEADER.unpack_from(data, offset)
+            if length > frame.PAYLOAD_LIMIT_BYTES:
+                raise frame.ProtocolError(f"a frame announces {length} bytes")
+            start = offset + frame.HEADER_BYTES
+            if start + length > size:
+                break
+            offset = start + length
+            self._handle(Frame(kind, flags, aux, number, data[start:offset]))
+        return data[offset:]
+
+    def _handle(self, received: Frame) -> None:
+        if received.kind == frame.REQUEST:
+            stream = GreenStream(self, received.stream)
+            self.streams[received.stream] = stream
+            self._gateway.begin(stream, received.flags, received.payload)
+        elif received.kind == frame.PING:
+            self.write(frame.encode(frame.PONG))
+        elif received.kind == frame.DRAIN:
+            self._is_draining = True
+            self._gateway.on_drain(self)
+        else:
+            known = self.streams.get(received.stream)
+            # The router may not know yet that the stream is over.
+            if known is not None:
+                known.on_frame(received)
+
+    def _flush(self) -> None:
+        """Called by the hub: it may not wait. What the socket does not take at once is left to a greenlet."""
+        self._is_flush_due = False
+        if self._is_writing or not self._out:
+            return
+        data = b"".join(self._out)
+        self._out.clear()
+        try:
+            sent = _write(self._socket.fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            # The greenlet that reads finds the channel broken, too.
+            return
+        if sent < len(data):
+            self._is_writing = True
+            self._hub.spawn(self._write_rest, data[sent:])
+
+    def _write_rest(self, data: bytes) -> None:
+        try:
+            while data:
+                self._socket.sendall(data)
+                data = b"".join(self._out)
+                self._out.clear()
+        except OSError:
+            return
+        finally:
+            self._is_writing = False

@@ -1,0 +1,24 @@
+"""What a response needs of the way back to the router."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tunicorn.channel import Frame
+
+
+class ResponseChannel(Protocol):
+    """A channel, or one stream of a channel that many requests share."""
+
+    #: The router said DRAIN while something else was awaited.
+    is_drained: bool
+
+    def send(self, data: bytes) -> None:
+        """Sends whole frames; waits while the router holds the worker back."""
+
+    def receive(self) -> Frame | None:
+        """Waits for the next frame; None when nobody will send one."""
+
+    def poll(self) -> Frame | None:
+        """The next frame if one has come already. Raises ConnectionError when the router is gone."""
