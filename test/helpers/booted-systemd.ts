@@ -77,13 +77,15 @@ export async function bootSystemd(
     spawnSync("nsenter", ["-t", pid, "-m", "-p", "-C", "-i", "-u", "systemctl", "--no-pager", ...args], {
       encoding: "utf8",
     });
-  await untilTrue(
-    () => {
-      pid = spawnSync("pgrep", ["-P", String(booting.pid)], { encoding: "utf8" }).stdout.trim();
-      return isEnded || (pid !== "" && run("is-active", "test.target").stdout.trim() === "active");
-    },
-    { deadlineMs: BOOT_DEADLINE_MS, what: () => `systemd:\n${said}` },
-  );
+  const isUp = (): boolean => {
+    pid = spawnSync("pgrep", ["-P", String(booting.pid)], { encoding: "utf8" }).stdout.trim();
+    return isEnded || (pid !== "" && run("is-active", "test.target").stdout.trim() === "active");
+  };
+  try {
+    await untilTrue(isUp, { deadlineMs: BOOT_DEADLINE_MS, what: "systemd" });
+  } catch {
+    return `systemd does not come up here: ${said.trim()}`;
+  }
   if (isEnded) return `systemd does not boot here: ${said.trim()}`;
   const systemctl = (...args: readonly string[]): string => {
     const { status, stdout, stderr } = run(...args);
