@@ -50,7 +50,9 @@ class LogReceiver:
                 return
             self._pid, self._time = message["pid"], message["time"] / 1000
             if message["type"] == "error":
-                getattr(self._logger, message["level"])(message["message"])
+                log = getattr(self._logger, message["level"])
+                metric = message.get("metric")
+                log(message["message"], **({} if metric is None else {"extra": metric}))
             else:
                 self._access(
                     RelayedResponse(message),

@@ -3,10 +3,13 @@ import { ErrorLog } from "../log/error-log.ts";
 import { LogRelay } from "../log/log-relay.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
 import { countRecord, openMetrics, type MetricsSender } from "../metrics/metrics-settings.ts";
-import { makeMetricsSettings, planLogProcess } from "./log-settings.ts";
+import { hasUsersLoggerClass, makeMetricsSettings, planLogProcess } from "./log-settings.ts";
+import { plural } from "./wording.ts";
 
 /** How often workers are counted. */
 const COUNT_INTERVAL_MS = 1000;
+
+const WORKERS_METRIC = "gunicorn.workers";
 
 /** The arbiter's error log, and the metrics that the arbiter sends. */
 export class ArbiterLog extends ErrorLog {
@@ -39,7 +42,7 @@ export class ArbiterLog extends ErrorLog {
     });
     this.#relay = relay;
     this.#metrics = metrics;
-    this.#reportWorkers();
+    this.#reportWorkers(hasUsersLoggerClass(settings) ? relay : null);
     void closeBoth(before);
   }
 
@@ -49,16 +52,21 @@ export class ArbiterLog extends ErrorLog {
     await closeBoth({ relay: this.#relay, metrics: this.#metrics });
   }
 
-  /** The gauge of workers is sent when their number has changed. */
-  #reportWorkers(): void {
+  /** The gauge of workers is sent when their number has changed. A logger class of the user's own may send it. */
+  #reportWorkers(relay: LogRelay | null): void {
     if (this.#countTimer !== null) clearInterval(this.#countTimer);
-    const sender = this.#metrics;
-    if (sender === null) return;
+    const metrics = this.#metrics?.metrics ?? null;
+    if (metrics === null && relay === null) return;
     let told = -1;
     const report = (): void => {
-      const count = this.#countWorkers();
-      if (count !== told) sender.metrics.gauge("gunicorn.workers", count);
-      told = count;
+      const value = this.#countWorkers();
+      if (value === told) return;
+      told = value;
+      metrics?.gauge(WORKERS_METRIC, value);
+      relay?.sendError(
+        { time: Date.now(), pid: process.pid, level: "debug", message: plural(value, "worker") },
+        { metric: WORKERS_METRIC, value, mtype: "gauge" },
+      );
     };
     this.#countTimer = setInterval(report, COUNT_INTERVAL_MS).unref();
   }

@@ -17,7 +17,7 @@ export function makeLogSettings(settings: Settings, logProcess: LogProcessUse | 
 }
 
 /** Names of the logger classes that tunicorn has itself; python/tunicorn/logger_class.py has them too. */
-const ownLoggerClasses: ReadonlySet<string> = new Set([
+const tunicornsLoggerClasses: ReadonlySet<string> = new Set([
   "simple",
   "gunicorn.glogging.Logger",
   "gunicorn.instrument.statsd.Statsd",
@@ -25,22 +25,20 @@ const ownLoggerClasses: ReadonlySet<string> = new Set([
   "tunicorn.statsd.StatsdLogger",
 ]);
 
-export function hasOwnLoggerClass(settings: Settings): boolean {
-  return !ownLoggerClasses.has(settings.logger_class);
+export function hasUsersLoggerClass(settings: Settings): boolean {
+  return !tunicornsLoggerClasses.has(settings.logger_class);
 }
 
 /** What goes to a log process that listens at `socketPath`; null: nothing does, and there is none. */
 export function planLogProcess(settings: Settings, socketPath: string): LogProcessUse | null {
-  const hasOwnClass = hasOwnLoggerClass(settings);
+  const hasUsersClass = hasUsersLoggerClass(settings);
   const hasConfiguration =
     settings.logconfig !== null ||
     settings.logconfig_json !== null ||
     Object.keys(settings.logconfig_dict).length > 0;
-  const takesErrors = hasOwnClass || hasConfiguration || settings.syslog;
-  const takesAccess =
-    hasOwnClass ||
-    hasConfiguration ||
-    (settings.syslog && (settings.accesslog !== null || !settings.disable_redirect_access_to_syslog));
+  const takesErrors = hasUsersClass || hasConfiguration || settings.syslog;
+  const isAccessInSyslog = settings.syslog && !settings.disable_redirect_access_to_syslog;
+  const takesAccess = hasUsersClass || hasConfiguration || isAccessInSyslog;
   // Node knows no datagrams on unix sockets.
   const takesMetrics = makeMetricsSettings(settings)?.address.type === "unix";
   return takesErrors || takesAccess || takesMetrics ? { socketPath, takesErrors, takesAccess } : null;
@@ -49,6 +47,6 @@ export function planLogProcess(settings: Settings, socketPath: string): LogProce
 /** Null: no metrics are sent by arbiter and router. A logger class of the user's own sends them by itself. */
 export function makeMetricsSettings(settings: Settings): MetricsSettings | null {
   const { statsd_host: host, statsd_prefix: prefix, dogstatsd_tags: tags } = settings;
-  const address = host === null || hasOwnLoggerClass(settings) ? null : parseStatsdAddress(host);
+  const address = host === null || hasUsersLoggerClass(settings) ? null : parseStatsdAddress(host);
   return address === null ? null : { address, prefix, tags, reportsBacklog: settings.enable_backlog_metric };
 }

@@ -5,10 +5,17 @@ import type { ErrorRecord } from "./error-format.ts";
 
 /** What is said to the log process, one JSON object a line. The other end is python/tunicorn/log_process.py. */
 export type LogMessage =
-  | ({ readonly type: "error" } & ErrorRecord)
+  | ({ readonly type: "error" } & ErrorRecord & { readonly metric?: RecordMetric })
   | ({ readonly type: "access" } & RelayedAccess)
   /** Lines of statsd's protocol, to be sent as one datagram to its unix socket. */
   | { readonly type: "metrics"; readonly text: string };
+
+/** What a record carries for loggers that send metrics: Gunicorn's `extra` of the same names. */
+export interface RecordMetric {
+  readonly metric: string;
+  readonly value: number;
+  readonly mtype: "gauge" | "counter" | "histogram" | "timer";
+}
 
 /** An access record as it travels. Texts hold one latin-1 octet a character. */
 interface RelayedAccess {
@@ -56,8 +63,8 @@ export class LogRelay {
     this.#dial();
   }
 
-  sendError(record: ErrorRecord): void {
-    this.#send({ type: "error", ...record });
+  sendError(record: ErrorRecord, metric?: RecordMetric): void {
+    this.#send({ type: "error", ...record, ...(metric === undefined ? {} : { metric }) });
   }
 
   /** Lines of statsd's protocol, for a server on a unix socket. */

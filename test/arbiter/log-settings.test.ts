@@ -24,7 +24,7 @@ for (const { values, expected } of [
   { values: { logconfig_dict: { version: 1 } }, expected: BOTH },
   { values: { syslog: true }, expected: BOTH },
   {
-    values: { syslog: true, disable_redirect_access_to_syslog: true },
+    values: { syslog: true, disable_redirect_access_to_syslog: true, accesslog: "-" },
     expected: { takesErrors: true, takesAccess: false },
   },
   { values: { statsd_host: "localhost" }, expected: null },

@@ -95,6 +95,31 @@ test("statsd by a unix socket has prefix and tags, and the metrics of all proces
   assert.equal((await server.stop()).status, 0);
 });
 
+const OWN_LOGGER = `
+from gunicorn.instrument.statsd import Statsd
+
+
+class Logger(Statsd):
+    def access(self, resp, req, environ, request_time):
+        super().access(resp, req, environ, request_time)
+        self.increment("shop.requests", 1)
+`;
+
+test("a logger_class that derives from Statsd sends the metrics by itself, once", async (t) => {
+  const sink = await openUdpSink(t);
+  const cwd = await temporaryFolder(t, { "shop_logging.py": OWN_LOGGER });
+  const statsd = ["--statsd-host", `127.0.0.1:${sink.port}`, "--logger-class", "shop_logging.Logger"];
+  const server = await startServer(t, {
+    cwd,
+    args: [...LOOPBACK, ...statsd, "--error-logfile", "-", "--pythonpath", fixtureApps, "logs"],
+  });
+  await request(server.port, "/");
+  await untilCount(sink, "shop.requests", 1);
+  await untilCount(sink, "gunicorn.requests", 1);
+  await sink.waitFor(/^gunicorn\.workers:1\|g$/m);
+  assert.equal((await server.stop()).status, 0);
+});
+
 test("the backlog metric counts requests that wait for a worker", async (t) => {
   const sink = await openUdpSink(t);
   const args = ["--statsd-host", `127.0.0.1:${sink.port}`, "--enable-backlog-metric"];
