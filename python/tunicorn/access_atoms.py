@@ -15,19 +15,21 @@ _UNSAFE: Final = re.compile(r'["\x00-\x1f\x7f-\x9f]')
 
 _NAMED_ATOM: Final = re.compile(r"%\(\{([^)]*)\}([ioe])\)")
 
+#: The whole line of access_log_json, which has its own way to be safe.
+JSON_ATOM: Final = "json"
+
 Pairs = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
 
 class SafeAtoms(dict[str, Any]):
-    """Atoms by name: texts cannot break a line, names in braces have any case, what is missing is "-"."""
+    """Atoms by name: texts cannot break a line, names in braces have any case, what is missing is "-".
 
-    def __init__(self, atoms: Mapping[str, Any]) -> None:
-        super().__init__()
-        for key, value in atoms.items():
-            self[key] = _UNSAFE.sub(_escape, value) if isinstance(value, str) else value
+    get() and items() have the values as they are.
+    """
 
     def __getitem__(self, key: str) -> Any:
-        return self.get(key.lower() if key.startswith("{") else key, "-")
+        value = self.get(key.lower() if key.startswith("{") else key, "-")
+        return _UNSAFE.sub(_escape, value) if isinstance(value, str) and key != JSON_ATOM else value
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -57,9 +59,9 @@ def make_atoms(resp: Any, req: Any, environ: Mapping[str, Any], request_time: ti
         "D": microseconds,
         "M": microseconds // 1000,
         "L": f"{microseconds // 1_000_000}.{microseconds % 1_000_000:06}",
-        **{f"{{{name.lower()}}}i": value for name, value in _pairs(getattr(req, "headers", req))},
-        **{f"{{{name.lower()}}}o": value for name, value in _pairs(resp.headers)},
-        **{f"{{{name.lower()}}}e": value for name, value in environ.items()},
+        **{"{" + name.lower() + "}i": value for name, value in _pairs(getattr(req, "headers", req))},
+        **{"{" + name.lower() + "}o": value for name, value in _pairs(resp.headers)},
+        **{"{" + name.lower() + "}e": value for name, value in environ.items()},
     }
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
-from tunicorn.access_atoms import SafeAtoms, json_line, make_atoms
+from tunicorn.access_atoms import JSON_ATOM, SafeAtoms, json_line, make_atoms
 from tunicorn.log_json import JsonFormatter, RecordStream
 from tunicorn.log_stream import LogFileHandler, StandardStreamHandler, make_handler, reopen_files
 
@@ -107,7 +107,8 @@ class Logger:
     ) -> dict[str, Any]:
         """What the access log's format may ask for, by name."""
         atoms = make_atoms(resp, req, environ, request_time)
-        return {**atoms, "t": self.now(), "p": f"<{os.getpid()}>"}
+        atoms["t"], atoms["p"] = self.now(), f"<{self.pid()}>"
+        return atoms
 
     def access(self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: timedelta) -> None:
         """Makes the access record of a request; the arguments are what the router knows of Gunicorn's."""
@@ -117,9 +118,9 @@ class Logger:
         wrapped = self.atoms_wrapper_class(atoms)
         message = str(self.cfg.access_log_format)
         if self.cfg.access_log_json:
-            pid = int(atoms["p"].strip("<>"))
-            wrapped["json"] = json_line(message, atoms, getattr(resp, "finished_at", time.time()), pid)
-            message = "%(json)s"
+            finished_at = getattr(resp, "finished_at", time.time())
+            wrapped[JSON_ATOM] = json_line(message, atoms, finished_at, self.pid())
+            message = f"%({JSON_ATOM})s"
         try:
             self.access_log.info(message, wrapped)
         except Exception:
@@ -128,6 +129,10 @@ class Logger:
     def now(self) -> str:
         """The time as the access log writes it."""
         return time.strftime("[%d/%b/%Y:%H:%M:%S %z]")
+
+    def pid(self) -> int:
+        """The process that answered the request."""
+        return os.getpid()
 
     def reopen_files(self) -> None:
         """Opens log files anew, after they were moved away."""

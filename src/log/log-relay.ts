@@ -37,7 +37,7 @@ interface RelayedAccess {
 }
 
 /** Characters that may wait while the log process is slow or gone; beyond it the newest messages are dropped. */
-const WAITING_LIMIT = 4 * 1024 * 1024;
+const WAITING_LIMIT = 16 * 1024 * 1024;
 /** What is handed to the socket at once: what it holds is lost if the log process dies. */
 const WRITE_LIMIT = 256 * 1024;
 /** Pause before a log process that is gone is dialled again; the mold starts another. */
