@@ -86,6 +86,19 @@ def test_the_loggers_that_a_configuration_leaves_out_have_gunicorns_handlers(
     assert captured.err.splitlines()[0].endswith("] [ERROR] an error")
 
 
+def test_gunicorns_handlers_may_be_named_beside_ones_own(
+    logger: Logger, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # No root logger is named, whose default names the handler console.
+    config = configuration(tmp_path / "own.log")
+    del config["root"]
+    config["loggers"] = {"gunicorn.error": {"level": "INFO", "handlers": ["file", "error_console"]}}
+    logger.setup(logger_config(logconfig_dict=config))
+    logger.info("twice")
+    assert (tmp_path / "own.log").read_text() == "gunicorn.error twice\n"
+    assert capfd.readouterr().err.endswith("] [INFO] twice\n")
+
+
 @pytest.mark.parametrize(
     ("setting", "text", "message"),
     [

@@ -60,8 +60,13 @@ class LoggerConfig(Config):
     @property
     def logconfig_dict(self) -> object:
         """As the configuration file has it: it may hold classes and objects, which the arbiter cannot."""
-        settings: dict[str, object] = self.settings
-        return self._originals.get("logconfig_dict") or settings["logconfig_dict"]
+        config = self._originals.get("logconfig_dict") or self.settings["logconfig_dict"]
+        if not isinstance(config, dict) or not config:
+            return config
+        from tunicorn.logging_config import with_defaults  # noqa: PLC0415
+
+        # Here, so that Gunicorn's own class finds them too.
+        return with_defaults(config)
 
     @property
     def statsd_host(self) -> StatsdAddress | None:

@@ -50,11 +50,20 @@ def apply_logging_config(cfg: Any) -> None:
         _apply_ini(cfg.logconfig)
 
 
+def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with Gunicorn's handlers and formatters beside its own.
+
+    Without them the default root logger, if it leaves that out, would name a handler that is not there.
+    """
+    merged = {name: {**CONFIG_DEFAULTS[name], **config.get(name, {})} for name in ("handlers", "formatters")}
+    return {**config, **merged}
+
+
 def _apply(what: str, config: Any) -> None:
     if not isinstance(config, dict):
         raise LoggingConfigError(f"Cannot use {what}: want a dictionary, not {type(config).__name__}")
     try:
-        logging.config.dictConfig({**CONFIG_DEFAULTS, **config})
+        logging.config.dictConfig({**CONFIG_DEFAULTS, **with_defaults(config)})
     # Handlers and formatters of the user's own may raise anything.
     except Exception as error:
         raise LoggingConfigError(f"Cannot use {what}: {_reasons(error)}") from error

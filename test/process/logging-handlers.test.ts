@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { BOOT_DEADLINE_MS, LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
-import { fixtureApps, launch, runCommand, type ServerProcess } from "../helpers/server.ts";
+import { fixtureApps, launch, repositoryRoot, runCommand, type ServerProcess } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 /** Writes a line of JSON for each record, with what a formatter of the user's own may ask of it. */
@@ -159,6 +159,28 @@ test("handlers of logconfig_dict get the records of arbiter, router and workers,
     assert.match(place.text("b.log"), /Shutting down: tunicorn/);
     assert.equal(server.text, "");
   });
+});
+
+test("the examples of docs/logging.md do what it says", async (t) => {
+  const page = readFileSync(join(repositoryRoot, "docs/logging.md"), "utf8");
+  const example = (name: string): string =>
+    new RegExp(`\`\`\`python\\n(# ${name}[^]*?)\`\`\``).exec(page)?.[1] ?? assert.fail(name);
+  const { server, place } = await start(t, {
+    "gunicorn.conf.py": `${example("gunicorn.conf.py")}\nlogger_class = "shop.logging.ShopLogger"\n`,
+    "shop/__init__.py": "",
+    "shop/logging.py": example("shop/logging.py"),
+  });
+  await request(place.address, "/health");
+  await request(place.address, "/page", { headers: { "X-Request-ID": "7" } });
+  await place.untilHas("access.log", /\/page/);
+  assert.match(
+    place.text("access.log"),
+    /^\{"client": "-?", "request": "GET \/page HTTP\/1\.1", "id": "7"\}$/m,
+  );
+  assert.doesNotMatch(place.text("access.log"), /health/);
+  // The error log is not named, and stays where it is.
+  assert.match(server.text, / \[INFO\] Ready: 1 worker/);
+  assert.equal((await server.stop()).status, 0);
 });
 
 const INI = `
