@@ -175,14 +175,16 @@ class LogServer:
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._read(reader))
 
     def _read(self, reader: RelayReader) -> None:
+        count = 0
         for message in reader.read():
             self._busy_since = time.monotonic()
             self._receiver.receive(message)
+            count += 1
         self._busy_since = 0.0
+        reader.acknowledge(count)
         if reader.is_ended:
             self._selector.unregister(reader.connection)
             self._readers.discard(reader)
-            # The other side waits for this: everything is with the handlers.
             reader.connection.close()
 
     def _lose_mold(self) -> None:

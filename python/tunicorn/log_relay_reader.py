@@ -19,6 +19,20 @@ class RelayReader:
         #: Nothing more will come.
         self.is_ended = False
         self._rest = b""
+        self._handled = 0
+
+    def acknowledge(self, count: int) -> None:
+        """Tells the sender that so many messages more are handled: it keeps them until then."""
+        self._handled += count
+        if self._handled == 0:
+            return
+        try:
+            self.connection.send(b"%d\n" % self._handled)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.is_ended = True
+        self._handled = 0
 
     def read(self) -> Iterator[dict[str, Any]]:
         """The messages that have come, after select said so."""

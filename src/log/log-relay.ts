@@ -3,7 +3,7 @@ import type { AccessRecord } from "./access-format.ts";
 import type { AccessSink } from "./access-sink.ts";
 import type { ErrorRecord } from "./error-format.ts";
 
-/** What is said to the log process, one JSON object a line. The other end is python/tunicorn/log_process.py. */
+/** What is said to the log process, one JSON object a line. The other end is python/tunicorn/log_relay_reader.py. */
 export type LogMessage =
   | ({ readonly type: "error" } & ErrorRecord & { readonly metric?: RecordMetric })
   | ({ readonly type: "access" } & RelayedAccess)
@@ -38,20 +38,34 @@ interface RelayedAccess {
 
 /** Characters that may wait while the log process is slow or gone; beyond it the newest messages are dropped. */
 const WAITING_LIMIT = 16 * 1024 * 1024;
-/** What is handed to the socket at once: what it holds is lost if the log process dies. */
-const WRITE_LIMIT = 256 * 1024;
+/** Of these, what may be on its way: it is sent again if the log process dies before it says that it is handled. */
+const UNHANDLED_LIMIT = 1024 * 1024;
+/** What is joined into one write. */
+const WRITE_LIMIT = 64 * 1024;
+/** A message that has ended so many log processes, or one beside it, is not sent again. */
+const DEATHS_LIMIT = 3;
 /** Pause before a log process that is gone is dialled again; the mold starts another. */
 const REDIAL_MS = 250;
-/** For the log process to take what waits, at the end. */
+/** For the log process to handle what waits, at the end. */
 const CLOSE_MS = 2000;
 
-/** Sends log records to the log process, in batches, without ever waiting for it. */
+/**
+ * Sends log records to the log process, in batches, without ever waiting for it. The log process answers with
+ * how many it has handled: none is lost when it dies, and some may come twice.
+ */
 export class LogRelay {
   readonly #path: string;
   #socket: Socket | null = null;
   #isConnected = false;
+  /** Messages that wait to be sent, and those that were sent and are not handled yet. */
   #lines: string[] = [];
-  #waiting = 0;
+  #unhandled: string[] = [];
+  /** Characters of both, and of the latter alone. */
+  #waitingSize = 0;
+  #unhandledSize = 0;
+  #answer = "";
+  /** How often in a row a log process has died without handling anything. */
+  #deaths = 0;
   #lost = 0;
   #isPumpDue = false;
   #redialTimer: NodeJS.Timeout | null = null;
@@ -84,7 +98,7 @@ export class LogRelay {
     };
   }
 
-  /** Waits until the log process has taken everything. Returns the error records that it did not take. */
+  /** Waits until the log process has handled everything. Returns the error records that it has not. */
   close(): Promise<readonly ErrorRecord[]> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -92,12 +106,12 @@ export class LogRelay {
 
   #send(message: LogMessage): void {
     const line = `${JSON.stringify(message)}\n`;
-    if (this.#waiting + line.length > WAITING_LIMIT) {
+    if (this.#waitingSize + line.length > WAITING_LIMIT) {
       this.#lost += 1;
       return;
     }
     this.#lines.push(line);
-    this.#waiting += line.length;
+    this.#waitingSize += line.length;
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
     setImmediate(() => {
@@ -110,28 +124,57 @@ export class LogRelay {
     const socket = connect({ path: this.#path });
     this.#socket = socket;
     socket.unref();
+    socket.setEncoding("latin1");
     socket.on("connect", () => {
       this.#isConnected = true;
       this.#pump();
     });
     socket.on("drain", () => this.#pump());
-    // It says nothing, but its end is only seen when somebody reads.
-    socket.resume();
+    socket.on("data", (text: string) => this.#onAnswer(text));
     socket.on("error", () => undefined);
-    socket.on("close", () => {
-      this.#isConnected = false;
-      this.#socket = null;
-      if (this.#closed === null) this.#redialTimer = setTimeout(() => this.#dial(), REDIAL_MS).unref();
-      this.#onIdle?.();
-    });
+    socket.on("close", () => this.#onDisconnected());
+  }
+
+  /** Numbers of messages that were handled, a line each. */
+  #onAnswer(text: string): void {
+    const counts = (this.#answer + text).split("\n");
+    this.#answer = counts.pop() ?? "";
+    const count = counts.reduce((sum, each) => sum + Number(each), 0);
+    this.#deaths = 0;
+    const size = sizeOf(this.#unhandled.splice(0, count));
+    this.#unhandledSize -= size;
+    this.#waitingSize -= size;
+    this.#pump();
+  }
+
+  #onDisconnected(): void {
+    if (this.#unhandled.length > 0) this.#deaths += 1;
+    if (this.#deaths === DEATHS_LIMIT) this.#dropUnhandled();
+    this.#isConnected = false;
+    this.#socket = null;
+    this.#answer = "";
+    this.#lines = [...this.#unhandled, ...this.#lines];
+    this.#unhandled = [];
+    this.#unhandledSize = 0;
+    if (this.#closed === null) this.#redialTimer = setTimeout(() => this.#dial(), REDIAL_MS).unref();
+    this.#onIdle?.();
+  }
+
+  #dropUnhandled(): void {
+    this.#lost += this.#unhandled.length;
+    this.#waitingSize -= this.#unhandledSize;
+    this.#unhandled = [];
+    this.#deaths = 0;
   }
 
   #pump(): void {
     const socket = this.#socket;
-    if (socket === null || !this.#isConnected || socket.writableNeedDrain) return;
-    if (this.#lost > 0 && this.#waiting < WAITING_LIMIT / 2) this.#tellLost();
-    while (this.#lines.length > 0 && !socket.writableNeedDrain) socket.write(this.#takeBatch());
-    if (this.#lines.length === 0) this.#onIdle?.();
+    if (socket === null || !this.#isConnected) return;
+    if (this.#lost > 0 && this.#waitingSize < WAITING_LIMIT / 2) this.#tellLost();
+    while (this.#lines.length > 0 && this.#unhandledSize < UNHANDLED_LIMIT && !socket.writableNeedDrain) {
+      socket.write(this.#takeBatch());
+    }
+    if (this.#lines.length === 0 && this.#unhandled.length === 0) this.#onIdle?.();
   }
 
   #takeBatch(): string {
@@ -141,12 +184,14 @@ export class LogRelay {
       size += this.#lines[count]?.length ?? 0;
       count += 1;
     }
-    this.#waiting -= size;
-    return this.#lines.splice(0, count).join("");
+    const batch = this.#lines.splice(0, count);
+    this.#unhandled.push(...batch);
+    this.#unhandledSize += size;
+    return batch.join("");
   }
 
   #tellLost(): void {
-    const message = `${this.#lost} log records are lost: the log process did not keep up`;
+    const message = `${this.#lost} log records are lost: the log process did not keep up with them, or died of them`;
     this.#lost = 0;
     this.sendError({ time: Date.now(), pid: process.pid, level: "warning", message });
   }
@@ -156,27 +201,27 @@ export class LogRelay {
     const socket = this.#socket;
     if (socket !== null) {
       socket.ref();
-      await this.#finish(socket);
+      await this.#finish();
       socket.destroy();
     }
-    return this.#lines.flatMap((line) => errorRecordOf(line));
+    return [...this.#unhandled, ...this.#lines].flatMap((line) => errorRecordOf(line));
   }
 
-  /** Resolves when the log process has closed its side, which it does after the last record. */
-  #finish(socket: Socket): Promise<void> {
+  /** Resolves when everything is handled, or cannot be. */
+  #finish(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, CLOSE_MS);
       this.#onIdle = () => {
-        if (this.#socket === null) {
-          clearTimeout(timer);
-          resolve();
-        } else if (this.#lines.length === 0) {
-          socket.end();
-        }
+        clearTimeout(timer);
+        resolve();
       };
       this.#pump();
     });
   }
+}
+
+function sizeOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length, 0);
 }
 
 function errorRecordOf(line: string): ErrorRecord[] {

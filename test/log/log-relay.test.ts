@@ -20,6 +20,8 @@ class Receiver {
   readonly #server: Server;
   /** Reads what comes; false: it is stuck. */
   isReading = true;
+  /** Says that it has handled what came. */
+  isHandling = true;
 
   constructor() {
     this.#server = createServer((socket) => {
@@ -31,6 +33,7 @@ class Receiver {
         const lines = (rest + text).split("\n");
         rest = lines.pop() ?? "";
         this.messages.push(...lines.map((line) => JSON.parse(line) as Message));
+        if (this.isHandling) socket.write(`${lines.length}\n`);
       });
       if (!this.isReading) socket.pause();
     });
@@ -142,6 +145,63 @@ test("LogRelay keeps records for a log process that comes later, and dials one t
     },
     { deadlineMs: LOG_DEADLINE_MS, what: "a record at the second log process" },
   );
+});
+
+test("LogRelay sends again what a log process that died has not handled", async (t) => {
+  const path = join(await temporaryFolder(t), "s");
+  const relay = new LogRelay(path);
+  onTeardown(t, () => void relay.close());
+  const first = new Receiver();
+  first.isHandling = false;
+  await first.listen(t, path);
+  relay.sendError(record("first"));
+  relay.sendError(record("second"));
+  await first.until(2);
+  first.close();
+  relay.sendError(record("third"));
+  const second = new Receiver();
+  await second.listen(t, path);
+  await second.until(3);
+  assert.deepEqual(
+    second.messages.map(({ message }) => message),
+    ["first", "second", "third"],
+  );
+  assert.deepEqual(await relay.close(), []);
+});
+
+test("LogRelay gives a message up that ends one log process after another", async (t) => {
+  const path = join(await temporaryFolder(t), "s");
+  let connections = 0;
+  const messages: Message[] = [];
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.on("error", () => undefined);
+    socket.on("data", (bytes: Buffer) => {
+      const lines = bytes.toString().trimEnd().split("\n");
+      if (lines.some((line) => line.includes("poison"))) {
+        socket.destroy();
+        return;
+      }
+      messages.push(...lines.map((line) => JSON.parse(line) as Message));
+      socket.write(`${lines.length}\n`);
+    });
+  });
+  server.listen(path);
+  await once(server, "listening");
+  onTeardown(t, () => void server.close());
+  const relay = new LogRelay(path);
+  onTeardown(t, () => void relay.close());
+  relay.sendError(record("poison"));
+  await untilTrue(() => connections > 3, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `${connections} connections`,
+  });
+  relay.sendError(record("good"));
+  await untilTrue(() => messages.some(({ message }) => message === "good"), {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => JSON.stringify(messages),
+  });
+  assert.match(String(messages[0]?.["message"]), /^1 log records are lost/);
 });
 
 test("LogRelay.close() gives back the error records that nobody took", async (t) => {
