@@ -21,9 +21,9 @@ class StreamGateway(Protocol):
         """The client of a stream that is not over is gone."""
 
     def on_drain(self) -> None:
-        """No further request will come."""
+        """No further request will come over one of the channels."""
 
-    def on_lost(self, error: Exception | None) -> None:
+    def on_lost(self, channel: StreamChannel, error: Exception | None) -> None:
         """The router is gone, or the channel was closed."""
 
 
@@ -43,6 +43,11 @@ class StreamChannel(asyncio.Protocol):
         self.streams: dict[int, Stream] = {}
         #: The router takes nothing more for now.
         self.is_full = False
+        #: The router said DRAIN: no further request will come.
+        self.is_drained = False
+        #: Set when it is drained or lost.
+        self.is_over = asyncio.Event()
+        self._has_asked_to_leave = False
         self.gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._rest = b""
@@ -62,7 +67,8 @@ class StreamChannel(asyncio.Protocol):
         for stream in list(self.streams.values()):
             stream.on_cancel(False)
         self.streams.clear()
-        self.gateway.on_lost(exc)
+        self.is_over.set()
+        self.gateway.on_lost(self, exc)
 
     def pause_writing(self) -> None:
         """The router does not keep up."""
@@ -105,6 +111,8 @@ class StreamChannel(asyncio.Protocol):
             self.write(frame.encode(frame.PONG))
             return
         if kind == frame.DRAIN:
+            self.is_drained = True
+            self.is_over.set()
             self.gateway.on_drain()
             return
         stream = self.streams.get(number)
@@ -132,6 +140,12 @@ class StreamChannel(asyncio.Protocol):
         if not self._is_flush_due:
             self._is_flush_due = True
             self.loop.call_soon(self._flush)
+
+    def ask_to_leave(self) -> None:
+        """Tells the router once; until it answers with DRAIN, requests may still come and are served."""
+        if not self._has_asked_to_leave:
+            self._has_asked_to_leave = True
+            self.write(frame.encode(frame.LEAVING))
 
     def hold(self, head: HeldHead) -> None:
         """Asks for the head to be released at the end of this turn, if no body has taken it along."""

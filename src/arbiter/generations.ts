@@ -69,13 +69,6 @@ export class Generations {
     adviseWorkers(generation.settings.workers, readCpuQuota(), log);
     const { channelPaths, leftovers } = belongings;
     const tokensPath = belongings.tokensPath(generation);
-    if (tokensPath === null && belongings.routers > 1) {
-      throw new TunicornError(
-        "ERR_SETTING_VALUE",
-        `The worker class ${generation.settings.worker_class} works with one router, not with ${belongings.routers}`,
-        { hint: "Leave --routers out, or use the class sync or gthread" },
-      );
-    }
     const logProcess = planLogProcess(generation.settings, belongings.logSocketPath(generation));
     const named = await generation.configure({ log, logProcess, channelPaths, tokensPath, leftovers });
     // The first one's handlers are to hear of everything; a next one's of what is said once it has taken over.

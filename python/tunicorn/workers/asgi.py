@@ -19,7 +19,7 @@ from tunicorn.stream_channel import StreamChannel
 from tunicorn.workers.base import BootError, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Sequence
     from typing import Any
 
     from tunicorn.application import Application
@@ -42,13 +42,8 @@ class AsgiWorker(Worker):
         super().__init__(server, age, application)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: AsgiCalls | None = None
-        #: None while there is no router.
-        self._channel: StreamChannel | None = None
-        self._has_asked_to_leave = False
-        #: The router said DRAIN: the worker leaves when its calls have returned.
-        self._is_draining = False
-        #: Set when the channel is lost or the worker is to leave.
-        self._is_served = asyncio.Event()
+        #: One to each router that was reached.
+        self._channels: set[StreamChannel] = set()
         #: Set by QUIT and INT: nothing is waited for any more.
         self._quick = asyncio.Event()
 
@@ -59,12 +54,10 @@ class AsgiWorker(Worker):
         super().prepare()
 
     def serve(self, channel_paths: Sequence[str]) -> None:
-        # The arbiter has one router for workers that multiplex.
-        (channel_path,) = channel_paths
         assert self._loop is not None
-        self._loop.run_until_complete(self._live(channel_path))
+        self._loop.run_until_complete(self._live(channel_paths))
 
-    async def _live(self, channel_path: str) -> None:
+    async def _live(self, channel_paths: Sequence[str]) -> None:
         assert self.wsgi is not None
         self._install_loop_signals()
         application = to_asgi3(self.wsgi)
@@ -78,8 +71,9 @@ class AsgiWorker(Worker):
             grace_seconds,
             sends_files=self.cfg.settings.get("sendfile") is not False,
         )
-        while not self._is_draining and await self._dial(channel_path):
-            await self._first_of(self._is_served.wait(), self._quick.wait())
+        credit = 1 if self.has_one_request else max(1, int(self.cfg.worker_connections) // len(channel_paths))
+        served = asyncio.gather(*(self._serve_router(path, credit) for path in channel_paths))
+        await self._first_of(served, self._quick.wait())
         await self._leave(self._calls, lifespan)
 
     async def _start(self, lifespan: Lifespan) -> None:
@@ -90,30 +84,31 @@ class AsgiWorker(Worker):
             report = str(error) if cause is None else f"{error}\n{application_traceback(cause)}"
             raise BootError(report, EXIT_WORKER_BOOT) from error
 
-    async def _dial(self, channel_path: str) -> bool:
-        """Reaches the router, also one that follows a dead one. False: the worker leaves."""
+    async def _serve_router(self, path: str, credit: int) -> None:
+        """Serves a router, and those that follow it when it dies, until no request will come."""
+        while (channel := await self._dial(path)) is not None:
+            multiplexing = {"credit": credit, "interface": self.interface}
+            channel.write(encode_hello(self.age, self.generation, multiplexing=multiplexing))
+            channel.write(frame.encode(frame.READY))
+            self._channels.add(channel)
+            if not self.alive:
+                channel.ask_to_leave()
+            await channel.is_over.wait()
+            if channel.is_drained:
+                return
+
+    async def _dial(self, path: str) -> StreamChannel | None:
+        """Reaches a router; None when there is none, or the worker leaves."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DIAL_SECONDS
-        credit = 1 if self.has_one_request else max(1, int(self.cfg.worker_connections))
-        multiplexing = {"credit": credit, "interface": self.interface}
         while self.alive and os.getppid() == self.ppid and loop.time() < deadline:
             try:
-                _, channel = await loop.create_unix_connection(
-                    lambda: StreamChannel(loop, self), channel_path
-                )
+                _, channel = await loop.create_unix_connection(lambda: StreamChannel(loop, self), path)
             except (FileNotFoundError, ConnectionError):
                 await asyncio.sleep(DIAL_INTERVAL_SECONDS)
                 continue
-            self._is_served.clear()
-            self._has_asked_to_leave = False
-            self._channel = channel
-            channel.write(encode_hello(self.age, self.generation, multiplexing=multiplexing))
-            channel.write(frame.encode(frame.READY))
-            channel.flush()
-            if not self.alive:
-                self._ask_to_leave()
-            return True
-        return False
+            return channel
+        return None
 
     def begin(self, channel: StreamChannel, number: int, flags: int, payload: bytes) -> AsgiRequest:
         """A request has come."""
@@ -127,27 +122,19 @@ class AsgiWorker(Worker):
         self._calls.on_abandoned(request)
 
     def on_drain(self) -> None:
-        """No further request will come: finish, and leave."""
+        """No further request will come from one of the routers; the others will say so too."""
         self.alive = False
-        self._is_draining = True
-        self._is_served.set()
 
-    def on_lost(self, error: Exception | None) -> None:
-        """The router is gone."""
+    def on_lost(self, channel: StreamChannel, error: Exception | None) -> None:
+        """A router is gone."""
         if error is not None:
             self.log.debug("The channel to the router broke: %s", error)
-        self._channel = None
-        self._is_served.set()
+        self._channels.discard(channel)
 
     def leave_when_replaced(self) -> None:
         super().leave_when_replaced()
-        self._ask_to_leave()
-
-    def _ask_to_leave(self) -> None:
-        """Tells the router once; until it answers with DRAIN, requests may still come and are served."""
-        if not self._has_asked_to_leave and self._channel is not None:
-            self._has_asked_to_leave = True
-            self._channel.write(frame.encode(frame.LEAVING))
+        for channel in self._channels:
+            channel.ask_to_leave()
 
     async def _leave(self, calls: AsgiCalls, lifespan: Lifespan) -> None:
         """Lets the calls finish, then the application; each as long as graceful_timeout allows."""
@@ -156,8 +143,8 @@ class AsgiWorker(Worker):
         await self._first_of(calls.wait_until_idle(), self._quick.wait(), seconds=deadline - loop.time())
         if calls.cancel("Leaving now" if self._quick.is_set() else "graceful_timeout is over"):
             await self._first_of(calls.wait_until_idle(), seconds=QUICK_SECONDS)
-        if self._channel is not None:
-            self._channel.close()
+        for channel in list(self._channels):
+            channel.close()
         await self._stop(lifespan, deadline - loop.time())
         await self._cancel_tasks()
 
@@ -181,7 +168,7 @@ class AsgiWorker(Worker):
         await asyncio.wait(tasks, timeout=QUICK_SECONDS)
 
     @staticmethod
-    async def _first_of(*steps: Coroutine[Any, Any, object], seconds: float | None = None) -> bool:
+    async def _first_of(*steps: Awaitable[object], seconds: float | None = None) -> bool:
         """Waits for one of the steps and gives up the others. False when the time is over before."""
         tasks = [asyncio.ensure_future(step) for step in steps]
         done, pending = await asyncio.wait(
@@ -204,7 +191,7 @@ class AsgiWorker(Worker):
 
     def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
         super().handle_term(number, signal_frame)
-        self._ask_to_leave()
+        self.leave_when_replaced()
 
     def handle_abort(self, number: int, signal_frame: FrameType | None) -> None:
         if self._calls is not None:
@@ -215,7 +202,6 @@ class AsgiWorker(Worker):
         if self._quick.is_set():
             return
         self.alive = False
-        self._is_draining = True
         self._quick.set()
         self.server.call_hook("worker_int", self)
 
