@@ -79,6 +79,7 @@ def test_the_interface_is_told_by_how_an_application_can_be_called(application: 
 @pytest.mark.parametrize("application", [unclear, min])
 def test_what_could_be_anything_is_called_as_the_worker_class_wants(application: Any) -> None:
     check_interface(application, "asgi", "app:app", "asgi")
+    check_interface(application, "wsgi", "app:app", "sync")
 
 
 @pytest.mark.parametrize("application", [wsgi, WsgiInstance(), WsgiClass])

@@ -25,6 +25,9 @@ def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2"] |
         signature = inspect.signature(application)
     except (TypeError, ValueError):
         return None
+    if any(each.kind is each.VAR_POSITIONAL for each in signature.parameters.values()):
+        # Takes whatever comes, as many wrappers do (wsgiref.validate).
+        return None
     for count, interface in _BY_ARGUMENTS.items():
         try:
             signature.bind(*range(count))

@@ -41,7 +41,7 @@ for (const name of [
   });
 }
 
-for (const name of ["gevent", "eventlet", "tornado", "asgi", "my.own.Worker"]) {
+for (const name of ["gevent", "eventlet", "asgi"]) {
   test(`QueueDirectory has no FIFO for ${name} workers`, { skip }, (t) => {
     assert.equal(new QueueDirectory(memoryFolder(t), 1).tokensPath(1, name), null);
   });
