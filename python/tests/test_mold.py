@@ -523,13 +523,15 @@ class TestBootFailures:
         # Ctrl-C reaches the whole group: the arbiter stops, and must not hear of a broken application.
         gate = mold.folder / "gate"
         os.mkfifo(gate)
-        write_modules(mold.folder, {"app.py": f"open({str(gate)!r}).read()\n"})
+        # In one long wait a signal could come a moment too soon to end it.
+        source = f"import time\nopen({str(gate)!r}).read()\nwhile True:\n    time.sleep(0.01)\n"
+        write_modules(mold.folder, {"app.py": source})
         mold.configure()
         pid = mold.fork()
         # Opens when the application, at the other end, opens it to read.
-        with gate.open("wb"):
-            os.kill(pid, signal.SIGINT)
-            exited = mold.expect("worker-exited")
+        gate.open("wb").close()
+        os.kill(pid, signal.SIGINT)
+        exited = mold.expect("worker-exited")
         assert (exited["status"], exited["signal"], exited["report"]) == (0, None, None)
 
 
