@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: magic, version, epoch, slot count, slot bytes, offset of claims, their number, offset of slots
 RING_HEADER: Final = struct.Struct("<IHHIIIII")
+#: Alone, as each request asks for it.
+EPOCH: Final = struct.Struct("<H")
+EPOCH_OFFSET: Final = 6
 RING_MAGIC: Final = 0x716E7574
 RING_VERSION: Final = 1
 
@@ -83,7 +86,7 @@ class Ring:
     @property
     def is_others(self) -> bool:
         """Another router owns it by now."""
-        return bool(RING_HEADER.unpack_from(self._map)[2] != self._epoch)
+        return bool(EPOCH.unpack_from(self._map, EPOCH_OFFSET)[0] != self._epoch)
 
     def claim(self, stream: int) -> Pulled | None:
         """Takes a request; None when it was withdrawn."""

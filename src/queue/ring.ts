@@ -83,8 +83,10 @@ export class Ring {
     const flags = isByChannel
       ? BY_CHANNEL
       : writeRequestPayload(batch, at + SLOT_HEADER_BYTES, environ, body);
-    const header = [stream, flags, isByChannel ? 0 : bytes, 0];
-    for (const [index, number] of header.entries()) batch.writeUInt32LE(number, at + index * 4);
+    batch.writeUInt32LE(stream, at);
+    batch.writeUInt32LE(flags, at + 4);
+    batch.writeUInt32LE(isByChannel ? 0 : bytes, at + 8);
+    batch.writeUInt32LE(0, at + 12);
     // What lies behind the last request of a batch need not be written.
     this.#batchBytes = at + SLOT_HEADER_BYTES + (isByChannel ? 0 : bytes);
     return stream;
