@@ -15,6 +15,7 @@ from tests.helpers.asgi import application
 from tests.helpers.gateway import Gateway
 from tests.helpers.logs import set_up
 from tests.helpers.mold import MoldProcess
+from tests.helpers.queue import QueueEnd
 from tests.helpers.router import READY, RouterEnd, RouterListener
 
 
@@ -134,3 +135,33 @@ def start_asgi(start_worker: StartWorker) -> StartAsgi:
 def gate(mold: MoldProcess) -> Path:
     """A file; calls that await it go on when the test makes it."""
     return mold.folder / "gate"
+
+
+class PullingWorker(NamedTuple):
+    """A worker that waits to be told to pull."""
+
+    pid: int
+    channel: RouterEnd
+    queue: QueueEnd
+
+
+StartPullingWorker = Callable[..., PullingWorker]
+
+
+@pytest.fixture
+def start_pulling_worker(mold: MoldProcess, start_worker: StartWorker) -> Iterator[StartPullingWorker]:
+    """Like start_worker, with a shared queue that its router has opened."""
+    queues: list[QueueEnd] = []
+
+    def start(source: str, config: str | None = None, **settings: object) -> PullingWorker:
+        mold.queue_directory = mold.folder / "queue"
+        mold.queue_directory.mkdir()
+        queue = QueueEnd(mold.queue_directory)
+        queues.append(queue)
+        worker = start_worker(source, config, **settings)
+        queue.open()
+        return PullingWorker(worker.pid, worker.channel, queue)
+
+    yield start
+    for queue in queues:
+        queue.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,20 @@ class TestConfigure:
         message = mold.expect("configure-failed")["message"]
         assert message.startswith("Cannot change to chdir: ")
         assert f"{mold.folder}/nowhere" in message
+
+    def test_the_fifo_of_a_shared_queue_is_made_for_this_user_alone(self, mold: MoldProcess) -> None:
+        mold.queue_directory = mold.folder / "queue"
+        mold.queue_directory.mkdir()
+        mold.configure()
+        status = (mold.queue_directory / "tokens-7").stat()
+        assert stat.filemode(status.st_mode) == "prw-------"
+
+    def test_a_shared_queue_whose_folder_is_gone_is_reported(self, mold: MoldProcess) -> None:
+        # What lies in memory is removed for a user who has logged out (RemoveIPC of systemd).
+        mold.queue_directory = mold.folder / "removed"
+        mold.send_configure()
+        message = mold.expect("configure-failed")["message"]
+        assert message.startswith(f"Cannot make the FIFO {mold.folder}/removed/tokens-7: ")
 
     def test_a_relative_error_log_is_in_the_folder_of_chdir_like_the_arbiters(
         self, mold: MoldProcess, router: RouterListener

@@ -108,6 +108,15 @@ class Channel:
         """For one who reads and writes by itself."""
         return self._connection
 
+    @property
+    def has_frame(self) -> bool:
+        """A frame came together with one before, and is not to be waited for."""
+        buffer = self._buffer
+        if len(buffer) < frame.HEADER_BYTES:
+            return False
+        length = frame.HEADER.unpack_from(buffer)[0]
+        return bool(len(buffer) >= frame.HEADER_BYTES + length)
+
     def fileno(self) -> int:
         """For poll."""
         return self._connection.fileno()

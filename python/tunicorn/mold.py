@@ -177,13 +177,14 @@ class Mold:
             self._control.send("configure-failed", message=str(error))
             return
         tokens_path = message.get("tokensPath")
-        if tokens_path is not None and self._queue_directory is not None:
-            os.mkfifo(tokens_path, 0o600)
-            identity.give(tokens_path)
-            rings = [
-                os.path.join(self._queue_directory, f"ring-{n}") for n in range(len(self._channel_paths))
-            ]
-            self._queue_place = QueuePlace(tuple(rings), tokens_path)
+        try:
+            if tokens_path is not None and self._queue_directory is not None:
+                self._queue_place = QueuePlace.make(
+                    self._queue_directory, len(self._channel_paths), tokens_path, identity
+                )
+        except OSError as error:
+            self._control.send("configure-failed", message=f"Cannot make the FIFO {tokens_path}: {error}")
+            return
         try:
             os.chdir(settings["chdir"])
         except OSError as error:

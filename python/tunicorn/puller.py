@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tunicorn.queue import BY_CHANNEL, Pulled, Tokens
@@ -9,6 +10,7 @@ from tunicorn.queue import BY_CHANNEL, Pulled, Tokens
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tunicorn.identity import Identity
     from tunicorn.queue import Token
     from tunicorn.router_link import RouterLink
 
@@ -19,6 +21,13 @@ class QueuePlace(NamedTuple):
     #: One for each router.
     ring_paths: tuple[str, ...]
     tokens_path: str
+
+    @classmethod
+    def make(cls, directory: str, routers: int, tokens_path: str, identity: Identity) -> QueuePlace:
+        """Makes the FIFO of a generation, for workers of this identity."""
+        os.mkfifo(tokens_path, 0o600)
+        identity.give(tokens_path)
+        return cls(tuple(os.path.join(directory, f"ring-{number}") for number in range(routers)), tokens_path)
 
 
 class Puller:
@@ -48,25 +57,23 @@ class Puller:
 
         A worker that is leaving also listens to its channels meanwhile.
         """
-        tokens = self._tokens
         links = self._links
         while True:
-            self.is_waiting = True
-            if is_leaving():
-                token = tokens.take_or_hear([link.channel for link in links.values()])
-            else:
-                token = tokens.take()
-            self.is_waiting = False
+            token = self._wait(is_leaving)
             if token is None:
-                if tokens.is_ended or not self._hear():
+                if self.is_ended or not self._hear():
                     return
                 continue
             link = links.get(token.router)
             if link is None or token.epoch != link.epoch:
+                if link is not None and not link.is_outdated and link.ring is not None:
+                    # Of a router that is long dead.
+                    continue
                 link = self._follow(token, link)
                 if link is None:
-                    continue
-            self._handle_token(link, token.stream)
+                    return
+            if token.epoch == link.epoch:
+                self._handle_token(link, token.stream)
             if link.channel.is_drained or link.channel.is_lost:
                 return
 
@@ -78,13 +85,35 @@ class Puller:
         """Closes the queue, not the channels."""
         self._tokens.close()
 
+    def _wait(self, is_leaving: Callable[[], bool]) -> Token | None:
+        """The next token; None when there is something else to see to."""
+        self.is_waiting = True
+        try:
+            if not is_leaving():
+                return self._tokens.take()
+        finally:
+            self.is_waiting = False
+        # There may always be a further token: what the routers say comes first.
+        if not self._hear():
+            return None
+        self.is_waiting = True
+        token = self._tokens.take_or_hear([link.channel for link in self._links.values()])
+        self.is_waiting = False
+        return token
+
     def _follow(self, token: Token, link: RouterLink | None) -> RouterLink | None:
-        """The router that gave a token, if it is not the one that we know by now; None: a stale token."""
-        if link is None or link.is_outdated:
-            link = self._redial(token.router)
-        if link is not None and link.ring is None:
+        """The router that has given a token, if we know another; None when it cannot be reached."""
+        while link is None or link.ring is None or link.is_outdated:
+            if link is None or link.is_outdated:
+                link = self._redial(token.router)
+            if link is None:
+                # Another may reach it.
+                self._tokens.give_back(token)
+                return None
             link.await_admission()
-        return link if link is not None and link.epoch == token.epoch else None
+            if link.channel.is_drained:
+                break
+        return link
 
     def _handle_token(self, link: RouterLink, stream: int) -> None:
         """Claims a request and handles it; a stale token is nothing."""

@@ -7,6 +7,7 @@ import mmap
 import os
 import select
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tunicorn import frame
@@ -118,6 +119,7 @@ class Tokens:
     """The reading end of a generation's FIFO. The kernel gives each token to one reader."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         # Blocking at once would wait for a router that opens the other end.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.set_blocking(fd, True)
@@ -147,9 +149,20 @@ class Tokens:
         poll.poll()
         return self.take()
 
+    def give_back(self, token: Token) -> None:
+        """Puts a token into the FIFO again, for another reader."""
+        with suppress(OSError):
+            fd = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.write(fd, TOKEN.pack(*token))
+            finally:
+                os.close(fd)
+
     def wake(self) -> None:
-        """From a signal handler: a take that waits returns."""
-        os.set_blocking(self._file.fileno(), False)
+        """From a signal handler, perhaps of another thread: a take that waits returns."""
+        # It may just have been closed.
+        with suppress(ValueError):
+            os.set_blocking(self._file.fileno(), False)
 
     def close(self) -> None:
         """Closes this end."""

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
     from tunicorn.channel import Frame
     from tunicorn.queue import Pulled
+    from tunicorn.waker import Waker
     from tunicorn.workers.base import Worker
 
 
 class RequestLoop:
     """What a sync worker does all its life, and a gthread worker in each of its threads."""
 
-    def __init__(self, worker: Worker, thread: int = 0) -> None:
+    def __init__(self, worker: Worker, thread: int = 0, waker: Waker | None = None) -> None:
         self._worker = worker
         self._thread = thread
+        #: For a loop in a thread of its own.
+        self._waker = waker
         self._channel_paths: Sequence[str] = ()
         #: By the numbers of the routers.
         self._links: dict[int, RouterLink] = {}
@@ -42,7 +45,7 @@ class RequestLoop:
         self._channel_paths = channel_paths
         for router in range(len(channel_paths)):
             self._dial(router)
-        while self._links and not self._is_drained:
+        while self._links and not self._is_done:
             lost = [router for router, link in self._links.items() if link.channel.is_lost]
             if lost:
                 self._dial(lost[0])
@@ -65,13 +68,21 @@ class RequestLoop:
         return True
 
     def wake(self) -> None:
-        """From a signal handler: a wait for the shared queue ends, or does not begin."""
-        if self._puller is not None:
-            self._puller.wake()
+        """From a signal handler: a wait ends, or does not begin."""
+        # Its thread may let go of it at any moment.
+        puller = self._puller
+        if puller is not None:
+            puller.wake()
+        if self._waker is not None:
+            self._waker.wake()
 
     @property
-    def _is_drained(self) -> bool:
+    def _is_done(self) -> bool:
         """A router has said that nothing more will come, or nothing more is to be taken."""
+        # Who leaves dials no more, and without all routers it cannot take every token that it finds.
+        is_partial = len(self._links) < len(self._channel_paths)
+        if self._is_queue_open and is_partial and not self._worker.alive:
+            return True
         return any(link.channel.is_drained for link in self._links.values())
 
     def _dial(self, router: int) -> RouterLink | None:
@@ -93,10 +104,10 @@ class RequestLoop:
         # Before the check: a signal between the two would find nobody who asks.
         self._is_receiving = True
         self.ask_to_leave()
-        link = self._links[self._await_readable()]
-        received = link.channel.receive()
+        link = self._await_frame()
+        received = None if link is None else link.channel.receive()
         self._is_receiving = False
-        if received is None or received.kind == frame.CANCEL:
+        if link is None or received is None or received.kind == frame.CANCEL:
             return
         if received.kind == frame.REQUEST:
             self._answer(link, received)
@@ -106,14 +117,21 @@ class RequestLoop:
         link.note(received)
         self._is_queue_open = link.ring is not None
 
-    def _await_readable(self) -> int:
-        if len(self._links) == 1:
-            return next(iter(self._links))
+    def _await_frame(self) -> RouterLink | None:
+        """The router that has said something, or is gone; None when woken."""
+        links = self._links.values()
+        for link in links:
+            if link.channel.has_frame or (len(links) == 1 and self._waker is None):
+                return link
         poll = select.poll()
-        numbers = {link.channel.fileno(): router for router, link in self._links.items()}
-        for fd in numbers:
-            poll.register(fd, select.POLLIN)
-        return numbers[poll.poll()[0][0]]
+        for link in links:
+            poll.register(link.channel, select.POLLIN)
+        if self._waker is not None:
+            poll.register(self._waker, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll()}
+        if self._waker is not None:
+            self._waker.clear()
+        return next((link for link in links if link.channel.fileno() in ready), None)
 
     def _pull(self) -> None:
         """Takes requests from the shared queue until it ends, or there is something else to do."""

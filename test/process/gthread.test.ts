@@ -18,10 +18,12 @@ async function ask(server: Server): Promise<ThreadAnswer> {
   return JSON.parse(text) as ThreadAnswer;
 }
 
-for (const [way, args] of [
+const ways = [
   ["the shared queue", []],
   ["the channels", ["--queue-dir", "/proc"]],
-] as const) {
+] as const;
+
+for (const [way, args] of ways) {
   test(`a gthread worker handles as many requests at once as it has threads, over ${way}`, async (t) => {
     const server = await startGatedServer(t, ["-k", "gthread", "--threads", "3", ...args]);
     const held = await Promise.all(
@@ -76,13 +78,20 @@ test("a thread past timeout costs its client 504, its stack is logged, the other
   });
 });
 
-test("a gthread worker that is told to leave by TERM leaves, and another takes its place", async (t) => {
-  const server = await startFixture(t, "threads", { args: ["-k", "gthread", "--threads", "4"] });
-  const { pid } = await ask(server);
-  process.kill(pid, "SIGTERM");
-  await server.waitForLine(new RegExp(`Worker exiting \\(pid: ${pid}\\)`));
-  assert.notEqual((await ask(server)).pid, pid);
-});
+for (const [way, args] of ways) {
+  test(`an idle gthread worker that is told to leave by TERM leaves in order, over ${way}, and another takes its place`, async (t) => {
+    const server = await startFixture(t, "threads", { args: ["-k", "gthread", "--threads", "4", ...args] });
+    const { pid } = await ask(server);
+    process.kill(pid, "SIGTERM");
+    await server.waitForLine(new RegExp(`Worker exiting \\(pid: ${pid}\\)`));
+    await untilTrue(() => server.processTree().every((process) => process.pid !== pid), {
+      deadlineMs: ANSWER_DEADLINE_MS,
+      what: "the end of the worker",
+    });
+    assert.notEqual((await ask(server)).pid, pid);
+    assert.doesNotMatch(server.text, /\[ERROR\]/);
+  });
+}
 
 test("a gthread worker leaves after max_requests, and no request is lost", async (t) => {
   const server = await startFixture(t, "threads", {

@@ -83,6 +83,8 @@ class MoldProcess:
         self.runtime_directory = folder / "run"
         self.runtime_directory.mkdir(exist_ok=True)
         self.channel_path = self.runtime_directory / "channel"
+        #: Where the shared queue is; its workers pull when there is one.
+        self.queue_directory: Path | None = None
         self._stderr_path = folder / "stderr.txt"
         self._control, inherited = socket.socketpair()
         self._control.settimeout(DEADLINE_SECONDS)
@@ -155,8 +157,17 @@ class MoldProcess:
             arbiterPid=os.getpid(),
             channelPaths=[str(self.channel_path)],
             runtimeDirectory=str(self.runtime_directory),
+            **self._queue_fields(),
             generation=7,
         )
+
+    def _queue_fields(self) -> dict[str, str]:
+        if self.queue_directory is None:
+            return {}
+        return {
+            "queueDirectory": str(self.queue_directory),
+            "tokensPath": str(self.queue_directory / "tokens-7"),
+        }
 
     def fork(self, age: int = 1) -> int:
         """Forks a worker; its pid."""

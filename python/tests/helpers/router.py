@@ -16,6 +16,7 @@ HELLO: Final = 1
 READY: Final = 2
 LEAVING: Final = 3
 DRAIN: Final = 4
+PULL: Final = 5
 REQUEST: Final = 16
 CANCEL: Final = 17
 FILE_ANSWER: Final = 18
@@ -32,6 +33,7 @@ WINDOW: Final = 48
 ACCEPT: Final = 64
 MESSAGE: Final = 65
 CLOSE: Final = 66
+FETCH: Final = 37
 
 END: Final = 1
 TAKES_MORE: Final = 2

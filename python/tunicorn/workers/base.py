@@ -216,6 +216,8 @@ class Worker:
             self.prepare()
             self.serve(channel_paths)
         finally:
+            # It leaves already, and the interpreter takes back its handlers before it ends.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self.say_goodbye()
 
     def say_goodbye(self) -> None:

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from tunicorn.request_loop import RequestLoop
+from tunicorn.waker import Waker
 from tunicorn.workers.base import Worker
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class GthreadWorker(Worker):
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         super().__init__(server, age, application)
         self._count_lock = threading.Lock()
-        self._loops = [RequestLoop(self, number) for number in range(max(1, int(self.cfg.threads)))]
+        self._loops: list[RequestLoop] = []
         self._threads: list[threading.Thread] = []
         #: What ended a thread other than an order to leave; the worker ends by it, too.
         self._failure: BaseException | None = None
 
     def serve(self, channel_paths: Sequence[str]) -> None:
+        numbers = range(max(1, int(self.cfg.threads)))
+        self._loops = [RequestLoop(self, number, Waker()) for number in numbers]
         self._threads = [
             # A stuck one must not keep the process from leaving when it is told to leave at once.
             threading.Thread(

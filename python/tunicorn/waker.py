@@ -1,0 +1,29 @@
+"""Ends the wait of a thread, which a signal alone does not: handlers run in the main thread."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+
+class Waker:
+    """For poll, beside what is waited for. It lives as long as its process."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        for fd in (self._read, self._write):
+            os.set_blocking(fd, False)
+
+    def fileno(self) -> int:
+        """For poll."""
+        return self._read
+
+    def wake(self) -> None:
+        """From another thread, or a signal handler: the wait ends, or does not begin."""
+        with suppress(BlockingIOError):
+            os.write(self._write, b"\0")
+
+    def clear(self) -> None:
+        """The next wait is one again."""
+        with suppress(BlockingIOError):
+            os.read(self._read, 4096)
