@@ -78,6 +78,8 @@ class LogProcess:
                 os.close(self._lifeline[1])
                 self._run()
                 status = 0
+            except Exception:
+                self._logger.exception("The log process failed")
             finally:
                 os._exit(status)
 

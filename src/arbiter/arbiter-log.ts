@@ -28,18 +28,24 @@ export class ArbiterLog extends ErrorLog {
   /** Takes over the settings of a generation. Throws ERR_LOG_FILE; the log of before stays then. */
   takeOver(settings: Settings, logProcess: LogProcessUse | null): void {
     const before = { relay: this.#relay, metrics: this.#metrics };
+    // On a relay that is closed they would be lost.
+    before.metrics?.metrics.flush();
     const relay = logProcess === null ? null : new LogRelay(logProcess.socketPath);
     const metricsSettings = makeMetricsSettings(settings);
     const metrics = metricsSettings === null ? null : openMetrics(metricsSettings, relay);
     const takesErrors = logProcess?.takesErrors === true;
-    this.configure(settings.errorlog, settings.loglevel, {
-      isJson: settings.error_log_json,
-      relay: takesErrors ? relay : null,
-      // The log process counts what it is told.
-      ...(metrics === null || takesErrors
-        ? {}
-        : { onRecord: (level) => countRecord(metrics.metrics, level) }),
-    });
+    // The log process counts what it is told.
+    const isCounted = metrics !== null && !takesErrors;
+    try {
+      this.configure(settings.errorlog, settings.loglevel, {
+        isJson: settings.error_log_json,
+        relay: takesErrors ? relay : null,
+        ...(isCounted ? { onRecord: (level) => countRecord(metrics.metrics, level) } : {}),
+      });
+    } catch (error) {
+      void closeBoth({ relay, metrics });
+      throw error;
+    }
     this.#relay = relay;
     this.#metrics = metrics;
     this.#reportWorkers(hasUsersLoggerClass(settings) ? relay : null);
@@ -48,8 +54,9 @@ export class ArbiterLog extends ErrorLog {
 
   override async close(): Promise<void> {
     if (this.#countTimer !== null) clearInterval(this.#countTimer);
+    await this.#metrics?.close();
     await super.close();
-    await closeBoth({ relay: this.#relay, metrics: this.#metrics });
+    await this.#relay?.close();
   }
 
   /** The gauge of workers is sent when their number has changed. A logger class of the user's own may send it. */

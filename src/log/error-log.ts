@@ -40,7 +40,8 @@ export class ErrorLog {
     this.#threshold = logLevels.indexOf(level);
     this.#options = options;
     if (before.file !== this.#file) void before.file?.close();
-    if (before.relay !== options.relay) void this.#finishRelay(before.relay);
+    // What the log process of before did not handle goes where all goes from now on.
+    if (before.relay !== options.relay) void finish(before.relay, (record) => this.#put(record));
     const held = this.#held;
     this.#held = [];
     for (const record of held) this.#put(record);
@@ -50,9 +51,9 @@ export class ErrorLog {
     this.#file?.reopen();
   }
 
-  /** Writes what is left, before the process ends. */
+  /** Writes what is left, before the process ends; also what the log process did not handle. */
   async close(): Promise<void> {
-    await this.#finishRelay(this.#options.relay);
+    await finish(this.#options.relay, (record) => this.#writeHere(record));
     for (const record of this.#held) this.#writeHere(record);
     this.#held = [];
     await this.#file?.close();
@@ -96,17 +97,16 @@ export class ErrorLog {
     else relay.sendError(record);
   }
 
-  /** What the log process did not take is written here: it is the end, and somebody should read it. */
-  async #finishRelay(relay: LogRelay | null | undefined): Promise<void> {
-    const unsent = (await relay?.close()) ?? [];
-    for (const record of unsent) this.#writeHere(record);
-  }
-
   #writeHere(record: ErrorRecord): void {
     if (logLevels.indexOf(record.level) < this.#threshold) return;
     this.#file ??= openErrorFile(this.#path, "-");
     this.#file.write(this.#options.isJson === true ? formatErrorJson(record) : formatErrorLine(record));
   }
+}
+
+/** Closes a relay; `put` gets what the log process did not handle. */
+async function finish(relay: LogRelay | null | undefined, put: (record: ErrorRecord) => void): Promise<void> {
+  for (const record of (await relay?.close()) ?? []) put(record);
 }
 
 /** Throws ERR_LOG_FILE when it cannot be opened, unless another path is given to fall back on. */

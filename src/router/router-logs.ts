@@ -1,3 +1,4 @@
+import { describeError } from "../errors.ts";
 import { AccessLog } from "../log/access-log.ts";
 import { joinSinks, type AccessSink } from "../log/access-sink.ts";
 import { ErrorLog, type ErrorLogOptions } from "../log/error-log.ts";
@@ -39,18 +40,34 @@ export class RouterLogs {
     this.#watchBacklog();
   }
 
-  /** Takes over changed settings. What they do not change stays open. */
+  /** Takes over changed settings. What they do not change stays open, as does a log whose next file cannot be opened. */
   configure(settings: RouterSettings): void {
     const before = this.#settings;
     this.#settings = settings;
     if (textOf(settings) === textOf(before)) return;
-    const [relay, metrics, access] = [this.#relay, this.#metrics, this.access];
+    const [relay, metrics] = [this.#relay, this.#metrics];
     if (settings.logProcess?.socketPath !== before.logProcess?.socketPath) this.#relay = makeRelay(settings);
     this.#metrics = this.#makeMetrics(settings);
-    this.errorLog.configure(settings.errorLog, settings.logLevel, this.#errorLogOptions(settings));
-    this.access = this.#makeAccess(settings);
+    // Before the relay is closed on which its last metrics may go.
+    const closing = [metrics?.close() ?? Promise.resolve()];
+    this.#attempt(() =>
+      this.errorLog.configure(settings.errorLog, settings.logLevel, this.#errorLogOptions(settings)),
+    );
+    this.#attempt(() => {
+      const access = this.access;
+      this.access = this.#makeAccess(settings);
+      if (access !== null) closing.push(access.close());
+    });
     this.#watchBacklog();
-    void closeAll(access, metrics, relay === this.#relay ? null : relay);
+    void Promise.all(closing).then(() => (relay === this.#relay ? undefined : relay?.close()));
+  }
+
+  #attempt(change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      this.errorLog.error(`${describeError(error)}\n  The log of before stays`);
+    }
   }
 
   reopen(): void {
@@ -61,7 +78,10 @@ export class RouterLogs {
   /** Writes what is left. */
   async close(): Promise<void> {
     if (this.#backlogTimer !== null) clearInterval(this.#backlogTimer);
-    await Promise.all([closeAll(this.access, this.#metrics, this.#relay), this.errorLog.close()]);
+    // What these still have to say goes on the relay that the error log closes.
+    const closing = Promise.all([this.access?.close(), this.#metrics?.close()]);
+    await Promise.all([closing, this.errorLog.close()]);
+    await this.#relay?.close();
   }
 
   #makeMetrics({ metrics }: RouterSettings): MetricsSender | null {
@@ -104,16 +124,6 @@ export class RouterLogs {
     const unaccepted = await countUnaccepted(ports());
     this.#metrics?.metrics.histogram("gunicorn.backlog", unaccepted + waiting());
   }
-}
-
-/** The relay goes last: others may still give it something. */
-async function closeAll(
-  access: AccessSink | null,
-  metrics: MetricsSender | null,
-  relay: LogRelay | null,
-): Promise<void> {
-  await Promise.all([access?.close(), metrics?.close()]);
-  await relay?.close();
 }
 
 function makeRelay({ logProcess }: RouterSettings): LogRelay | null {

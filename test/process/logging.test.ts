@@ -14,7 +14,7 @@ import {
   startFixture,
 } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
-import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -214,6 +214,22 @@ test("all processes open their log files anew at USR1, and go on when their fold
   server.signal("SIGUSR1");
   await server.waitForLine(/Cannot reopen log file ".*error\.log", the one of before stays: ENOENT/);
   assert.equal((await request(address, "/?to=logger&text=lost")).status, 200);
+  assert.equal((await server.stop()).status, 0);
+});
+
+test("a reload to an access log that cannot be opened keeps the one of before, and says so", async (t) => {
+  const { folder, access } = await logPaths(t);
+  const file = (path: string): Promise<void> =>
+    writeFiles(folder, { "gunicorn.conf.py": `accesslog = "${path}"\naccess_log_format = "%(U)s"\n` });
+  await file(access);
+  const server = await startFixture(t, "logs", { args: ["-c", join(folder, "gunicorn.conf.py")] });
+  await request(server.port, "/before");
+  await untilHas(access, /^\/before$/m);
+  await file(join(folder, "missing", "access.log"));
+  server.signal("SIGHUP");
+  await server.waitForLine(/Cannot open log file ".*missing\/access\.log"/);
+  assert.equal((await request(server.port, "/after")).status, 200);
+  await untilHas(access, /^\/after$/m);
   assert.equal((await server.stop()).status, 0);
 });
 
