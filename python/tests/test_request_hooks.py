@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from tunicorn.channel import Channel
 from tunicorn.config import Config
+from tunicorn.hook_objects import HookRequest, HookResponse
 from tunicorn.hooks import Hook
 from tunicorn.log import Logger
 from tunicorn.missing import MissingAttributeError
-from tunicorn.request_hooks import HookedGateway, HookRequest, HookResponse, make_gateway
+from tunicorn.request_hooks import HookedGateway, make_gateway
 from tunicorn.server import Server
 from tunicorn.workers.base import Worker
 from tunicorn.wsgi import WsgiGateway

@@ -316,6 +316,10 @@ class Mold:
             child = self._children.pop(pid)
             if self._server is not None:
                 self._server.WORKERS.pop(pid, None)
+            # Before the arbiter hears of it, which may end the server then: on_exit comes last.
+            raised = self._run_hook("child_exit", self._server, child.worker)
+            if raised is not None:
+                self._logs.logger.error("The hook child_exit raised\n%s", raised)
             code = os.waitstatus_to_exitcode(status)
             self._control.send(
                 "worker-exited",
@@ -325,10 +329,6 @@ class Mold:
                 signal=signal.Signals(-code).name if code < 0 else None,
                 report=_read_report(child.report_fd),
             )
-            # The arbiter's next order, such as a fork, waits until the hook is through.
-            raised = self._run_hook("child_exit", self._server, child.worker)
-            if raised is not None:
-                self._logs.logger.error("The hook child_exit raised\n%s", raised)
 
     def _leave_alone(self) -> None:
         """The arbiter is gone: let the workers finish, then end them, and remove what it left."""

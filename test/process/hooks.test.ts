@@ -364,3 +364,17 @@ test("a hook may be named as a dotted string; one that is not called yet is name
   await server.waitForLine(/\[INFO\] hello from own\.hooks$/);
   await server.waitForLine(/\[WARNING\] .*the hook dirty_post_fork has no effect yet: dirty arbiters/);
 });
+
+test("an ASGI worker calls the hooks of a request too, in the worker", async (t) => {
+  const { server, readRecords } = await startWithHooks(t, ["-k", "asgi"], "asgi_pid");
+  const workerPid = Number((await request(server.port, "/a%20b?c=d")).text);
+  assert.equal(await server.stop().then(({ status }) => status), 0);
+  const records = (await readRecords()).filter(({ hook }) => hook.endsWith("_request"));
+  assert.deepEqual(
+    records.map(({ hook, pid, said }) => [hook, pid, said]),
+    [
+      ["pre_request", workerPid, ["GET", "/a%20b", "c=d"]],
+      ["post_request", workerPid, ["/a%20b", "/a b", "200 OK", 200, String(workerPid).length]],
+    ],
+  );
+});

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from tunicorn import frame
 from tunicorn.application import EXIT_WORKER_BOOT, application_traceback
 from tunicorn.asgi import AsgiCalls, AsgiRequest
+from tunicorn.asgi_hooks import with_request_hooks
 from tunicorn.channel import DIAL_INTERVAL_SECONDS, DIAL_SECONDS, encode_hello
 from tunicorn.event_loop import make_loop
 from tunicorn.interface import Interface, to_asgi3
@@ -65,7 +66,7 @@ class AsgiWorker(Worker):
         await self._start(lifespan)
         grace_seconds = float(self.cfg.asgi_disconnect_grace_period) if self.limits_abandoned_calls else None
         self._calls = AsgiCalls(
-            application,
+            with_request_hooks(self, application),
             self.log,
             lifespan.state,
             grace_seconds,
