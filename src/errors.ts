@@ -76,6 +76,8 @@ export const errorKinds = register({
   ERR_PROXY_PEER: { audience: "client", httpStatus: 403 },
   ERR_UWSGI_PACKET: { audience: "client", httpStatus: 400 },
   ERR_HTTP_HEADER_MAP: { audience: "client", httpStatus: 400 },
+  ERR_WEBSOCKET_HANDSHAKE: { audience: "client", httpStatus: 400 },
+  ERR_WEBSOCKET_VERSION: { audience: "client", httpStatus: 426 },
   ERR_SCRIPT_NAME: { audience: "client", httpStatus: 400 },
 });
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +16,16 @@ if TYPE_CHECKING:
 
 #: The connection ended without a closing handshake (RFC 6455 section 7.4.1).
 ABNORMAL: Final = 1006
-#: Statuses of the denial that websocket.close before websocket.accept stands for.
+#: Status of the denial that websocket.close before websocket.accept stands for.
 FORBIDDEN: Final = 403
+NORMAL: Final = 1000
+#: Of those below 3000, what may stand in a close frame (IANA, WebSocket close code number registry).
+_CLOSE_CODES: Final = frozenset(range(1000, 1015)) - {1004, 1005, ABNORMAL}
+#: A control frame carries 125 bytes, two of which are the code.
+REASON_LIMIT_BYTES: Final = 123
+#: What the handshake itself answers with.
+_HANDSHAKE_NAMES: Final = frozenset((b"sec-websocket-accept", b"sec-websocket-extensions"))
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class WebSocket(ResponseStream):
@@ -101,9 +110,12 @@ class WebSocket(ResponseStream):
     def _answer_handshake(self, kind: str, message: Message) -> None:
         if kind == "websocket.accept":
             subprotocol = message.get("subprotocol") or ""
-            lines = encode_fields(message.get("headers", ()))
+            if subprotocol and _TOKEN.fullmatch(subprotocol) is None:
+                raise ValueError(f"the subprotocol {subprotocol!r} is not a token")
+            headers = message.get("headers") or ()
+            lines = encode_fields(field for field in headers if field[0].lower() not in _HANDSHAKE_NAMES)
             self._is_accepted = True
-            self.channel.write(frame.encode_accept(self.number, subprotocol.encode("latin-1"), lines))
+            self.channel.write(frame.encode_accept(self.number, subprotocol.encode("ascii"), lines))
         elif kind == "websocket.close":
             self._is_closing = True
             self.start_response({"status": FORBIDDEN}, "GET")
@@ -131,8 +143,8 @@ class WebSocket(ResponseStream):
                 frame.encode_message(self.number, bytes(payload), frame.TEXT if data is None else 0)
             )
         elif kind == "websocket.close":
+            code, reason = _check_close(message)
             self._is_closing = True
-            code, reason = int(message.get("code", 1000) or 1000), message.get("reason", "") or ""
             self.channel.write(frame.encode_close(self.number, code, reason))
         else:
             raise RuntimeError(
@@ -149,3 +161,17 @@ class WebSocket(ResponseStream):
             return None
         self.fail()
         return "ASGI callable returned without sending handshake."
+
+
+def _check_close(message: Message) -> tuple[int, str]:
+    """Code and reason of a websocket.close; an error for what no close frame may say."""
+    code, reason = message.get("code", NORMAL), message.get("reason") or ""
+    code = NORMAL if code is None else code
+    if not isinstance(code, int) or not (code in _CLOSE_CODES or 3000 <= code <= 4999):
+        raise ValueError(
+            f"the close code {code!r} cannot be sent; want one that is registered, or 3000 to 4999"
+        )
+    size = len(reason.encode())
+    if size > REASON_LIMIT_BYTES:
+        raise ValueError(f"the reason of a close is {size} bytes, want at most {REASON_LIMIT_BYTES}")
+    return int(code), reason

@@ -20,6 +20,12 @@ export function makeRouterSettings(
       rootPath: Buffer.from(settings.root_path).toString("latin1"),
       takesForwardedClient: settings.worker_class.startsWith("uvicorn"),
     },
+    webSockets: {
+      maxMessageBytes: settings.websocket_max_message_size,
+      compresses: settings.websocket_compression,
+      pingMs: milliseconds(settings.websocket_ping_interval),
+      pongMs: milliseconds(settings.websocket_ping_timeout),
+    },
     limits: {
       requestLineBytes: settings.limit_request_line,
       fieldCount: settings.limit_request_fields,

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Waiting } from "../system/deadlines.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Exchange, type ExchangeTransport } from "./exchange.ts";
+import { handOver, type HandedOver } from "./handed-over.ts";
 import { HttpFault } from "./http-fault.ts";
 import type { ProxyPreambleReader } from "./proxy-protocol.ts";
 import type { RequestSource } from "./request-source.ts";
@@ -21,7 +22,8 @@ import { WriteWatch } from "./write-watch.ts";
 
 /**
  * reading: a request is awaited or arrives. answering: it is complete, its response is not.
- * flushing: the last answer is written, not yet taken. lingering: our side is closed. closed: all is over.
+ * flushing: the last answer is written, not yet taken. lingering: our side is closed. closed: all is over,
+ * or another protocol has the socket.
  */
 type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
 
@@ -147,6 +149,13 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#exchange = null;
     this.#options.handler.onCutOff(exchange);
     this.destroy();
+  }
+
+  /** From here on only the close of the socket is told to the handler. */
+  handOver(): HandedOver {
+    this.#state = "closed";
+    this.deadlineAt = Infinity;
+    return handOver(this.#socket, this.#parser);
   }
 
   destroy(): void {
@@ -377,7 +386,6 @@ export class Connection implements ExchangeTransport, Waiting {
   }
 
   #onClose(): void {
-    if (this.#state === "closed") return;
     this.#state = "closed";
     this.deadlineAt = Infinity;
     this.#options.deadlines.delete(this);

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { CONTINUE } from "./connection-limits.ts";
+import type { HandedOver } from "./handed-over.ts";
 import { fieldValue, type RequestHead } from "./request-head.ts";
 import {
   decideFraming,
@@ -21,6 +22,8 @@ export interface ExchangeTransport {
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
+  /** Gives the connection to another protocol. */
+  handOver(): HandedOver;
   /** No further request is taken on this connection. */
   readonly closesAfterResponse: boolean;
 }
@@ -123,6 +126,13 @@ export class Exchange {
     if (this.#state !== "waiting" || this.head.version !== "HTTP/1.1") return;
     const line = Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Interim"}\r\n`, "latin1");
     this.#writeHead(Buffer.concat([line, fieldLines, CRLF]));
+  }
+
+  /** The answer is 101, which the protocol that takes the connection over sends itself. */
+  switchProtocols(): HandedOver {
+    this.status = 101;
+    this.#state = "done";
+    return this.#transport.handOver();
   }
 
   /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */

@@ -88,6 +88,12 @@ export class RequestParser implements RequestSource {
     this.#input.append(bytes);
   }
 
+  takeRest(): Buffer {
+    const rest = this.#input.octets.subarray(0, this.#input.length);
+    this.#input.clear();
+    return rest;
+  }
+
   /** The next event, or null when more bytes are needed. */
   next(): RequestEvent | null {
     try {

@@ -20,6 +20,8 @@ export interface RequestSource {
   readonly bufferedBytes: number;
   /** What they take in memory. */
   readonly memoryBytes: number;
+  /** Gives up what was fed and not given out: it is of another protocol. */
+  takeRest(): Buffer;
   /** Adds bytes. */
   feed(bytes: Buffer): void;
   /** The next event, or null when more bytes are needed. */

@@ -61,6 +61,10 @@ export class UwsgiParser implements RequestSource {
     this.#input.append(bytes);
   }
 
+  takeRest(): Buffer {
+    return Buffer.alloc(0);
+  }
+
   /** The next event, or null when more bytes are needed or none are wanted. */
   next(): RequestEvent | null {
     try {

@@ -8,6 +8,8 @@ import type { ClientRequest } from "./client-request.ts";
 import type { InheritedListener } from "./messages.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import { StreamedRequest } from "./streamed-request.ts";
+import { isWebSocketHandshake } from "./websocket-handshake.ts";
+import { WebSocketRequest } from "./websocket-request.ts";
 import type { RouterContext } from "./router-context.ts";
 
 /** Serves the exchanges of one client connection, one after another. */
@@ -15,6 +17,7 @@ export class ClientHandler implements ExchangeHandler {
   readonly #context: () => RouterContext;
   #client: Client;
   #request: ClientRequest | null = null;
+  #leaving: { readonly isReplaced: boolean } | null = null;
 
   /** `context` is asked for each request, so that a reload reaches connections that are kept alive. */
   constructor(context: () => RouterContext, client: Client) {
@@ -40,11 +43,16 @@ export class ClientHandler implements ExchangeHandler {
     const { variables } = exchange.head;
     const client = variables === null ? this.#client : frontedClient(this.#client, variables);
     const context = this.#context();
-    const isAsgi = context.settings.application.interface === "asgi";
-    this.#request = isAsgi
-      ? new StreamedRequest(context, client, exchange)
-      : new RoutedRequest(context, client, exchange);
-    this.#request.begin();
+    const request = makeRequest(context, client, exchange);
+    this.#request = request;
+    request.begin();
+    if (this.#leaving !== null) request.leave(this.#leaving);
+  }
+
+  /** The server is leaving; `isReplaced`: another one serves in its place. */
+  leave(isReplaced: boolean): void {
+    this.#leaving = { isReplaced };
+    this.#request?.leave(this.#leaving);
   }
 
   onBody(_exchange: Exchange, bytes: Buffer): void {
@@ -84,4 +92,10 @@ export class ClientHandler implements ExchangeHandler {
     else this.#request?.finish(fault.status);
     this.onClose();
   }
+}
+
+function makeRequest(context: RouterContext, client: Client, exchange: Exchange): ClientRequest {
+  if (context.settings.application.interface === "wsgi") return new RoutedRequest(context, client, exchange);
+  if (isWebSocketHandshake(exchange.head)) return new WebSocketRequest(context, client, exchange);
+  return new StreamedRequest(context, client, exchange);
 }

@@ -12,6 +12,8 @@ export interface ClientRequest {
   onClientDone(): void;
   /** The client has taken everything that was written. */
   onDrain(): void;
+  /** The server is leaving: what would last for ever ends. */
+  leave(how: { readonly isReplaced: boolean }): void;
   /** The client is gone. */
   cancel(): void;
   /** All is over: the access line is written. `status`: what was answered instead of a response. */

@@ -57,6 +57,8 @@ export interface RequestWorker {
 /** What a request hears beyond that from a worker that multiplexes. */
 export interface StreamingRequest {
   readonly interface: ApplicationInterface;
+  /** It may become a WebSocket. */
+  readonly isWebSocket: boolean;
   /** What goes to the worker with the head, and the flags of the frame. */
   takeOpening(): Opening;
   /** A worker has it from now on, with its opening. */
@@ -68,6 +70,8 @@ export interface StreamingRequest {
   /** The application opens the WebSocket. */
   onAccept(subprotocol: string, fieldLines: Buffer): void;
   onMessage(part: MessagePart): void;
+  /** Its worker takes no further requests, and leaves when it has none. */
+  onRetire(): void;
   onClose(code: number, reason: string): void;
 }
 
@@ -85,6 +89,8 @@ export interface StreamWorker extends RequestWorker {
   sendBody(piece: Buffer, isEnd: boolean): void;
   /** The client has closed its side; it may be gone. */
   closeSide(): void;
+  /** It is an open WebSocket from now on: it takes a place in the worker, but mostly no time. */
+  onOpened(): void;
   sendMessage(message: Buffer, isText: boolean): void;
   sendClose(code: number, reason: string): void;
   /** So many bytes of a message, or of what was not passed on, may be sent anew. */

@@ -43,6 +43,18 @@ export interface ApplicationSettings extends WorkerClass {
   readonly takesForwardedClient: boolean;
 }
 
+/** Times in milliseconds; Infinity does not survive JSON, so the largest whole number means for ever. */
+export interface WebSocketSettings {
+  /** Of a message; 0: any number. */
+  readonly maxMessageBytes: number;
+  /** permessage-deflate is offered. */
+  readonly compresses: boolean;
+  /** From one ping to the next. */
+  readonly pingMs: number;
+  /** For the answer to a ping. */
+  readonly pongMs: number;
+}
+
 /** The settings that a router needs, already validated. */
 export interface RouterSettings extends LogSettings {
   /** Where bodies go that are too large for memory (`tmp_upload_dir`); null: beside the workers' socket. */
@@ -52,6 +64,7 @@ export interface RouterSettings extends LogSettings {
   /** What ps shows. */
   readonly processTitle: string;
   readonly application: ApplicationSettings;
+  readonly webSockets: WebSocketSettings;
   readonly limits: HttpLimits;
   readonly policy: HttpPolicy;
   readonly capacity: Capacity;

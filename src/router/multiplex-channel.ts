@@ -51,6 +51,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
   readonly #socket: Socket;
   readonly #options: MultiplexChannelOptions;
   readonly #streams = new Map<number, WorkerStream>();
+  #openWebSockets = 0;
   #state: MultiplexChannelState = "greeting";
   #hello: Hello | null = null;
   #lastNumber = 0;
@@ -101,8 +102,13 @@ export class MultiplexChannel implements StreamChannel, Waiting {
     return this.#hello?.multiplexing?.interface ?? "wsgi";
   }
 
-  /** Requests that it has. */
+  /** Requests that it has, but for open WebSockets, which mostly wait. */
   get load(): number {
+    return this.#streams.size - this.#openWebSockets;
+  }
+
+  /** All that it has. */
+  get streamCount(): number {
     return this.#streams.size;
   }
 
@@ -132,9 +138,14 @@ export class MultiplexChannel implements StreamChannel, Waiting {
 
   /** No further request: the worker finishes those that it has, and leaves. */
   retire(): void {
-    if (this.#state === "draining" || this.#state === "closed" || this.#state === "greeting") return;
+    if (this.#drain()) for (const { request } of this.#streams.values()) request.streaming?.onRetire();
+  }
+
+  #drain(): boolean {
+    if (this.#state === "draining" || this.#state === "closed" || this.#state === "greeting") return false;
     this.#enter("drain");
     this.write(encodeDrain());
+    return true;
   }
 
   /** Ends the requests under way and the channel, without waiting. */
@@ -155,8 +166,13 @@ export class MultiplexChannel implements StreamChannel, Waiting {
     this.#frames = [];
   }
 
+  onStreamOpened(): void {
+    this.#openWebSockets += 1;
+  }
+
   onStreamEnd(stream: WorkerStream): void {
     const hadCredit = this.hasCredit;
+    if (stream.isWebSocket) this.#openWebSockets -= 1;
     this.#streams.delete(stream.number);
     stream.close();
     if (!hadCredit && this.hasCredit) this.#options.listener.onCredit(this);
@@ -186,7 +202,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       count: this.#streams.size,
       requests: this.#summaries().slice(0, NAMED_REQUESTS),
     };
-    this.retire();
+    this.#drain();
     for (const stream of this.#streams.values()) stream.fail("worker-timeout");
     this.#options.listener.onSilent(this, silence);
   }

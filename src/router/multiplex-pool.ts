@@ -21,7 +21,8 @@ export interface MultiplexPoolListener {
 
 /**
  * The workers of a router that multiplex, and the dispatcher over their channels: each request goes to the worker of
- * the active generation that has the fewest. When none has credit, it waits.
+ * the active generation that has the fewest. When none has credit, it waits. Open WebSockets take credit; they count
+ * where a further WebSocket is placed, not where a request is, since most of them are idle.
  */
 export class MultiplexPool implements Dispatcher, MultiplexChannelListener {
   readonly #listener: MultiplexPoolListener;
@@ -47,7 +48,7 @@ export class MultiplexPool implements Dispatcher, MultiplexChannelListener {
   }
 
   submit(request: WorkerRequest): void {
-    const channel = this.#leastLoaded();
+    const channel = this.#leastLoaded(request);
     if (channel === null) this.#queue.push(request);
     else this.#give(channel, request);
   }
@@ -134,10 +135,15 @@ export class MultiplexPool implements Dispatcher, MultiplexChannelListener {
   }
 
   /** Of workers that have equally few, the one that was given none for longest. */
-  #leastLoaded(): MultiplexChannel | null {
+  #leastLoaded({ streaming }: WorkerRequest): MultiplexChannel | null {
+    const isLasting = streaming?.isWebSocket === true;
     let found: MultiplexChannel | null = null;
+    let least = Infinity;
     for (const channel of this.#serving) {
-      if (channel.hasCredit && (found === null || channel.load < found.load)) found = channel;
+      const load = isLasting ? channel.streamCount : channel.load;
+      if (!channel.hasCredit || load >= least) continue;
+      found = channel;
+      least = load;
     }
     return found;
   }
@@ -156,11 +162,11 @@ export class MultiplexPool implements Dispatcher, MultiplexChannelListener {
   }
 
   #dispatchWaiting(): void {
-    while (this.#queue.size > 0) {
-      const channel = this.#leastLoaded();
-      const request = channel === null ? undefined : this.#queue.shift();
-      if (channel === null || request === undefined) return;
-      this.#give(channel, request);
+    for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
+      const channel = this.#leastLoaded(next);
+      if (channel === null) return;
+      this.#queue.shift();
+      this.#give(channel, next);
     }
   }
 }

@@ -24,6 +24,11 @@ export class RequestQueue implements Waiting {
     return this.#requests.size;
   }
 
+  /** The one that has waited longest. */
+  get first(): WorkerRequest | undefined {
+    return this.#requests.peek();
+  }
+
   /** Takes a request in, or tells it that there is no room. */
   push(request: WorkerRequest): void {
     const { queuedRequests, queueMs } = this.#limits();

@@ -155,6 +155,8 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#relay.fail(failure);
   }
 
+  leave(): void {}
+
   finish(status?: number): void {
     this.#relay.finish(status);
   }

@@ -4,6 +4,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { TrustedPeers } from "./client.ts";
 import type { BufferBudget } from "./buffer-budget.ts";
 import type { RouterSettings } from "./messages.ts";
+import type { WebSocketUpgrader } from "./websocket-upgrader.ts";
 
 /** What every request of a router shares. It changes when the router is configured anew. */
 export interface RouterContext {
@@ -23,6 +24,7 @@ export interface RouterContext {
   readonly accessLog: () => AccessSink | null;
   /** The access log may ask for response fields, so they are kept until the line is written. */
   readonly needsResponseFields: boolean;
+  readonly webSockets: WebSocketUpgrader;
   /** Directory for bodies that are too large for memory. */
   readonly bodyDirectory: string;
 }

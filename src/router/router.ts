@@ -31,6 +31,7 @@ import { GenerationDispatcher } from "./generation-dispatcher.ts";
 import { QueueChannel } from "./queue-channel.ts";
 import { SharedQueue } from "./shared-queue.ts";
 import { RouterLogs } from "./router-logs.ts";
+import { WebSocketUpgrader } from "./websocket-upgrader.ts";
 import { WorkerChannel } from "./worker-channel.ts";
 import { WorkerGreeting } from "./worker-greeting.ts";
 import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
@@ -60,6 +61,8 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   #opening: InheritedListener | null = null;
   #context: RouterContext;
   #state: State = "serving";
+  /** Of a drain: another server has the listeners too. */
+  #isReplaced = false;
 
   constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
     const { settings } = start;
@@ -162,7 +165,11 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     this.#state = "draining";
     if (isHandover) this.#servers.close();
     else await this.#servers.drain();
-    for (const connection of this.#connections.keys()) connection.drain({ closesIdle: !isHandover });
+    this.#isReplaced = isHandover;
+    for (const [connection, handler] of this.#connections) {
+      connection.drain({ closesIdle: !isHandover });
+      handler.leave(isHandover);
+    }
     await this.#allConnectionsClosed();
     if (this.#queue !== null)
       this.#logs.errorLog.debug(`Shared queue at the end: ${this.#queue.takeStock()}`);
@@ -218,6 +225,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       budget: this.#budget,
       errorLog: this.#logs.errorLog,
       accessLog: () => this.#logs.access,
+      webSockets: new WebSocketUpgrader(settings.webSockets, this.#deadlines),
       needsResponseFields: this.#logs.access?.needsResponseFields === true,
       bodyDirectory: settings.bodyDirectory ?? dirname(this.#channelPath),
     };
@@ -255,7 +263,9 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       onLargeHead: () => this.#budget.refresh(),
     });
     this.#connections.set(connection, handler);
-    if (this.#state === "draining") connection.drain();
+    if (this.#state !== "draining") return;
+    connection.drain();
+    handler.leave(this.#isReplaced);
   }
 
   /** A connection that is not wanted: it is told so, and not kept. */

@@ -27,6 +27,7 @@ const PENDING_LIMIT_BYTES = WINDOW_BYTES / 2;
  */
 export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientRequest, RelayedRequest {
   readonly interface = "asgi";
+  readonly isWebSocket = false;
   readonly body = NO_BODY;
   /** An ASGI application has no environ. */
   readonly environChanges = "";
@@ -225,6 +226,10 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   onAccept(): void {}
 
   onMessage(): void {}
+
+  onRetire(): void {}
+
+  leave(): void {}
 
   onClose(): void {}
 

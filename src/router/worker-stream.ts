@@ -16,6 +16,8 @@ import type { RequestSummary } from "./messages.ts";
 export interface StreamChannel {
   readonly pid: number;
   write(frame: Buffer): void;
+  /** The WebSocket of the stream is open. */
+  onStreamOpened(): void;
   /** The worker has sent its last frame for the stream. */
   onStreamEnd(stream: WorkerStream): void;
 }
@@ -40,6 +42,8 @@ export class WorkerStream implements StreamWorker {
   /** The client or the deadline has given up on the request: what the worker still says is dropped. */
   #isAbandoned = false;
   #isOpen = true;
+  /** It is an open WebSocket. */
+  isWebSocket = false;
 
   constructor(channel: StreamChannel, number: number, request: WorkerRequest) {
     this.#channel = channel;
@@ -91,6 +95,12 @@ export class WorkerStream implements StreamWorker {
 
   closeSide(): void {
     if (!this.#isAbandoned && this.#isOpen) this.#channel.write(encodeCancel(this.number, true));
+  }
+
+  onOpened(): void {
+    if (!this.#isOpen) return;
+    this.isWebSocket = true;
+    this.#channel.onStreamOpened();
   }
 
   sendBody(piece: Buffer, isEnd: boolean): void {

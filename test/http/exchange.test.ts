@@ -27,6 +27,10 @@ class MemoryTransport implements ExchangeTransport {
     this.ends.push(keepAlive ? "kept" : "closed");
   }
 
+  handOver(): never {
+    throw new Error("no test hands the connection over");
+  }
+
   cutOff(): void {
     this.ends.push("destroyed");
   }

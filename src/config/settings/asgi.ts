@@ -1,4 +1,4 @@
-import { oneOf, wholeNumber } from "../parsers.ts";
+import { boolean, oneOf, wholeNumber } from "../parsers.ts";
 import { setting } from "../setting.ts";
 
 /** Of the worker class asgi, and of those of uvicorn. */
@@ -36,5 +36,49 @@ failed is not served in either case.`,
 
 The application gets http.disconnect at once, and the time to clean up; then its task is cancelled. What it
 does after a complete response is never cancelled by this. Without effect with uvicorn's worker classes.`,
+  }),
+  setting({
+    name: "websocket_max_message_size",
+    section: "Worker Processes",
+    flags: ["--websocket-max-message-size"],
+    metavar: "BYTES",
+    defaultValue: 16 * 1024 * 1024,
+    parse: wholeNumber,
+    doc: `Bytes of a message that the client of a WebSocket sends; 0: no limit. A larger one closes it with 1009.
+
+A message is in memory, of router and worker, until it is complete.`,
+  }),
+  setting({
+    name: "websocket_compression",
+    section: "Worker Processes",
+    flags: ["--no-websocket-compression"],
+    metavar: null,
+    isOwn: true,
+    defaultValue: true,
+    parse: boolean,
+    doc: `Offer compression (permessage-deflate) to the clients of WebSockets.
+
+Messages below 1 KiB are sent as they are. Each is compressed by itself, and with a small window, which
+takes less memory for each WebSocket than the best compression would.`,
+  }),
+  setting({
+    name: "websocket_ping_interval",
+    section: "Worker Processes",
+    flags: ["--websocket-ping-interval"],
+    metavar: "SECONDS",
+    isOwn: true,
+    defaultValue: 20,
+    parse: wholeNumber,
+    doc: `Seconds between two pings to the client of a WebSocket; 0: none is sent.`,
+  }),
+  setting({
+    name: "websocket_ping_timeout",
+    section: "Worker Processes",
+    flags: ["--websocket-ping-timeout"],
+    metavar: "SECONDS",
+    isOwn: true,
+    defaultValue: 20,
+    parse: wholeNumber,
+    doc: `Seconds for the client of a WebSocket to answer a ping; 0: any time. Then it is cut off.`,
   }),
 ] as const;

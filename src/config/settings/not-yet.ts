@@ -1,6 +1,5 @@
 /** Settings of Gunicorn that are known by name and have no effect yet. */
 export const settingsNotYet: readonly string[] = `
-  websocket_max_message_size
   keyfile
   certfile
   ssl_version

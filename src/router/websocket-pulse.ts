@@ -1,0 +1,84 @@
+import type { Socket } from "node:net";
+import type { WebSocket } from "ws";
+import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { WebSocketSettings } from "./messages.ts";
+
+export interface WebSocketPulseOptions {
+  readonly webSocket: WebSocket;
+  readonly socket: Socket;
+  readonly settings: WebSocketSettings;
+  readonly deadlines: Deadlines;
+}
+
+/**
+ * Asks the client of a WebSocket from time to time whether it is there, and cuts off one that does not answer.
+ * Whatever it sends is an answer. While it takes what was sent before the ping, its time to answer has not begun.
+ */
+export class WebSocketPulse implements Waiting {
+  deadlineAt = Infinity;
+  readonly #options: WebSocketPulseOptions;
+  /** resting: the next ping is not due. sending: it waits behind what is unsent. asking: it was sent. */
+  #state: "resting" | "sending" | "asking" = "resting";
+  /** Bytes that had come from the client when it was asked. */
+  #bytesBefore = 0;
+
+  constructor(options: WebSocketPulseOptions) {
+    this.#options = options;
+    this.#rest();
+    options.deadlines.add(this);
+  }
+
+  stop(): void {
+    this.deadlineAt = Infinity;
+    this.#options.deadlines.delete(this);
+  }
+
+  /** The client has taken some of what was sent. */
+  onTaken(): void {
+    if (this.#state === "sending") this.#allow();
+  }
+
+  onDeadline(): void {
+    const { webSocket, socket } = this.#options;
+    if (webSocket.readyState !== webSocket.OPEN) {
+      // The close has a time limit of its own.
+      this.deadlineAt = Infinity;
+      return;
+    }
+    switch (this.#state) {
+      case "resting":
+        this.#ask();
+        break;
+      case "sending":
+        webSocket.terminate();
+        break;
+      case "asking":
+        // One that is not read from cannot be heard.
+        if (socket.bytesRead > this.#bytesBefore || webSocket.isPaused) this.#rest();
+        else webSocket.terminate();
+        break;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  #rest(): void {
+    this.#state = "resting";
+    this.deadlineAt = performance.now() + this.#options.settings.pingMs;
+  }
+
+  #ask(): void {
+    const { webSocket, socket } = this.#options;
+    this.#state = "sending";
+    this.#bytesBefore = socket.bytesRead;
+    this.#allow();
+    webSocket.ping(undefined, undefined, () => {
+      this.#state = "asking";
+      this.#allow();
+    });
+  }
+
+  #allow(): void {
+    this.deadlineAt = performance.now() + this.#options.settings.pongMs;
+  }
+}

@@ -1,0 +1,247 @@
+import { FrameFlag } from "../channel/frame.ts";
+import type { WorkerMessage } from "../channel/messages.ts";
+import type { MessagePart } from "../channel/stream-messages.ts";
+import { errorKinds } from "../errors.ts";
+import { errorPage } from "../http/error-page.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { HttpFault } from "../http/http-fault.ts";
+import { cookAsgiHead } from "./asgi-head.ts";
+import type { ClientRequest } from "./client-request.ts";
+import type { Client } from "./client.ts";
+import type { Opening, RequestFailure, StreamWorker, StreamingRequest, WorkerRequest } from "./dispatcher.ts";
+import { ResponseRelay, type RelayedRequest } from "./response-relay.ts";
+import type { RouterContext } from "./router-context.ts";
+import { WEBSOCKET_VERSION, checkHandshake } from "./websocket-handshake.ts";
+import { GOING_AWAY, SERVICE_RESTART } from "./websocket-codes.ts";
+import { WebSocketSession } from "./websocket-session.ts";
+
+const NO_BODY = { type: "memory", pieces: [], bytes: 0 } as const;
+
+/**
+ * The opening handshake of a WebSocket on its way to an ASGI application, which opens it or denies it; then the
+ * WebSocket itself, which takes as long as it lives.
+ */
+export class WebSocketRequest implements WorkerRequest, StreamingRequest, ClientRequest, RelayedRequest {
+  readonly interface = "asgi";
+  readonly isWebSocket = true;
+  readonly body = NO_BODY;
+  readonly environ = "";
+  readonly environChanges = "";
+  submittedAt = 0;
+  readonly #context: RouterContext;
+  readonly #client: Client;
+  readonly #exchange: Exchange;
+  readonly #relay: ResponseRelay;
+  #head = "";
+  #worker: StreamWorker | null = null;
+  #session: WebSocketSession | null = null;
+  /** Code with which it is closed as soon as it is open: its worker, or the server, is leaving. */
+  #leavingCode: number | null = null;
+  /** Nothing more goes to a worker. */
+  #isOver = false;
+
+  constructor(context: RouterContext, client: Client, exchange: Exchange) {
+    this.#context = context;
+    this.#client = client;
+    this.#exchange = exchange;
+    this.#relay = new ResponseRelay({ context, client, exchange, request: this });
+  }
+
+  get streaming(): StreamingRequest {
+    return this;
+  }
+
+  get method(): string {
+    return "WebSocket";
+  }
+
+  get target(): string {
+    return this.#exchange.head.target;
+  }
+
+  get memoryBytes(): number {
+    return this.#session?.memoryBytes ?? 0;
+  }
+
+  begin(): void {
+    const { settings, trustedPeers, errorLog } = this.#context;
+    const { head } = this.#exchange;
+    try {
+      checkHandshake(head);
+      this.#head = cookAsgiHead({ head, client: this.#client, settings, trustedPeers, isWebSocket: true });
+    } catch (error) {
+      if (!(error instanceof HttpFault)) throw error;
+      errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
+      this.#isOver = true;
+      this.#refuse(error);
+    }
+  }
+
+  #refuse({ code }: HttpFault): void {
+    const extraLines =
+      code === "ERR_WEBSOCKET_VERSION" ? `Sec-WebSocket-Version: ${WEBSOCKET_VERSION}\r\n` : "";
+    const { head, body } = errorPage(errorKinds[code].httpStatus ?? 400, extraLines);
+    this.#exchange.respond(head, body, true);
+  }
+
+  addBody(): void {}
+
+  complete(): void {
+    void this.#submit();
+  }
+
+  async #submit(): Promise<void> {
+    await this.#context.webSockets.load();
+    if (this.#isOver) return;
+    this.submittedAt = performance.now();
+    this.#context.dispatcher.submit(this);
+  }
+
+  /** The connection is gone. An open WebSocket tells of it by itself. */
+  cancel(): void {
+    if (this.#session !== null || this.#isOver) return;
+    const worker = this.#worker;
+    this.#release();
+    if (worker === null) this.#context.dispatcher.cancel(this);
+    else worker.cancel();
+    this.#relay.close();
+  }
+
+  /** A client that sends no more cannot open a WebSocket. */
+  onClientDone(): void {
+    if (this.#exchange.isAnswered) return;
+    this.cancel();
+    this.#exchange.abort();
+  }
+
+  onDrain(): void {
+    this.#relay.onDrain();
+    this.#worker?.resume();
+  }
+
+  leave({ isReplaced }: { readonly isReplaced: boolean }): void {
+    this.#leave(isReplaced ? SERVICE_RESTART : GOING_AWAY);
+  }
+
+  onRetire(): void {
+    this.#leave(SERVICE_RESTART);
+  }
+
+  #leave(code: number): void {
+    this.#leavingCode ??= code;
+    this.#session?.close(code);
+  }
+
+  takeOpening(): Opening {
+    return { head: this.#head, body: NO_BODY, flags: FrameFlag.end | FrameFlag.webSocket };
+  }
+
+  onIssued(): void {}
+
+  onWithdrawn(): void {}
+
+  onStart(): void {}
+
+  onStream(worker: StreamWorker): void {
+    this.#worker = worker;
+    this.#relay.workerPid = worker.pid;
+  }
+
+  onWindow(): void {
+    this.#session?.onWindow();
+  }
+
+  onAccept(subprotocol: string, fieldLines: Buffer): void {
+    const worker = this.#worker;
+    if (worker === null || this.#exchange.isAnswered) return;
+    const { webSockets: upgrader } = this.#context;
+    const connection = this.#exchange.switchProtocols();
+    const { head } = this.#exchange;
+    const webSocket = upgrader.upgrade({ head, connection, subprotocol, fieldLines });
+    // Without one the client is gone, which is told next.
+    if (webSocket === null) return;
+    worker.onOpened();
+    const { socket } = connection;
+    this.#session = new WebSocketSession({
+      webSocket,
+      socket,
+      worker,
+      upgrader,
+      onClosed: () => this.#onClosed(),
+    });
+    if (this.#leavingCode !== null) this.#session.close(this.#leavingCode);
+  }
+
+  #onClosed(): void {
+    this.#exchange.bodyBytes = this.#session?.sentBytes ?? 0;
+    this.#relay.finish();
+  }
+
+  onMessage(part: MessagePart): void {
+    this.#session?.send(part);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.#session?.close(code, reason);
+  }
+
+  /** The denial, as any response. */
+  onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
+    const { isEnd } = message.after;
+    if (isEnd) this.#release();
+    this.#relay.respond(message);
+  }
+
+  /** More of the denial; or, of an open WebSocket, that the application has returned. */
+  onBody(bytes: Buffer, isEnd: boolean): void {
+    if (isEnd) this.#release();
+    if (this.#session !== null) {
+      this.#session.end();
+      return;
+    }
+    this.#relay.write(bytes);
+    if (isEnd) this.#relay.end();
+  }
+
+  onTrailers(): void {
+    this.onBody(Buffer.alloc(0), true);
+  }
+
+  onEnviron(): void {
+    // An ASGI application has none.
+  }
+
+  onInterim(status: number, fieldLines: Buffer): void {
+    this.#exchange.interim(status, fieldLines);
+  }
+
+  onFile(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  onFailure(failure: RequestFailure): void {
+    this.#release();
+    if (this.#session === null) this.#relay.fail(failure);
+    else this.#session.fail();
+  }
+
+  onReleased(): void {}
+
+  onRoom(): void {
+    this.#worker?.resume();
+  }
+
+  onGivenUp(): void {
+    this.cancel();
+  }
+
+  /** Of a client that has left before the answer there is nothing to tell. */
+  finish(status?: number): void {
+    if (this.#exchange.isAnswered || status !== undefined) this.#relay.finish(status);
+  }
+
+  #release(): void {
+    this.#isOver = true;
+    this.#worker = null;
+  }
+}
