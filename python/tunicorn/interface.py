@@ -1,9 +1,9 @@
-"""Which interface an application is written for: WSGI (PEP 3333), ASGI 3, or the older ASGI 2."""
+"""Which interface an application is written for: WSGI (PEP 3333), ASGI 3, the older ASGI 2, or Tornado's."""
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from tunicorn.application import EXIT_APPLICATION_LOAD, Application, LoadError
 
@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from tunicorn.asgi_types import AsgiApplication, Receive, Scope, Send
 
 #: What a worker class calls its application by.
-Interface = Literal["wsgi", "asgi"]
+Interface = Literal["wsgi", "asgi", "tornado"]
 
 #: By the number of arguments with which an application can be called.
 _BY_ARGUMENTS: dict[int, Literal["asgi", "wsgi", "asgi2"]] = {3: "asgi", 2: "wsgi", 1: "asgi2"}
 
+#: What applications and routers of Tornado derive from; by name, since Tornado need not be there.
+_TORNADO_CLASS: Final = ("tornado.httputil", "HTTPServerConnectionDelegate")
 
-def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2"] | None:
+
+def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2", "tornado"] | None:
     """The interface by which an application can be called; None when that cannot be told."""
+    if any((each.__module__, each.__name__) == _TORNADO_CLASS for each in type(application).__mro__):
+        return "tornado"
     if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(type(application).__call__):
         return "asgi"
     try:
@@ -40,6 +45,20 @@ def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2"] |
 def check_interface(application: Application, wanted: Interface, spec: str, worker_class: str) -> None:
     """Raises LoadError for an application that the worker class cannot call."""
     found = interface_of(application)
+    if found == "tornado" and wanted != "tornado":
+        raise LoadError(
+            f'Cannot serve "{spec}" with the worker class {worker_class}: it is an application of Tornado, '
+            f"and this class calls {wanted.upper()} applications",
+            EXIT_APPLICATION_LOAD,
+            "Use -k tornado",
+        )
+    if wanted == "tornado" and found == "asgi":
+        raise LoadError(
+            f'Cannot serve "{spec}" with the worker class {worker_class}: it is an ASGI application, '
+            "called with scope, receive and send, and this class serves applications of Tornado, and WSGI",
+            EXIT_APPLICATION_LOAD,
+            "Use -k asgi (or -k uvicorn.workers.UvicornWorker)",
+        )
     if wanted == "asgi" and found == "wsgi":
         raise LoadError(
             f'Cannot serve "{spec}" with the worker class {worker_class}: it is a WSGI application, '

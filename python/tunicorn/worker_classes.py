@@ -13,6 +13,7 @@ _SYNC: Final = ("tunicorn.workers.sync", "SyncWorker")
 _GTHREAD: Final = ("tunicorn.workers.gthread", "GthreadWorker")
 _GEVENT: Final = ("tunicorn.workers.gevent", "GeventWorker")
 _EVENTLET: Final = ("tunicorn.workers.eventlet", "EventletWorker")
+_TORNADO: Final = ("tunicorn.workers.tornado", "TornadoWorker")
 _ASGI: Final = ("tunicorn.workers.asgi", "AsgiWorker")
 _UVICORN: Final = ("tunicorn.workers.uvicorn", "UvicornWorker")
 _UVICORN_H11: Final = ("tunicorn.workers.uvicorn", "UvicornH11Worker")
@@ -30,6 +31,8 @@ WORKER_CLASSES: Final = {
     "gunicorn.workers.ggevent.GeventPyWSGIWorker": _GEVENT,
     "eventlet": _EVENTLET,
     "gunicorn.workers.geventlet.EventletWorker": _EVENTLET,
+    "tornado": _TORNADO,
+    "gunicorn.workers.gtornado.TornadoWorker": _TORNADO,
     "asgi": _ASGI,
     "gunicorn.workers.gasgi.ASGIWorker": _ASGI,
     "uvicorn.workers.UvicornWorker": _UVICORN,
@@ -42,7 +45,7 @@ WORKER_CLASSES: Final = {
 
 
 #: Libraries that a class needs, and that need not be there.
-LIBRARIES: Final = {_GEVENT: "gevent", _EVENTLET: "eventlet"}
+LIBRARIES: Final = {_GEVENT: "gevent", _EVENTLET: "eventlet", _TORNADO: "tornado"}
 
 
 def shares_process(name: str) -> bool:

@@ -12,13 +12,15 @@ export function makeRouterSettings(
   environment: NodeJS.ProcessEnv,
   logProcess: LogProcessUse | null = null,
 ): RouterSettings {
+  const workerClass = findWorkerClass(settings.worker_class);
   return {
     processTitle: processTitle("router", settings),
     bodyDirectory: settings.tmp_upload_dir,
     application: {
-      ...findWorkerClass(settings.worker_class),
-      rootPath: Buffer.from(settings.root_path).toString("latin1"),
-      takesForwardedClient: settings.worker_class.startsWith("uvicorn"),
+      interface: workerClass.interface,
+      multiplexes: workerClass.multiplexes,
+      rootPath: workerClass.takesRootPath ? Buffer.from(settings.root_path).toString("latin1") : "",
+      takesForwardedClient: workerClass.takesForwardedClient ?? false,
     },
     webSockets: {
       maxMessageBytes: settings.websocket_max_message_size,

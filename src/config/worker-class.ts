@@ -7,11 +7,18 @@ export interface WorkerClass {
   readonly interface: ApplicationInterface;
   /** Its workers are sent many requests at a time over their channels; others block, and pull one after another. */
   readonly multiplexes: boolean;
+  /** The setting root_path is for its applications. */
+  readonly takesRootPath?: boolean;
+  /** The client is whom trusted X-Forwarded-For fields name. */
+  readonly takesForwardedClient?: boolean;
 }
 
 const BLOCKING: WorkerClass = { interface: "wsgi", multiplexes: false };
 const GREEN: WorkerClass = { interface: "wsgi", multiplexes: true };
-const ASGI: WorkerClass = { interface: "asgi", multiplexes: true };
+const ASGI: WorkerClass = { interface: "asgi", multiplexes: true, takesRootPath: true };
+const UVICORN: WorkerClass = { ...ASGI, takesForwardedClient: true };
+/** Its requests travel as those of ASGI do: heads as they came, bodies as they come. */
+const TORNADO: WorkerClass = { interface: "asgi", multiplexes: true };
 
 /** The worker classes that are there, by each of their names. python/tunicorn/worker_classes.py has them too. */
 const workerClasses: ReadonlyMap<string, WorkerClass> = new Map([
@@ -26,15 +33,17 @@ const workerClasses: ReadonlyMap<string, WorkerClass> = new Map([
   ["gunicorn.workers.ggevent.GeventPyWSGIWorker", GREEN],
   ["eventlet", GREEN],
   ["gunicorn.workers.geventlet.EventletWorker", GREEN],
+  ["tornado", TORNADO],
+  ["gunicorn.workers.gtornado.TornadoWorker", TORNADO],
   ["asgi", ASGI],
   ["gunicorn.workers.gasgi.ASGIWorker", ASGI],
-  ["uvicorn.workers.UvicornWorker", ASGI],
-  ["uvicorn.workers.UvicornH11Worker", ASGI],
-  ["uvicorn_worker.UvicornWorker", ASGI],
-  ["uvicorn_worker.UvicornH11Worker", ASGI],
+  ["uvicorn.workers.UvicornWorker", UVICORN],
+  ["uvicorn.workers.UvicornH11Worker", UVICORN],
+  ["uvicorn_worker.UvicornWorker", UVICORN],
+  ["uvicorn_worker.UvicornH11Worker", UVICORN],
   // Where uvicorn_worker defines them: a class in a configuration file is known by this name.
-  ["uvicorn_worker._workers.UvicornWorker", ASGI],
-  ["uvicorn_worker._workers.UvicornH11Worker", ASGI],
+  ["uvicorn_worker._workers.UvicornWorker", UVICORN],
+  ["uvicorn_worker._workers.UvicornH11Worker", UVICORN],
 ]);
 
 /** Throws ERR_WORKER_CLASS for a name that means none. */
@@ -43,7 +52,7 @@ export function findWorkerClass(name: string): WorkerClass {
   if (found !== undefined) return found;
   throw new TunicornError(
     "ERR_WORKER_CLASS",
-    `The worker class "${name}" is not there yet, want sync, gthread, gevent, eventlet or asgi`,
+    `The worker class "${name}" is not there yet, want sync, gthread, gevent, eventlet, tornado or asgi`,
     {
       hint: 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
     },

@@ -123,9 +123,9 @@ const refused: readonly RefusedCase[] = [
   },
   {
     what: "a worker class that is not there",
-    args: ["-k", "tornado", "echo:app"],
+    args: ["-k", "gaiohttp", "echo:app"],
     status: 1,
-    says: [/^tunicorn: /, /"tornado"/, /sync/],
+    says: [/^tunicorn: /, /"gaiohttp"/, /sync/],
   },
   {
     what: "a Python that is not there",

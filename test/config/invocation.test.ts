@@ -148,9 +148,9 @@ for (const worker_class of ["sync", "gunicorn.workers.sync.SyncWorker"]) {
 }
 
 test("mergeSettings() says of a worker class that it is not there, and what to do", () => {
-  assert.throws(() => mergeSettings(called({ commandLine: { worker_class: "tornado" } }), null), {
+  assert.throws(() => mergeSettings(called({ commandLine: { worker_class: "gaiohttp" } }), null), {
     code: "ERR_WORKER_CLASS",
-    message: /"tornado"/,
+    message: /"gaiohttp"/,
     hint: /-k sync/,
   });
 });

@@ -1,81 +1,46 @@
-"""The asgi worker: many requests at a time on one event loop."""
+"""The asgi worker: an event loop, on which each request is a task that calls the application."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from tunicorn import frame
 from tunicorn.application import EXIT_WORKER_BOOT, application_traceback
-from tunicorn.asgi import AsgiCalls, AsgiRequest
+from tunicorn.asgi import AsgiCalls
 from tunicorn.asgi_hooks import with_request_hooks
-from tunicorn.channel import DIAL_INTERVAL_SECONDS, DIAL_SECONDS, encode_hello
-from tunicorn.event_loop import make_loop
 from tunicorn.interface import Interface, to_asgi3
 from tunicorn.lifespan import Lifespan, LifespanError
-from tunicorn.stream_channel import StreamChannel
-from tunicorn.workers.base import BootError, Worker
+from tunicorn.workers.base import BootError
+from tunicorn.workers.loop import QUICK_SECONDS, LoopWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
-    from typing import Any
-
     from tunicorn.application import Application
     from tunicorn.server import Server
 
-#: For calls that were cancelled, and for the lifespan at a quick stop. Soon after, the arbiter kills.
-QUICK_SECONDS: Final = 0.7
 
-
-class AsgiWorker(Worker):
-    """Takes requests as they come; each is a task that calls the application."""
+class AsgiWorker(LoopWorker):
+    """Calls ASGI applications."""
 
     interface: Interface = "asgi"
     #: Whether asgi_disconnect_grace_period holds.
     limits_abandoned_calls = True
-    #: The event loop, where it is not for the setting to say.
-    loop_kind: str | None = None
 
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         super().__init__(server, age, application)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._calls: AsgiCalls | None = None
-        #: One to each router that was reached.
-        self._channels: set[StreamChannel] = set()
-        #: Set by QUIT and INT: nothing is waited for any more.
-        self._quick = asyncio.Event()
+        self._lifespan: Lifespan | None = None
 
-    def prepare(self) -> None:
-        """Sets the loop first: modules of the application may ask for it."""
-        self._loop = make_loop(self.loop_kind or str(self.cfg.asgi_loop), self.log)
-        asyncio.set_event_loop(self._loop)
-        super().prepare()
-
-    def serve(self, channel_paths: Sequence[str]) -> None:
-        assert self._loop is not None
-        self._loop.run_until_complete(self._live(channel_paths))
-
-    async def _live(self, channel_paths: Sequence[str]) -> None:
+    async def start_application(self) -> AsgiCalls:
         assert self.wsgi is not None
-        self._install_loop_signals()
         application = to_asgi3(self.wsgi)
-        lifespan = Lifespan(application, self.log, self.cfg.asgi_lifespan)
+        lifespan = self._lifespan = Lifespan(application, self.log, self.cfg.asgi_lifespan)
         await self._start(lifespan)
         grace_seconds = float(self.cfg.asgi_disconnect_grace_period) if self.limits_abandoned_calls else None
-        self._calls = AsgiCalls(
+        return AsgiCalls(
             with_request_hooks(self, application),
             self.log,
             lifespan.state,
             grace_seconds,
             sends_files=self.cfg.settings.get("sendfile") is not False,
         )
-        credit = 1 if self.has_one_request else max(1, int(self.cfg.worker_connections) // len(channel_paths))
-        served = asyncio.gather(*(self._serve_router(path, credit) for path in channel_paths))
-        await self._first_of(served, self._quick.wait())
-        await self._leave(self._calls, lifespan)
 
     async def _start(self, lifespan: Lifespan) -> None:
         try:
@@ -85,129 +50,11 @@ class AsgiWorker(Worker):
             report = str(error) if cause is None else f"{error}\n{application_traceback(cause)}"
             raise BootError(report, EXIT_WORKER_BOOT) from error
 
-    async def _serve_router(self, path: str, credit: int) -> None:
-        """Serves a router, and those that follow it when it dies, until no request will come."""
-        while (channel := await self._dial(path)) is not None:
-            multiplexing = {"credit": credit, "interface": self.interface}
-            channel.write(encode_hello(self.age, self.generation, multiplexing=multiplexing))
-            channel.write(frame.encode(frame.READY))
-            self._channels.add(channel)
-            if not self.alive:
-                channel.ask_to_leave()
-            await channel.is_over.wait()
-            if channel.is_drained:
-                return
-
-    async def _dial(self, path: str) -> StreamChannel | None:
-        """Reaches a router; None when there is none, or the worker leaves."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + DIAL_SECONDS
-        while self.alive and os.getppid() == self.ppid and loop.time() < deadline:
-            try:
-                _, channel = await loop.create_unix_connection(lambda: StreamChannel(loop, self), path)
-            except (FileNotFoundError, ConnectionError):
-                await asyncio.sleep(DIAL_INTERVAL_SECONDS)
-                continue
-            return channel
-        return None
-
-    def begin(self, channel: StreamChannel, number: int, flags: int, payload: bytes) -> AsgiRequest:
-        """A request has come."""
-        assert self._calls is not None
-        self.count_request()
-        return self._calls.begin(channel, number, flags, payload)
-
-    def on_abandoned(self, request: AsgiRequest) -> None:
-        """The client of a request is gone."""
-        assert self._calls is not None
-        self._calls.on_abandoned(request)
-
-    def on_drain(self) -> None:
-        """No further request will come from one of the routers; the others will say so too."""
-        self.alive = False
-
-    def on_lost(self, channel: StreamChannel, error: Exception | None) -> None:
-        """A router is gone."""
-        if error is not None:
-            self.log.debug("The channel to the router broke: %s", error)
-        self._channels.discard(channel)
-
-    def leave_when_replaced(self) -> None:
-        super().leave_when_replaced()
-        for channel in self._channels:
-            channel.ask_to_leave()
-
-    async def _leave(self, calls: AsgiCalls, lifespan: Lifespan) -> None:
-        """Lets the calls finish, then the application; each as long as graceful_timeout allows."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + float(self.cfg.graceful_timeout)
-        await self._first_of(calls.wait_until_idle(), self._quick.wait(), seconds=deadline - loop.time())
-        if calls.cancel("Leaving now" if self._quick.is_set() else "graceful_timeout is over"):
-            await self._first_of(calls.wait_until_idle(), seconds=QUICK_SECONDS)
-        for channel in list(self._channels):
-            channel.close()
-        await self._stop(lifespan, deadline - loop.time())
-        await self._cancel_tasks()
-
-    async def _stop(self, lifespan: Lifespan, seconds: float) -> None:
+    async def stop_application(self, seconds: float) -> None:
         """Tells the application of its end. A quick stop may come while it is waited for."""
+        lifespan = self._lifespan
+        assert lifespan is not None
         if not self._quick.is_set():
             await self._first_of(lifespan.shutdown(), self._quick.wait(), seconds=seconds - QUICK_SECONDS)
         if not await self._first_of(lifespan.shutdown(), seconds=QUICK_SECONDS):
             self.log.error("The application's shutdown did not end in time")
-
-    async def _cancel_tasks(self) -> None:
-        """What the application has started beside its calls, and has not ended by itself."""
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        if not tasks:
-            return
-        names = ", ".join(sorted(describe_task(task) for task in tasks))
-        what = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-        self.log.info("Cancelling %s that the application has left: %s", what, names)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=QUICK_SECONDS)
-
-    @staticmethod
-    async def _first_of(*steps: Awaitable[object], seconds: float | None = None) -> bool:
-        """Waits for one of the steps and gives up the others. False when the time is over before."""
-        tasks = [asyncio.ensure_future(step) for step in steps]
-        done, pending = await asyncio.wait(
-            tasks, timeout=None if seconds is None else max(0, seconds), return_when=asyncio.FIRST_COMPLETED
-        )
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        for task in done:
-            task.result()
-        return bool(done)
-
-    def _install_loop_signals(self) -> None:
-        """ABRT keeps its handler, which also interrupts code that blocks the loop."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.handle_term, signal.SIGTERM, None)
-        loop.add_signal_handler(signal.SIGUSR1, self.handle_usr1, signal.SIGUSR1, None)
-        for number in (signal.SIGINT, signal.SIGQUIT):
-            loop.add_signal_handler(number, self._handle_quick_stop)
-
-    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
-        super().handle_term(number, signal_frame)
-        self.leave_when_replaced()
-
-    def handle_abort(self, number: int, signal_frame: FrameType | None) -> None:
-        if self._calls is not None:
-            self._calls.expect_exit()
-        super().handle_abort(number, signal_frame)
-
-    def _handle_quick_stop(self) -> None:
-        if self._quick.is_set():
-            return
-        self.alive = False
-        self._quick.set()
-        self.server.call_hook("worker_int", self)
-
-
-def describe_task(task: asyncio.Task[Any]) -> str:
-    """The function that the task runs."""
-    coroutine = task.get_coro()
-    return getattr(coroutine, "__qualname__", None) or task.get_name()

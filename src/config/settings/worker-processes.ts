@@ -32,10 +32,11 @@ cores; the log names the quota when there are more workers.`,
     metavar: "CLASS",
     defaultValue: "sync",
     parse: text,
-    doc: `How a worker handles requests: sync, one at a time; gthread, one a thread; gevent, eventlet, asgi, many.
+    doc: `How a worker handles requests: sync, one at a time; gthread, one a thread; gevent, eventlet, tornado, asgi, many.
 
-All but asgi call WSGI applications; asgi calls ASGI applications. gevent and eventlet need the library of their
-name, and patch the standard library before the application is imported. uvicorn.workers.UvicornWorker and its
+asgi calls ASGI applications, tornado those of Tornado and of WSGI, the others those of WSGI. gevent, eventlet and
+tornado need the library of their name; the first two patch the standard library before the application is
+imported. uvicorn.workers.UvicornWorker and its
 kind, also by their names in uvicorn_worker, mean asgi as uvicorn does it; uvicorn need not be installed.
 docs/workers.md says which to choose.`,
   }),
@@ -70,7 +71,7 @@ More than one means the class gthread, also where worker_class says sync. The ap
     metavar: "INT",
     defaultValue: 1000,
     parse: wholeNumber,
-    doc: `Requests and WebSockets that an asgi worker handles at a time; further ones wait in the queue.
+    doc: `Requests and WebSockets that a worker with a loop handles at a time; further ones wait in the queue.
 
 A sync worker has one request, whatever is said here.`,
   }),

@@ -1,0 +1,35 @@
+"""The tornado worker: Tornado's loop, on which handlers answer many requests at a time."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tunicorn.interface import Interface
+from tunicorn.workers.loop import LoopWorker
+
+if TYPE_CHECKING:
+    from tunicorn.tornado_calls import TornadoCalls
+
+
+class TornadoWorker(LoopWorker):
+    """Serves what Tornado's HTTP server would serve, without its HTTP."""
+
+    interface: Interface = "tornado"
+    loop_kind = "asyncio"
+
+    def prepare(self) -> None:
+        """Tornado has loggers of its own, which write to the log of the server if nobody else has them."""
+        tornados = logging.getLogger("tornado")
+        if not tornados.handlers and not logging.getLogger().handlers:
+            tornados.handlers = self.log.error_log.handlers
+            tornados.propagate = False
+        super().prepare()
+
+    async def start_application(self) -> TornadoCalls:
+        # Nothing of Tornado may be imported where it need not be installed.
+        from tunicorn.tornado_application import to_delegate  # noqa: PLC0415
+        from tunicorn.tornado_calls import TornadoCalls  # noqa: PLC0415
+
+        assert self.wsgi is not None
+        return TornadoCalls(to_delegate(self.wsgi, int(self.cfg.threads), self.log), self.log)
