@@ -1,3 +1,5 @@
 #!/usr/bin/env node
-import "./require-node.js";
-void import("../dist/cli/main.js").then(({ main }) => main(process.argv.slice(2), process.env));
+require("./require-node.js");
+const { main } = require("../dist/bundle/command.cjs");
+
+void main(process.argv.slice(2), process.env);

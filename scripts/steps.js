@@ -52,6 +52,7 @@ export function build() {
     [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],
     "The build",
   );
+  runOrFail(process.execPath, [join(root, "scripts", "bundle.js")], "Bundling the programs");
 }
 
 /** A virtual environment with exactly what the requirements file lists. */

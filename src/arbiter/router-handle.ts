@@ -1,5 +1,4 @@
 import { fork, type ChildProcess } from "node:child_process";
-import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { TunicornError } from "../errors.ts";
 import type {
@@ -41,7 +40,9 @@ const LISTENING_MS = 15_000;
 /** Descriptors 0 to 2 are the standard streams, 3 is the IPC channel. */
 const FIRST_LISTENER_FD = 4;
 
-const ROUTER_PROGRAM = fileURLToPath(new URL(`../router/main${extname(import.meta.url)}`, import.meta.url));
+/** In one file where there is a build (scripts/bundle.js). */
+const ROUTER_FILE = import.meta.url.endsWith(".ts") ? "../router/main.ts" : "../bundle/router.cjs";
+const ROUTER_PROGRAM = fileURLToPath(new URL(ROUTER_FILE, import.meta.url));
 
 /** The arbiter's view of a router process. */
 export class RouterHandle {

@@ -86,6 +86,8 @@ test("The package holds every module in its built form, and none whose source is
     path.replace(/^src/, "dist").replace(/\.ts$/, ".js"),
   );
   assert.deepEqual(built.toSorted(), sources.toSorted(), "Remove dist and build anew: npm run build");
+  const bundles = files.map(({ path }) => path).filter((path) => path.endsWith(".cjs"));
+  assert.deepEqual(bundles.toSorted(), ["dist/bundle/command.cjs", "dist/bundle/router.cjs"]);
   const modules = files.map(({ path }) => path).filter((path) => path.endsWith(".py"));
   assert.deepEqual(modules.toSorted(), filesBelow("python/tunicorn", ".py"));
 });
