@@ -59,6 +59,8 @@ def _encode_fields(headers: Headers) -> tuple[bytes, int]:
     length = frame.NO_CONTENT_LENGTH
     for name, value in headers:
         beginning = _beginnings.get(name) or _check_name(name)
+        if not isinstance(value, bytes):
+            raise TypeError(f"the value of the response header {name!r} must be bytes, not {value!r}")
         if beginning is _LENGTH:
             length = _parse_length(value, length)
         elif beginning is not _DROPPED:

@@ -33,6 +33,8 @@ class Lifespan:
         self._stopped = asyncio.Event()
         self._is_stopping = asyncio.Event()
         self._is_startup_told = False
+        #: It has said how its start went.
+        self._is_answered = False
         #: What the application has said of a failed start or end; "" if it said nothing.
         self._failure: str | None = None
         #: What it has raised.
@@ -48,7 +50,7 @@ class Lifespan:
             raise LifespanError(f"The application's startup failed{_colon(self._failure)}") from self._error
         if self._error is not None and self._mode == "on":
             raise LifespanError("The application raised during its startup") from self._error
-        if self._task.done() and self._error is None and self._mode == "on":
+        if self._mode == "on" and not self._is_answered:
             raise LifespanError("The application returned without answering lifespan.startup")
 
     async def shutdown(self) -> None:
@@ -105,6 +107,7 @@ class Lifespan:
         if kind.endswith(".failed"):
             self._failure = str(message.get("message", ""))
         if phase == "startup":
+            self._is_answered = True
             self._started.set()
             return
         self._stopped.set()

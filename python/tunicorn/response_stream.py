@@ -94,23 +94,24 @@ class ResponseStream(Stream):
         """http.response.body."""
         if type(body) is not bytes:
             body = _to_bytes(body)
-        self._count(len(body), is_more)
+        self._count(body, is_more)
         if is_more or self._has_trailers or len(body) > self.room:
             await self._send_pieces(body, is_more)
             return
         self._write(body, frame.END)
         self._finish()
 
-    def _count(self, size: int, is_more: bool) -> None:
+    def _count(self, body: bytes, is_more: bool) -> None:
         """Holds the body against the length that was announced."""
         if self._expected is None:
             return
+        size = len(body)
         if size > self._expected:
             raise RuntimeError("Response content longer than Content-Length")
         self._expected -= size
         if not is_more and self._expected != 0:
-            # The client sees that bytes are missing.
-            self.release_head()
+            # The client gets what there is, and sees that bytes are missing.
+            self._write(body, 0)
             raise RuntimeError("Response content shorter than Content-Length")
 
     async def _send_pieces(self, body: bytes, is_more: bool) -> None:
