@@ -11,7 +11,7 @@ from tunicorn.asgi_types import Scope
 #: Of the message format. Above 2.3 an application expects send() to raise when its client has left, which
 #: would keep it from what it does after the response. uvicorn and Gunicorn do not raise either.
 HTTP_SPEC_VERSION: Final = "2.3"
-WEBSOCKET_SPEC_VERSION: Final = "2.5"
+WEBSOCKET_SPEC_VERSION: Final = "2.4"
 
 #: Parts of a head before its fields.
 FIXED_PARTS: Final = 10

@@ -69,7 +69,12 @@ class WebSocket(ResponseStream):
 
     def on_close(self, code: int, reason: str) -> None:
         self._closed = self._closed or (code, reason)
-        super().on_cancel(False)
+        if self._is_closing:
+            # The application has asked for it, and may go on as after a complete response.
+            self.is_gone = True
+            self.wake()
+        else:
+            super().on_cancel(False)
 
     def on_cancel(self, is_half: bool) -> None:
         if not is_half:
@@ -85,6 +90,9 @@ class WebSocket(ResponseStream):
             if self._closed is not None:
                 code, reason = self._closed
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
+            if self.is_complete:
+                # It was denied.
+                return {"type": "websocket.disconnect", "code": ABNORMAL}
             await self.wait()
         message, cost = self._incoming.popleft()
         self.take(cost)

@@ -55,6 +55,10 @@ export class ClientHandler implements ExchangeHandler {
     this.#request?.leave(this.#leaving);
   }
 
+  shed(): void {
+    this.#request?.shed();
+  }
+
   onBody(_exchange: Exchange, bytes: Buffer): void {
     this.#request?.addBody(bytes);
   }

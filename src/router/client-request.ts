@@ -14,6 +14,8 @@ export interface ClientRequest {
   onDrain(): void;
   /** The server is leaving: what would last for ever ends. */
   leave(how: { readonly isReplaced: boolean }): void;
+  /** Memory is short: what takes much of it without a limit of time is given up. */
+  shed(): void;
   /** The client is gone. */
   cancel(): void;
   /** All is over: the access line is written. `status`: what was answered instead of a response. */

@@ -157,6 +157,8 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   leave(): void {}
 
+  shed(): void {}
+
   finish(status?: number): void {
     this.#relay.finish(status);
   }

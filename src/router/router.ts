@@ -285,7 +285,10 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   #shed(): void {
-    for (const connection of this.#connections.keys()) connection.shed();
+    for (const [connection, handler] of this.#connections) {
+      connection.shed();
+      handler.shed();
+    }
   }
 
   #acceptWorker(socket: Socket): void {

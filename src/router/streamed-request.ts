@@ -231,6 +231,8 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
 
   leave(): void {}
 
+  shed(): void {}
+
   onClose(): void {}
 
   finish(status?: number): void {

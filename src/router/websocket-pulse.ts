@@ -19,12 +19,16 @@ export class WebSocketPulse implements Waiting {
   readonly #options: WebSocketPulseOptions;
   /** resting: the next ping is not due. sending: it waits behind what is unsent. asking: it was sent. */
   #state: "resting" | "sending" | "asking" = "resting";
+  #askedAt = 0;
   /** Bytes that had come from the client when it was asked. */
   #bytesBefore = 0;
 
   constructor(options: WebSocketPulseOptions) {
     this.#options = options;
-    this.#rest();
+    this.#rest(performance.now());
+    options.webSocket.on("pong", () => {
+      if (this.#state === "asking") this.#rest(this.#askedAt);
+    });
     options.deadlines.add(this);
   }
 
@@ -54,7 +58,7 @@ export class WebSocketPulse implements Waiting {
         break;
       case "asking":
         // One that is not read from cannot be heard.
-        if (socket.bytesRead > this.#bytesBefore || webSocket.isPaused) this.#rest();
+        if (socket.bytesRead > this.#bytesBefore || webSocket.isPaused) this.#rest(this.#askedAt);
         else webSocket.terminate();
         break;
       default:
@@ -62,14 +66,16 @@ export class WebSocketPulse implements Waiting {
     }
   }
 
-  #rest(): void {
+  /** Until it is time for the next ping after one of then. */
+  #rest(askedAt: number): void {
     this.#state = "resting";
-    this.deadlineAt = performance.now() + this.#options.settings.pingMs;
+    this.deadlineAt = askedAt + this.#options.settings.pingMs;
   }
 
   #ask(): void {
     const { webSocket, socket } = this.#options;
     this.#state = "sending";
+    this.#askedAt = performance.now();
     this.#bytesBefore = socket.bytesRead;
     this.#allow();
     webSocket.ping(undefined, undefined, () => {

@@ -123,6 +123,10 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
     this.#leave(isReplaced ? SERVICE_RESTART : GOING_AWAY);
   }
 
+  shed(): void {
+    this.#session?.shed();
+  }
+
   onRetire(): void {
     this.#leave(SERVICE_RESTART);
   }

@@ -2,9 +2,19 @@ import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { MESSAGE_COST_BYTES, type MessagePart } from "../channel/stream-messages.ts";
 import type { StreamWorker } from "./dispatcher.ts";
-import { ABNORMAL, INTERNAL_ERROR, NORMAL, codeOfFault, isSendable } from "./websocket-codes.ts";
+import {
+  ABNORMAL,
+  INTERNAL_ERROR,
+  NORMAL,
+  TRY_AGAIN_LATER,
+  codeOfFault,
+  isSendable,
+} from "./websocket-codes.ts";
 import { WebSocketPulse } from "./websocket-pulse.ts";
 import type { WebSocketUpgrader } from "./websocket-upgrader.ts";
+
+/** Bytes of an incomplete message above which it is given up when memory is short. */
+const SHED_ABOVE_BYTES = 64 * 1024;
 
 export interface WebSocketSessionOptions {
   readonly webSocket: WebSocket;
@@ -62,6 +72,13 @@ export class WebSocketSession {
     webSocket.close(this.#ownCode, isFit ? reason : "");
     // The client's answer is behind what was not read.
     webSocket.resume();
+  }
+
+  /** Memory is short: a large message that comes slowly may take it for long. */
+  shed(): void {
+    if (this.memoryBytes <= SHED_ABOVE_BYTES) return;
+    this.close(TRY_AGAIN_LATER);
+    this.#options.socket.destroySoon();
   }
 
   /** The application has returned without closing. */

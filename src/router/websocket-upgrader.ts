@@ -92,14 +92,17 @@ export class WebSocketUpgrader {
     // The library asks for a request of Node's own server, and reads no more of it than this.
     const request = { method: head.method, url: head.target, headers } as unknown as IncomingMessage;
     let opened: WebSocket | null = null;
-    this.#server?.handleUpgrade(request, connection.socket, connection.bytes, (webSocket) => {
+    const { socket, bytes } = connection;
+    // The library writes its answer as a string.
+    socket.setDefaultEncoding("latin1");
+    this.#server?.handleUpgrade(request, socket, bytes, (webSocket) => {
       opened = webSocket;
     });
+    socket.setDefaultEncoding("utf8");
     return opened;
   }
 
-  /** The library writes text as UTF-8, so octets that are no such come out changed. */
   #furtherFields(): readonly string[] {
-    return this.#current?.fieldLines.toString("utf8").split("\r\n").filter(Boolean) ?? [];
+    return this.#current?.fieldLines.toString("latin1").split("\r\n").filter(Boolean) ?? [];
   }
 }

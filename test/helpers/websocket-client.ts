@@ -36,14 +36,17 @@ export class WebSocketClient {
   readonly #messages: (string | Buffer)[] = [];
   #wake: () => void = () => {};
 
-  /** Rejects with a DeniedError when the server does not open it. */
+  /** Rejects with a DeniedError when the server does not open it. No compression is offered unless it is asked for. */
   static async open(
     t: TestContext,
     port: number,
     target: string,
-    { subprotocols = [], ...options }: WebSocketOptions = {},
+    { subprotocols = [], perMessageDeflate = false, ...options }: WebSocketOptions = {},
   ): Promise<WebSocketClient> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`, [...subprotocols], options);
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`, [...subprotocols], {
+      ...options,
+      perMessageDeflate,
+    });
     const client = new WebSocketClient(socket);
     onTeardown(t, () => socket.terminate());
     await withDeadline(client.#opened(), { deadlineMs: ANSWER_DEADLINE_MS, what: `WebSocket ${target}` });

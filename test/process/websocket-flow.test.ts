@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { request } from "../helpers/client.ts";
+import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { startFixture, type Server } from "../helpers/server.ts";
+import { WebSocketClient } from "../helpers/websocket-client.ts";
+
+const MIB = 1024 * 1024;
+
+async function seen(server: Server, what: string): Promise<number> {
+  const { text } = await request(server.port, "/seen");
+  return (JSON.parse(text) as Record<string, number>)[what] ?? 0;
+}
+
+/** Awaits that a number is above 0 and has not changed for a while of looking at it. */
+async function untilStill(measure: () => number | Promise<number>, what: string): Promise<number> {
+  let last = 0;
+  let sameFor = 0;
+  await untilTrue(
+    async () => {
+      const now = await measure();
+      sameFor = now === last && now > 0 ? sameFor + 1 : 0;
+      last = now;
+      return sameFor >= 20;
+    },
+    { deadlineMs: ANSWER_DEADLINE_MS, what: () => `${what} to stand still, last ${last}` },
+  );
+  return last;
+}
+
+test("a WebSocket", async (t) => {
+  const server = await startFixture(t, "websocket_app:app", {
+    args: ["-k", "asgi", "--asgi-loop", "asyncio"],
+  });
+
+  for (const size of [1024, MIB]) {
+    await t.test(
+      `whose client does not read holds back the application's send() of ${size} bytes`,
+      async (t) => {
+        const before = await seen(server, "poured");
+        const ended = await seen(server, "pouring ended");
+        const client = await WebSocketClient.open(t, server.port, `/pour?size=${size}`);
+        client.socket.pause();
+        const messages = (await untilStill(() => seen(server, "poured"), "the application")) - before;
+        // What the sockets' buffers hold comes to the windows, and to the rest of a message.
+        assert.ok(messages * size < 24 * MIB, `${messages} messages`);
+
+        const other = await WebSocketClient.open(t, server.port, "/echo");
+        other.send("meanwhile");
+        assert.equal(await other.receive(), "meanwhile");
+
+        client.socket.resume();
+        for (let count = 0; count < messages + 3; count += 1)
+          assert.equal(((await client.receive()) as Buffer).length, size);
+        client.socket.terminate();
+        await untilTrue(async () => (await seen(server, "pouring ended")) > ended, {
+          deadlineMs: ANSWER_DEADLINE_MS,
+          what: "the application to hear that its client is gone",
+        });
+      },
+    );
+  }
+
+  await t.test("whose application does not receive is not read from", async (t) => {
+    const client = await WebSocketClient.open(t, server.port, "/hold");
+    const piece = Buffer.alloc(64 * 1024, "p");
+    const total = 32 * MIB;
+    for (let sent = 0; sent < total; sent += piece.length) client.send(piece);
+    client.send("over");
+    const unsent = await untilStill(() => client.socket.bufferedAmount, "the client");
+    assert.ok(unsent > 16 * MIB, `only ${unsent} bytes are held back`);
+
+    const other = await WebSocketClient.open(t, server.port, "/echo");
+    other.send("meanwhile");
+    assert.equal(await other.receive(), "meanwhile");
+
+    await request(server.port, "/release");
+    assert.equal(await client.receive(), String(total));
+    client.socket.close();
+    assert.equal((await client.waitUntilClosed()).code, 1005);
+  });
+});
+
+test("a WebSocket is pinged, and cut off when its client does not answer", async (t) => {
+  const server = await startFixture(t, "websocket_app:app", {
+    args: ["-k", "asgi", "--websocket-ping-interval", "1", "--websocket-ping-timeout", "1"],
+  });
+  const silent = await WebSocketClient.open(t, server.port, "/echo?silent", { autoPong: false });
+  const alive = await WebSocketClient.open(t, server.port, "/echo?alive");
+  let pings = 0;
+  alive.socket.on("ping", () => (pings += 1));
+  await server.waitForLine(/\/echo: websocket.disconnect 1006 ''/);
+  assert.equal((await silent.waitUntilClosed()).code, 1006);
+  await untilTrue(() => pings >= 4, { deadlineMs: ANSWER_DEADLINE_MS, what: "4 pings" });
+  alive.send("still here");
+  assert.equal(await alive.receive(), "still here");
+});
+
+test("buffer_memory: when twice as much is taken, incomplete messages are given up", async (t) => {
+  const args = ["-k", "asgi", "--buffer-memory", String(2 * MIB)];
+  const server = await startFixture(t, "websocket_app:app", { args });
+  const clients = await Promise.all(
+    Array.from({ length: 8 }, () => WebSocketClient.open(t, server.port, "/echo")),
+  );
+  const small = await WebSocketClient.open(t, server.port, "/echo");
+  // Together more than is allowed.
+  for (const { socket } of clients) socket.send(Buffer.alloc(MIB), { fin: false });
+  for (const client of clients) {
+    const { code } = await client.waitUntilClosed();
+    // The frame with the code may be lost with the connection.
+    assert.ok(code === 1013 || code === 1006, String(code));
+  }
+  await server.waitForLine(/\/echo: websocket.disconnect 1013/, { count: clients.length });
+  small.send("small");
+  assert.equal(await small.receive(), "small");
+});
+
+test("open WebSockets count against worker_connections, and the next request waits for a place", async (t) => {
+  const args = ["-k", "asgi", "--worker-connections", "2", "--queue-timeout", "1"];
+  const server = await startFixture(t, "websocket_app:app", { args });
+  const first = await WebSocketClient.open(t, server.port, "/echo");
+  await WebSocketClient.open(t, server.port, "/echo");
+  assert.equal((await request(server.port, "/")).status, 503);
+  first.socket.close();
+  await untilTrue(async () => (await request(server.port, "/")).status === 200, {
+    deadlineMs: ANSWER_DEADLINE_MS,
+    what: "an answer",
+  });
+});
