@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from tunicorn import wsgi
-from tunicorn.wsgi import BODY_FRAME_BYTES
+from tunicorn import channel, wsgi
+from tunicorn.wsgi import WHOLE_LIMIT_BYTES
 
 from tests.helpers.gateway import Application, Body, Gateway, answering, error_head, only_response
 from tests.helpers.router import (
@@ -103,11 +103,13 @@ class TestContentLength:
 class TestLargeBodies:
     @pytest.fixture(autouse=True)
     def frames_of_ten_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wsgi, "BODY_FRAME_BYTES", 10)
+        monkeypatch.setattr(wsgi, "JOIN_LIMIT_BYTES", 4)
+        monkeypatch.setattr(wsgi, "WHOLE_LIMIT_BYTES", 10)
+        monkeypatch.setattr(channel, "BODY_FRAME_BYTES", 10)
 
     @pytest.mark.parametrize(
         ("size", "sizes"),
-        [(9, [9]), (10, [10]), (11, [0, 10, 1, 0]), (20, [0, 10, 10, 0]), (25, [0, 10, 10, 5, 0])],
+        [(9, [9]), (10, [10]), (11, [4, 7, 0]), (20, [4, 10, 6, 0]), (25, [4, 10, 10, 1, 0])],
     )
     def test_a_whole_body_is_cut_into_frames(self, gateway: Gateway, size: int, sizes: list[int]) -> None:
         content = bytes(range(size))
@@ -117,7 +119,7 @@ class TestLargeBodies:
         assert [bool(received.flags & END) for received in frames] == [False] * (len(frames) - 1) + [True]
 
     @pytest.mark.parametrize(
-        ("size", "sizes"), [(9, [9]), (10, [10]), (11, [0, 10, 1]), (20, [0, 10, 10]), (25, [0, 10, 10, 5])]
+        ("size", "sizes"), [(4, [4]), (5, [4, 1]), (11, [4, 7]), (20, [4, 10, 6]), (25, [4, 10, 10, 1])]
     )
     @pytest.mark.parametrize("is_list", [True, False], ids=["list", "iterator"])
     def test_with_a_content_length_the_last_of_the_bytes_is_the_end(
@@ -137,13 +139,12 @@ class TestLargeBodies:
 
 def test_a_body_of_several_frames_waits_until_the_router_takes_it(gateway: Gateway) -> None:
     content = bytes(range(256)) * 8000
-    assert len(content) > 4 * BODY_FRAME_BYTES
+    assert len(content) > 4 * WHOLE_LIMIT_BYTES
     worker = threading.Thread(target=gateway.handle, args=(answering([content]),))
     worker.start()
     frames = gateway.router.receive_response()
     worker.join()
     assert body_of(frames) == content
-    assert max(len(received.body) for received in frames) == BODY_FRAME_BYTES
 
 
 def wrapping(make_file: Callable[[], Any], headers: list[tuple[str, str]] | None = None) -> Application:

@@ -14,6 +14,9 @@ from tunicorn import frame
 #: Larger ones make CPython map and unmap memory for each call.
 RECEIVE_BYTES: Final = 64 * 1024
 
+#: The router passes on what has come of a frame, so there is no reason for smaller ones.
+BODY_FRAME_BYTES: Final = frame.PAYLOAD_LIMIT_BYTES
+
 #: A router that died is replaced within this time, or the worker leaves.
 DIAL_SECONDS: Final = 10.0
 DIAL_INTERVAL_SECONDS: Final = 0.05
@@ -66,6 +69,29 @@ class Channel:
         """Sends whole frames; blocks while the router holds the worker back."""
         try:
             self._connection.sendall(data)
+        except ConnectionError:
+            self.is_lost = True
+            raise
+
+    def send_body(self, stream: int, body: bytes | memoryview, flags: int, before: bytes) -> None:
+        """Sends a body in frames as large as can be, behind a whole frame, without copying it."""
+        size = len(body)
+        for start in range(0, size, BODY_FRAME_BYTES):
+            piece = memoryview(body)[start : start + BODY_FRAME_BYTES]
+            is_last = start + len(piece) == size
+            header = frame.HEADER.pack(len(piece), frame.BODY, flags if is_last else 0, 0, stream)
+            self._send_both(before + header, piece)
+            before = b""
+
+    def _send_both(self, data: bytes, body: memoryview) -> None:
+        try:
+            sent = self._connection.sendmsg((data, body))
+            # A signal may have come in between.
+            if sent < len(data):
+                self._connection.sendall(data[sent:])
+                sent = len(data)
+            if sent < len(data) + len(body):
+                self._connection.sendall(body[sent - len(data) :])
         except ConnectionError:
             self.is_lost = True
             raise

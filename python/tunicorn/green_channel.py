@@ -67,6 +67,16 @@ class GreenStream:
                 return
         self.channel.write(data)
 
+    def send_body(self, stream: int, body: bytes | memoryview, flags: int, before: bytes) -> None:
+        """Sends a body in frames, behind a whole frame."""
+        if before:
+            self.send(before)
+        size = len(body)
+        for start in range(0, size, frame.PART_BYTES):
+            piece = bytes(body[start : start + frame.PART_BYTES])
+            is_last = start + len(piece) == size
+            self.send(frame.encode(frame.BODY, stream, piece, flags=flags if is_last else 0))
+
     def poll(self) -> Frame | None:
         """CANCEL, once, if the client is gone."""
         if self.channel.is_lost:

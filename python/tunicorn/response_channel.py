@@ -17,6 +17,9 @@ class ResponseChannel(Protocol):
     def send(self, data: bytes) -> None:
         """Sends whole frames; waits while the router holds the worker back."""
 
+    def send_body(self, stream: int, body: bytes | memoryview, flags: int, before: bytes) -> None:
+        """Sends a body in BODY frames, behind a whole frame; the flags go with the last one."""
+
     def receive(self) -> Frame | None:
         """Waits for the next frame; None when nobody will send one."""
 

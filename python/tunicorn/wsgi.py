@@ -23,8 +23,10 @@ ExceptionInfo = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
 )
 
-#: Body bytes in one frame: the router passes on what comes, and its buffers stay small.
-BODY_FRAME_BYTES: Final = 256 * 1024
+#: A larger body is not joined with its head.
+JOIN_LIMIT_BYTES: Final = 32 * 1024
+#: A larger body whose length the application has not said goes out in chunks.
+WHOLE_LIMIT_BYTES: Final = 256 * 1024
 
 
 EARLY_HINTS: Final = 103
@@ -164,7 +166,7 @@ class Response:
 
     def send_whole(self, body: bytes) -> None:
         """Sends a body of which nothing more comes, in one frame if nothing was sent before."""
-        if self.is_head_sent or len(body) > BODY_FRAME_BYTES:
+        if self.is_head_sent or self._is_large(body):
             if body:
                 self.send(body)
             self.end()
@@ -183,11 +185,12 @@ class Response:
         if self.is_head_sent:
             self._check_client()
             self._send_body(data, flags)
-        elif len(data) <= BODY_FRAME_BYTES:
-            self._send_head(data, flags)
+        elif self._is_large(data):
+            # What goes with the head makes the client's first packet.
+            head = self._encode_head(data[:JOIN_LIMIT_BYTES], 0)
+            self._send_body(memoryview(data)[JOIN_LIMIT_BYTES:], flags, head)
         else:
-            self._send_head(b"", 0)
-            self._send_body(data, flags)
+            self._send_head(data, flags)
         self.is_ended = flags != 0
 
     def send_early_hints(self, headers: Headers) -> None:
@@ -244,22 +247,34 @@ class Response:
         length = None if self._head is None else self._head.content_length
         return length is not None and self.body_bytes >= length
 
-    def _send_head(self, body: bytes, flags: int) -> None:
+    def _is_large(self, body: bytes) -> bool:
+        """It goes out in frames of its own. Of a smaller one that is whole, the router knows the length."""
+        size = len(body)
+        if size <= JOIN_LIMIT_BYTES:
+            return False
+        return size > WHOLE_LIMIT_BYTES or self._head is None or self._head.content_length is not None
+
+    def _encode_head(self, body: bytes, flags: int) -> bytes:
         head = self._head
         if head is None:
             raise AssertionError("the application gave a body before it called start_response")
         self.is_head_sent = True
-        self._transmit(
-            frame.encode_response(
-                self._stream, head.status, head.reason, head.field_lines, head.content_length, body, flags
-            )
+        return frame.encode_response(
+            self._stream, head.status, head.reason, head.field_lines, head.content_length, body, flags
         )
 
-    def _send_body(self, data: bytes, flags: int) -> None:
-        for start in range(0, len(data), BODY_FRAME_BYTES):
-            piece = data[start : start + BODY_FRAME_BYTES]
-            is_last = start + BODY_FRAME_BYTES >= len(data)
-            self._transmit(frame.encode(frame.BODY, self._stream, piece, flags=flags if is_last else 0))
+    def _send_head(self, body: bytes, flags: int) -> None:
+        self._transmit(self._encode_head(body, flags))
+
+    def _send_body(self, body: bytes | memoryview, flags: int, before: bytes = b"") -> None:
+        """A part of the body, or all of it, behind the frame of its head."""
+        try:
+            self.is_sending = True
+            self._channel.send_body(self._stream, body, flags, before)
+            self.is_sending = False
+        except ConnectionError:
+            self.is_channel_broken = True
+            raise
 
     def _check_client(self) -> None:
         """Between two pieces: an endless response must end when its reader is gone."""
@@ -305,3 +320,9 @@ class ReportingResponse(Response):
         if entries:
             data = frame.encode(frame.ENVIRON, self._stream, entries) + data
         super()._transmit(data)
+
+    def _send_body(self, body: bytes | memoryview, flags: int, before: bytes = b"") -> None:
+        entries = self.report() if flags & frame.END else b""
+        if entries:
+            super()._transmit(frame.encode(frame.ENVIRON, self._stream, entries))
+        super()._send_body(body, flags, before)

@@ -19,9 +19,10 @@ export class FrameReader {
     this.#sink = sink;
   }
 
-  /** Takes bytes as they come. Throws ERR_PROTOCOL on a frame that cannot be. */
+  /** Takes bytes as they come, and keeps none of them. Throws ERR_PROTOCOL on a frame that cannot be. */
   feed(bytes: Buffer): void {
-    let input = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    const isOwn = this.#rest.length > 0;
+    let input = isOwn ? Buffer.concat([this.#rest, bytes]) : bytes;
     this.#rest = EMPTY;
     while (input.length > 0) {
       if (this.#body !== null) {
@@ -41,7 +42,7 @@ export class FrameReader {
       this.#sink(header, input.subarray(FRAME_HEADER_BYTES, end));
       input = input.subarray(end);
     }
-    this.#rest = input;
+    if (input.length > 0) this.#rest = isOwn ? input : Buffer.from(input);
   }
 
   #passBody(header: FrameHeader, input: Buffer): Buffer {

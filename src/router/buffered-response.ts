@@ -55,6 +55,11 @@ export class BufferedResponse {
     return this.#pendingBytes > PENDING_LIMIT_BYTES || (budget.isDiskFull && exchange.unsentBytes > 0);
   }
 
+  /** Bytes that it was given are not in the file yet. */
+  get isStoring(): boolean {
+    return this.#pendingBytes > 0;
+  }
+
   write(bytes: Buffer): void {
     const { exchange, budget } = this.#options;
     if (this.#state === "closed" || bytes.length === 0) return;

@@ -24,6 +24,8 @@ export interface WorkerRequest {
   readonly body: RequestBody;
   readonly method: string;
   readonly target: string;
+  /** Body bytes that it was given are still on their way to the client, or to a file. */
+  readonly keepsBytes: boolean;
   /** Absent: the request is complete, and the response is one that every worker gives. */
   readonly streaming?: StreamingRequest;
   /** A worker may have it from now on, until `onWithdrawn` or `onReleased`. */

@@ -12,8 +12,12 @@ import {
   type WorkerMessage,
 } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
+import { readIntoOneBuffer } from "../system/one-buffer-reads.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { QueuedRequest } from "./queued-request.ts";
+
+/** Somewhat more than a unix socket holds by default; two such buffers stay in the cache of a processor. */
+const READ_BYTES = 256 * 1024;
 
 /** What a queue channel tells its queue. */
 export interface QueueChannelListener {
@@ -44,6 +48,11 @@ export class QueueChannel implements RequestWorker {
   readonly hello: Hello;
   readonly #socket: Socket;
   readonly #listener: QueueChannelListener;
+  readonly #reader = new FrameReader((header, payload) =>
+    this.#onMessage(decodeWorkerMessage(header, payload)),
+  );
+  /** Of the bytes that were read last, some are still needed. */
+  #areBytesKept = false;
   #state: QueueChannelState = "booted";
   #claim: number | null = null;
   #isGreeted = false;
@@ -56,21 +65,14 @@ export class QueueChannel implements RequestWorker {
 
   constructor({ socket, hello, listener }: QueueChannelOptions) {
     this.hello = hello;
-    this.#socket = socket;
     this.#listener = listener;
-    const reader = new FrameReader((header, payload) =>
-      this.#onMessage(decodeWorkerMessage(header, payload)),
-    );
-    socket.on("data", (bytes: Buffer) => {
-      try {
-        reader.feed(bytes);
-      } catch (error) {
-        this.#onProtocolError(error);
-      }
+    this.#socket = readIntoOneBuffer(socket, {
+      bufferBytes: READ_BYTES,
+      onBytes: (bytes) => this.#onBytes(bytes),
     });
     // A worker that is killed resets its socket; "close" follows.
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#onClose());
+    this.#socket.on("error", () => this.destroy());
+    this.#socket.on("close", () => this.#onClose());
   }
 
   get state(): QueueChannelState {
@@ -147,6 +149,17 @@ export class QueueChannel implements RequestWorker {
     this.#socket.write(encodeCancel(queued.stream));
   }
 
+  /** Whether some of the bytes are still needed. */
+  #onBytes(bytes: Buffer): boolean {
+    this.#areBytesKept = false;
+    try {
+      this.#reader.feed(bytes);
+    } catch (error) {
+      this.#onProtocolError(error);
+    }
+    return this.#areBytesKept;
+  }
+
   #onMessage(message: WorkerMessage): void {
     switch (message.type) {
       case "hello":
@@ -212,7 +225,9 @@ export class QueueChannel implements RequestWorker {
 
   #deliver(stream: number, call: (request: WorkerRequest) => void): void {
     const queued = this.#take(stream);
-    if (queued.isWanted) call(queued.request);
+    if (!queued.isWanted) return;
+    call(queued.request);
+    if (queued.request.keepsBytes) this.#areBytesKept = true;
   }
 
   /** A file that the router takes ends the worker's part of the response. */

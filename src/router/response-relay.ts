@@ -59,6 +59,11 @@ export class ResponseRelay {
     return this.#response?.isFull === true;
   }
 
+  /** Body bytes that it was given are still on their way to the client, or to a file. */
+  get keepsBytes(): boolean {
+    return this.#options.exchange.unsentBytes > 0 || this.#response?.isStoring === true;
+  }
+
   /** More of the response than its head has begun to come. */
   get isStreaming(): boolean {
     return this.#response !== null;
@@ -177,5 +182,7 @@ export class ResponseRelay {
 
 /** The length of a body that came whole is sent too, although the application did not say it. */
 function keptHead({ fieldLines, contentLength, body, after }: ResponseMessage): KeptResponseHead {
-  return { fieldLines, contentLength: contentLength ?? (after.isEnd ? body.length : null) };
+  // The worker's channel reads over what is not kept.
+  const kept = Buffer.from(fieldLines);
+  return { fieldLines: kept, contentLength: contentLength ?? (after.isEnd ? body.length : null) };
 }

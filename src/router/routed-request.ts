@@ -55,6 +55,10 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     return this.#exchange.head.target;
   }
 
+  get keepsBytes(): boolean {
+    return this.#relay.keepsBytes;
+  }
+
   addBody(bytes: Buffer): void {
     const collector = this.#collector;
     if (collector === null || this.isCancelled) return;

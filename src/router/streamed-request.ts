@@ -75,6 +75,10 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
     return this.#exchange.head.target;
   }
 
+  get keepsBytes(): boolean {
+    return this.#relay.keepsBytes;
+  }
+
   get memoryBytes(): number {
     return this.#pendingBytes;
   }

@@ -25,6 +25,7 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   readonly interface = "asgi";
   readonly isWebSocket = true;
   readonly body = NO_BODY;
+  readonly keepsBytes = false;
   readonly environ = "";
   readonly environChanges = "";
   submittedAt = 0;

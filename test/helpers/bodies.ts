@@ -9,6 +9,14 @@ export function countingBytes(length: number): Buffer {
   return Buffer.alloc(length, Buffer.from(Array.from({ length: 256 }, (_, value) => value)));
 }
 
+/** What fixtures/apps/bodies/plain.py answers to `/seeded/SEED/LENGTH`. */
+export function seededBytes(seed: number, length: number): Buffer {
+  const digests = Array.from({ length: 1024 }, (_, number) =>
+    createHash("sha256").update(`${seed} ${number}`).digest(),
+  );
+  return Buffer.alloc(length, Buffer.concat(digests));
+}
+
 export function sha256(bytes: Buffer): string {
   return createHash("sha256").update(bytes).digest("hex");
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { countingBytes, multipart, sha256 } from "../helpers/bodies.ts";
+import { countingBytes, multipart, seededBytes, sha256 } from "../helpers/bodies.ts";
 import { ClientConnection, request } from "../helpers/client.ts";
 import { PROGRAM_DEADLINE_MS } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
@@ -94,4 +94,24 @@ test("with --buffer-disk 0 a worker waits for its slow client, and takes no memo
 
   assert.equal(sha256((await readAll(unread)).body), sha256(countingBytes(LARGE_BYTES)));
   assert.equal((await waiting.readAnswer()).text, "ok");
+});
+
+test("whole answers to clients that read and clients that do not are not mixed up", async (t) => {
+  const server = await startGatedServer(t, ["-w", "2"], { application: "bodies.plain" });
+  const seeds = [0, 1, 2, 3, 4, 5, 6, 7];
+  const bytesOf = (seed: number): number => 200_000 + seed * 700_001;
+  const unread = await Promise.all(
+    seeds.map((seed) => sendUnread(t, server.port, `/seeded/${seed}/${bytesOf(seed)}`)),
+  );
+  const read = seeds.map(async (seed) => {
+    const { body } = await request(server.port, `/seeded/${seed}/${bytesOf(seed)}`, {
+      deadlineMs: PROGRAM_DEADLINE_MS,
+    });
+    assert(body.equals(seededBytes(seed, bytesOf(seed))), `answer ${seed} to a client that reads`);
+  });
+  await Promise.all(read);
+  for (const [seed, socket] of unread.entries()) {
+    const { body } = await readAll(socket);
+    assert(body.equals(seededBytes(seed, bytesOf(seed))), `answer ${seed} to a client that did not read`);
+  }
 });

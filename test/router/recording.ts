@@ -46,6 +46,7 @@ export interface RecordedRequestOptions {
 /** A request that writes down what happens to it. */
 export class RecordedRequest implements WorkerRequest {
   readonly method = "GET";
+  readonly keepsBytes = false;
   readonly target: string;
   readonly environ: string;
   readonly body: RequestBody;
