@@ -451,6 +451,21 @@ const frames: readonly RecordedFrame[] = [
     },
   },
   {
+    name: "join",
+    octets: [hex("00000000 06 00 0000 0d0c0b0a")],
+    fields: { type: "join", direction: "to-router", flags: [], aux: 0, stream: 0x0a_0b_0c_0d },
+  },
+  {
+    name: "tunnel",
+    octets: [hex("00000000 28 00 0000 0e000000")],
+    fields: { type: "tunnel", direction: "to-router", flags: [], aux: 0, stream: 14 },
+  },
+  {
+    name: "tunnel-timed",
+    octets: [hex("00000000 28 00 0100 0f000000")],
+    fields: { type: "tunnel", direction: "to-router", flags: [], aux: 1, stream: 15 },
+  },
+  {
     name: "environ",
     octets: [hex("1c000000 27 00 0000 07000000"), "REMOTE_USER\0", hex("c3a4"), "nn\0PATH_INFO\0/"],
     fields: {

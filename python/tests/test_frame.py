@@ -24,6 +24,8 @@ KINDS: Final = {
     "pull": frame.PULL,
     "fetch": frame.FETCH,
     "environ": frame.ENVIRON,
+    "join": frame.JOIN,
+    "tunnel": frame.TUNNEL,
     "ping": frame.PING,
     "pong": frame.PONG,
     "request-body": frame.REQUEST_BODY,
@@ -180,7 +182,10 @@ def test_a_message_is_encoded_in_one_frame_unless_it_is_large() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", names_of("to-router", "ready", "leaving", "body", "failed", "interim", "pong", "trailers")
+    "name",
+    names_of(
+        "to-router", "ready", "leaving", "body", "failed", "interim", "pong", "trailers", "join", "tunnel"
+    ),
 )
 def test_a_recorded_frame_without_head_is_encoded(name: str) -> None:
     record = RECORDS[name]

@@ -35,8 +35,10 @@ class Frame(NamedTuple):
 class Channel:
     """Sends and receives frames. Not safe for threads: a sync worker has one."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, path: str = "") -> None:
         self._connection = connection
+        #: Where the router listens.
+        self.path = path
         self._buffer = bytearray()
         #: The router said DRAIN while the worker looked for something else.
         self.is_drained = False
@@ -58,7 +60,7 @@ class Channel:
                 connection.close()
                 time.sleep(DIAL_INTERVAL_SECONDS)
                 continue
-            return cls(connection)
+            return cls(connection, path)
         return None
 
     def greet(self, worker: int, generation: int, *, is_pulling: bool = False, thread: int = 0) -> None:

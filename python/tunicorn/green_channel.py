@@ -56,6 +56,11 @@ class GreenStream:
         #: Made when somebody waits, which is rare.
         self._changed: threading.Event | None = None
 
+    @property
+    def path(self) -> str:
+        """Where the router listens."""
+        return self.channel.path
+
     def send(self, data: bytes) -> None:
         """Sends a whole frame. Of a body it waits until the router has room for more."""
         _, kind, flags, _, _ = frame.HEADER.unpack_from(data)
@@ -125,6 +130,7 @@ class GreenChannel:
     def __init__(self, channel: Channel, gateway: GreenGateway, hub: Hub) -> None:
         self._channel = channel
         self._socket = channel.socket
+        self.path = channel.path
         self._gateway = gateway
         self._hub = hub
         #: Requests whose greenlets have not ended.
@@ -144,7 +150,8 @@ class GreenChannel:
         while True:
             try:
                 data = self._socket.recv(RECEIVE_BYTES)
-            except ConnectionError:
+            except OSError:
+                # Also what gevent says to a greenlet that waits here when stop is called in another.
                 data = b""
             if not data:
                 break

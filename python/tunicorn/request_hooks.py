@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 def make_gateway(worker: Worker, channel: Channel) -> WsgiGateway:
     """The gateway between a worker's channel and its application."""
-    assert worker.wsgi is not None
+    gateway = _make_gateway(worker, channel)
+    gateway.limits_tunnels = worker.limits_tunnels
+    return gateway
+
+
+def _make_gateway(worker: Worker, channel: Channel) -> WsgiGateway:
     hooks = [worker.cfg.hook(name) for name in ("pre_request", "post_request")]
     if hooks == [None, None]:
-        return WsgiGateway(worker.wsgi, worker.cfg, worker.log, channel)
+        return WsgiGateway(worker.entry(), worker.cfg, worker.log, channel)
     return HookedGateway(worker, channel)
 
 
@@ -32,8 +37,7 @@ class HookedGateway(WsgiGateway):
     """Calls the two hooks around the application."""
 
     def __init__(self, worker: Worker, channel: Channel) -> None:
-        assert worker.wsgi is not None
-        super().__init__(worker.wsgi, worker.cfg, worker.log, channel)
+        super().__init__(worker.entry(), worker.cfg, worker.log, channel)
         self._worker = worker
         self._pre_request = worker.cfg.hook("pre_request")
         self._post_request = worker.cfg.hook("post_request")

@@ -14,6 +14,10 @@ class ResponseChannel(Protocol):
     #: The router said DRAIN while something else was awaited.
     is_drained: bool
 
+    @property
+    def path(self) -> str:
+        """Where the router listens, for those that dial once more."""
+
     def send(self, data: bytes) -> None:
         """Sends whole frames; waits while the router holds the worker back."""
 

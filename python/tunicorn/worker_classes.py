@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _SYNC: Final = ("tunicorn.workers.sync", "SyncWorker")
 _GTHREAD: Final = ("tunicorn.workers.gthread", "GthreadWorker")
 _GEVENT: Final = ("tunicorn.workers.gevent", "GeventWorker")
+_GEVENT_WEBSOCKET: Final = ("tunicorn.workers.gevent_websocket", "GeventWebSocketWorker")
 _EVENTLET: Final = ("tunicorn.workers.eventlet", "EventletWorker")
 _TORNADO: Final = ("tunicorn.workers.tornado", "TornadoWorker")
 _ASGI: Final = ("tunicorn.workers.asgi", "AsgiWorker")
@@ -29,6 +30,7 @@ WORKER_CLASSES: Final = {
     "gevent_pywsgi": _GEVENT,
     "gunicorn.workers.ggevent.GeventWorker": _GEVENT,
     "gunicorn.workers.ggevent.GeventPyWSGIWorker": _GEVENT,
+    "geventwebsocket.gunicorn.workers.GeventWebSocketWorker": _GEVENT_WEBSOCKET,
     "eventlet": _EVENTLET,
     "gunicorn.workers.geventlet.EventletWorker": _EVENTLET,
     "tornado": _TORNADO,
@@ -45,7 +47,12 @@ WORKER_CLASSES: Final = {
 
 
 #: Libraries that a class needs, and that need not be there.
-LIBRARIES: Final = {_GEVENT: "gevent", _EVENTLET: "eventlet", _TORNADO: "tornado"}
+LIBRARIES: Final = {
+    _GEVENT: "gevent",
+    _GEVENT_WEBSOCKET: "geventwebsocket",
+    _EVENTLET: "eventlet",
+    _TORNADO: "tornado",
+}
 
 
 def shares_process(name: str) -> bool:

@@ -31,6 +31,12 @@ WHOLE_LIMIT_BYTES: Final = 256 * 1024
 
 EARLY_HINTS: Final = 103
 
+#: Calls the application, and sends what it answers.
+Respond = Callable[[dict[str, Any], "Response"], None]
+
+#: By this entry the router tells the number of the tunnel that a request may become.
+TUNNEL_ENTRY: Final = "tunicorn.tunnel"
+
 
 class ClientDisconnectedError(Exception):
     """The client is gone: what is left of the response has no reader."""
@@ -44,6 +50,8 @@ class WsgiGateway:
         self._template = make_template(cfg)
         self._log = log
         self._channel = channel
+        #: The time of a request counts also while its application has taken the connection over.
+        self.limits_tunnels = False
         #: Entries of which the access log shows what the application made of them; mostly there is none.
         self._watched = watched_entries(cfg)
         self._is_debugging = logging.getLogger("gunicorn.error").isEnabledFor(logging.DEBUG)
@@ -62,10 +70,9 @@ class WsgiGateway:
             self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
         channel = channel or self._channel
         response = Response(channel, stream, after)
-        if self._watched:
-            response = ReportingResponse(channel, stream, after)
-            before = dict(environ)
-            response.report = lambda: changed_entries(self._watched, before, environ)
+        respond: Respond = self._respond
+        if self._watched or TUNNEL_ENTRY in environ:
+            response, respond = self._make_response(environ, channel, stream, after)
         try:
             body_input = open_body(body, bool(flags & frame.FILE_BODY))
         except OSError as error:
@@ -76,7 +83,7 @@ class WsgiGateway:
         environ["wsgi.input"] = body_input
         environ["wsgi.early_hints"] = response.send_early_hints
         try:
-            self._respond(environ, response)
+            respond(environ, response)
         except ClientDisconnectedError:
             self._log.debug("The client left during %s %s", fields["REQUEST_METHOD"], fields["RAW_URI"])
         except ConnectionError as error:
@@ -95,6 +102,22 @@ class WsgiGateway:
         if not response.is_ended:
             response.fail(after)
         return response.is_after_sent
+
+    def _make_response(
+        self, environ: dict[str, Any], channel: ResponseChannel, stream: int, after: int
+    ) -> tuple[Response, Respond]:
+        """Where the environ is watched, or the request asks for an upgrade; and who calls the application."""
+        number = environ.pop(TUNNEL_ENTRY, None)
+        before = dict(environ)
+        response = ReportingResponse(channel, stream, after)
+        respond: Respond = self._respond
+        if number is not None:
+            from tunicorn.tunnelled_response import TunnelledResponse  # noqa: PLC0415 -- sockets are patched by now
+
+            response = TunnelledResponse(channel, stream, after, int(number), is_timed=self.limits_tunnels)
+            respond = response.with_socket(respond)
+        response.report = lambda: changed_entries(self._watched, before, environ)
+        return response, respond
 
     def _respond(self, environ: dict[str, Any], response: Response) -> None:
         result = self._application(environ, response.start)

@@ -56,6 +56,8 @@ export type WorkerMessage =
   | { readonly type: "file"; readonly stream: number; readonly file: FilePart }
   /** Entries of the environ that the application has changed, each `NAME NUL value`, joined by NUL. */
   | { readonly type: "environ"; readonly stream: number; readonly entries: string }
+  /** The application takes the connection of its client over, by one that its worker has dialled for it. */
+  | { readonly type: "tunnel"; readonly stream: number; readonly isTimed: boolean }
   /** A request was too large for the queue; the worker that has claimed it asks for it. */
   | { readonly type: "fetch"; readonly stream: number };
 
@@ -177,6 +179,8 @@ export function decodeWorkerMessage(header: FrameHeader, payload: Buffer): Worke
       return { type: "file", stream: header.stream, file: decodeFile(payload) };
     case FrameType.environ:
       return { type: "environ", stream: header.stream, entries: payload.toString("utf8") };
+    case FrameType.tunnel:
+      return { type: "tunnel", stream: header.stream, isTimed: header.aux === 1 };
     case FrameType.fetch:
       return { type: "fetch", stream: header.stream };
     default:

@@ -31,6 +31,7 @@ const workerClasses: ReadonlyMap<string, WorkerClass> = new Map([
   ["gevent_pywsgi", GREEN],
   ["gunicorn.workers.ggevent.GeventWorker", GREEN],
   ["gunicorn.workers.ggevent.GeventPyWSGIWorker", GREEN],
+  ["geventwebsocket.gunicorn.workers.GeventWebSocketWorker", GREEN],
   ["eventlet", GREEN],
   ["gunicorn.workers.geventlet.EventletWorker", GREEN],
   ["tornado", TORNADO],

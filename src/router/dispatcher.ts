@@ -39,6 +39,8 @@ export interface WorkerRequest {
   /** Entries of the environ that the application has changed, for the access log. */
   onEnviron(entries: string): void;
   onInterim(status: number, fieldLines: Buffer): void;
+  /** The application takes the connection of the client over. Absent: there is no way to. */
+  onTunnel?(): void;
   /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
   onFile(file: FilePart): Promise<boolean>;
   onFailure(failure: RequestFailure): void;

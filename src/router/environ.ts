@@ -26,6 +26,8 @@ export interface EnvironInput {
   readonly settings: RouterSettings;
   /** Length of the decoded body, or null when the request announced none. */
   readonly bodyBytes: number | null;
+  /** Number of the tunnel that the request may become; null for nearly all of them. */
+  readonly tunnel?: number | null;
 }
 
 /**
@@ -34,15 +36,15 @@ export interface EnvironInput {
  * a header name is refused, or when the path does not lie under SCRIPT_NAME.
  */
 export function cookEnviron(input: EnvironInput): string {
-  const { head, client, bodyBytes } = input;
+  const { head, client, bodyBytes, tunnel = null } = input;
   const fields = readFields(input);
   const text =
     `REQUEST_METHOD\0${head.method}\0RAW_URI\0${head.target}\0QUERY_STRING\0${head.query}` +
     `\0SERVER_PROTOCOL\0${head.protocol}\0REMOTE_ADDR\0${client.address}\0REMOTE_PORT\0${client.port}` +
     `\0wsgi.url_scheme\0${fields.scheme ?? client.scheme}${serverText(head, client, fields.scheme ?? client.scheme)}${pathText(head, fields.scriptName)}`;
-  return (
-    text + (bodyBytes === null ? "" : `\0CONTENT_LENGTH\0${bodyBytes}`) + client.extraEnviron + fields.text
-  );
+  const lengthText = bodyBytes === null ? "" : `\0CONTENT_LENGTH\0${bodyBytes}`;
+  const tunnelText = tunnel === null ? "" : `\0tunicorn.tunnel\0${tunnel}`;
+  return text + lengthText + tunnelText + client.extraEnviron + fields.text;
 }
 
 function serverText(head: RequestHead, client: Client, scheme: "http" | "https"): string {

@@ -237,6 +237,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       case "interim":
       case "file":
       case "environ":
+      case "tunnel":
       case "window":
       case "trailers":
       case "accept":

@@ -193,6 +193,10 @@ export class QueueChannel implements RequestWorker {
       case "file":
         void this.#onFile(this.#take(message.stream), message.file);
         break;
+      case "tunnel":
+        this.#take(message.stream).isTimed = message.isTimed;
+        this.#deliver(message.stream, (request) => request.onTunnel?.());
+        break;
       case "fetch":
         this.#onFetch(this.#take(message.stream));
         break;

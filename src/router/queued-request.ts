@@ -35,6 +35,8 @@ export class QueuedRequest {
   /** Since when the worker waits for a slow client. */
   pausedAt: number | null = null;
   isTimedOut = false;
+  /** The time that its worker takes is limited. */
+  isTimed = true;
 
   constructor(request: WorkerRequest, stream: number, generation: number) {
     this.request = request;
@@ -47,8 +49,8 @@ export class QueuedRequest {
   }
 
   isOverdue(timeoutMs: number, now: number): boolean {
-    const isTimed = timeoutMs > 0 && this.startedAt > 0 && this.pausedAt === null && !this.isTimedOut;
-    return isTimed && now - this.startedAt > timeoutMs;
+    const isRunning = this.startedAt > 0 && this.pausedAt === null && this.isTimed && !this.isTimedOut;
+    return timeoutMs > 0 && isRunning && now - this.startedAt > timeoutMs;
   }
 
   /** The worker's clock stands still while it waits for a slow client. */

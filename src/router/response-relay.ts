@@ -21,6 +21,11 @@ const failureCodes: Readonly<Record<RequestFailure, ErrorCode>> = {
   overloaded: "ERR_OVERLOADED",
 };
 
+/** What a client is answered when its request has failed. */
+export function failureStatus(failure: RequestFailure): number {
+  return errorKinds[failureCodes[failure]].httpStatus ?? 500;
+}
+
 /** The request whose response is relayed. */
 export interface RelayedRequest {
   /** The worker may go on after `isFull`. */

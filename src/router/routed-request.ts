@@ -7,8 +7,9 @@ import type { Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import { cookEnviron } from "./environ.ts";
 import { RequestBodyCollector } from "./request-body.ts";
-import { ResponseRelay, type RelayedRequest } from "./response-relay.ts";
+import { ResponseRelay, failureStatus, type RelayedRequest } from "./response-relay.ts";
 import type { RouterContext } from "./router-context.ts";
+import { Upgrade, asksForUpgrade } from "./upgrade.ts";
 
 /** One request on its way: from its client, complete, to a worker, and the response back. */
 export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedRequest {
@@ -24,6 +25,8 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   #collector: RequestBodyCollector | null = null;
   #worker: RequestWorker | null = null;
   #isWithWorker = false;
+  /** Of a request that asks for another protocol. */
+  #upgrade: Upgrade | null = null;
 
   constructor(context: RouterContext, client: Client, exchange: Exchange) {
     this.#context = context;
@@ -95,6 +98,9 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   }
 
   cancel(): void {
+    // A tunnel tells the application by itself that its client is gone.
+    if (this.#upgrade?.hasBegun === true) return;
+    this.#upgrade?.close();
     this.isCancelled = true;
     this.#relay.close();
     if (this.#worker === null) this.#context.dispatcher.cancel(this);
@@ -103,7 +109,9 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   }
 
   onClientDone(): void {
-    if (this.#worker === null && !this.isCancelled) this.#exchange.probe();
+    // What answers an upgrade is written by the application, which knows nothing of an octet sent ahead.
+    const mayProbe = this.#worker === null && !this.isCancelled && this.#upgrade === null;
+    if (mayProbe) this.#exchange.probe();
   }
 
   onDrain(): void {
@@ -125,11 +133,31 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   }
 
   onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
+    if (this.#isTunnelled(message.after.isEnd)) return;
     this.#relay.respond(message);
     if (message.after.isEnd) this.#release();
   }
 
+  onTunnel(): void {
+    this.#upgrade?.begin();
+  }
+
+  /** Whether the application has the connection. What else is said about the request is not for its client. */
+  #isTunnelled(isEnd: boolean): boolean {
+    if (this.#upgrade === null) return false;
+    if (!this.#upgrade.hasBegun) {
+      this.#upgrade.close();
+      return false;
+    }
+    if (isEnd) {
+      this.#release();
+      this.#upgrade.finish();
+    }
+    return true;
+  }
+
   onBody(bytes: Buffer, isEnd: boolean): void {
+    if (this.#isTunnelled(isEnd)) return;
     this.#relay.write(bytes);
     if (isEnd) {
       this.#release();
@@ -155,7 +183,13 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   }
 
   onFailure(failure: RequestFailure): void {
+    if (failure === "raised" && this.#isTunnelled(true)) return;
     this.#release();
+    if (this.#upgrade?.hasBegun === true) {
+      this.#upgrade.fail(failureStatus(failure));
+      return;
+    }
+    this.#upgrade?.close();
     this.#relay.fail(failure);
   }
 
@@ -193,22 +227,36 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   #submit(body: RequestBody): void {
     this.body = body;
+    const { head } = this.#exchange;
+    if (asksForUpgrade(head)) this.#upgrade = this.#makeUpgrade();
     try {
       this.environ = cookEnviron({
-        head: this.#exchange.head,
+        head,
         client: this.#client,
         settings: this.#context.settings,
         bodyBytes: this.#collector?.bytes ?? this.#announcedBytes(),
+        tunnel: this.#upgrade?.number ?? null,
       });
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
       this.#context.errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
       this.#discardBody();
+      this.#upgrade?.close();
       this.#relay.answerError(error.code);
       return;
     }
     this.submittedAt = performance.now();
     this.#context.dispatcher.submit(this);
+  }
+
+  #makeUpgrade(): Upgrade {
+    const { tunnels, settings } = this.#context;
+    return new Upgrade({
+      exchange: this.#exchange,
+      tunnels,
+      writeStallMs: settings.timeouts.writeStallMs,
+      onClosed: () => this.#relay.finish(),
+    });
   }
 
   /** `Content-Length: 0` is told to the application, a missing length is not. */

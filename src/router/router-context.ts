@@ -4,6 +4,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { TrustedPeers } from "./client.ts";
 import type { BufferBudget } from "./buffer-budget.ts";
 import type { RouterSettings } from "./messages.ts";
+import type { Tunnels } from "./tunnels.ts";
 import type { WebSocketUpgrader } from "./websocket-upgrader.ts";
 
 /** What every request of a router shares. It changes when the router is configured anew. */
@@ -14,6 +15,7 @@ export interface RouterContext {
   /** Peers that may connect at all, when connections come from proxies only; null: everybody. */
   readonly frontPeers: TrustedPeers | null;
   readonly dispatcher: Dispatcher;
+  readonly tunnels: Tunnels;
   /** What all bodies in passing may take. */
   readonly budget: BufferBudget;
   readonly errorLog: ErrorLog;

@@ -30,6 +30,7 @@ import type { RouterContext } from "./router-context.ts";
 import { GenerationDispatcher } from "./generation-dispatcher.ts";
 import { QueueChannel } from "./queue-channel.ts";
 import { SharedQueue } from "./shared-queue.ts";
+import { Tunnels } from "./tunnels.ts";
 import { RouterLogs } from "./router-logs.ts";
 import { WebSocketUpgrader } from "./websocket-upgrader.ts";
 import { WorkerChannel } from "./worker-channel.ts";
@@ -52,6 +53,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #budget: BufferBudget;
   readonly #servers: ClientServers;
   readonly #logs: RouterLogs;
+  readonly #tunnels: Tunnels;
   readonly #pool: WorkerPool;
   readonly #multiplex: MultiplexPool;
   readonly #queue: SharedQueue | null;
@@ -71,6 +73,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       ports: () => this.#servers.ports,
       waiting: () => this.#dispatcher.waiting,
     });
+    this.#tunnels = new Tunnels(this.#logs.errorLog);
     const poolOptions = {
       generation: start.generation,
       listener: this,
@@ -139,8 +142,9 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   activate(generation: number, tokensPath: string | null): void {
-    const { multiplexes } = this.#context.settings.application;
-    this.#dispatcher.activate(generation, { multiplexes, tokensPath });
+    const { application, gracefulTimeoutMs } = this.#context.settings;
+    this.#tunnels.announceEnd(gracefulTimeoutMs);
+    this.#dispatcher.activate(generation, { multiplexes: application.multiplexes, tokensPath });
   }
 
   retireWorker(worker: number): void {
@@ -163,6 +167,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
    */
   async drain({ isHandover }: { readonly isHandover: boolean }): Promise<void> {
     this.#state = "draining";
+    this.#tunnels.announceEnd(this.#context.settings.gracefulTimeoutMs);
     if (isHandover) this.#servers.close();
     else await this.#servers.drain();
     this.#isReplaced = isHandover;
@@ -179,7 +184,10 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   async stop(): Promise<void> {
     this.#state = "stopped";
     this.#servers.close();
+    this.#tunnels.cutAll();
     for (const connection of this.#connections.keys()) connection.destroy();
+    // Those of tunnels have an access line when they are closed.
+    await this.#allConnectionsClosed();
     this.#dispatcher.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
@@ -222,6 +230,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
       frontPeers: frontPeersOf(settings),
       dispatcher: this.#dispatcher,
+      tunnels: this.#tunnels,
       budget: this.#budget,
       errorLog: this.#logs.errorLog,
       accessLog: () => this.#logs.access,
@@ -296,6 +305,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       socket,
       deadlines: this.#deadlines,
       onHello: (hello) => this.#addWorker(socket, hello),
+      onJoin: (number) => this.#tunnels.join(number, socket),
       onProtocolError: (error) => this.onProtocolError(0, error),
     });
     void greeting;

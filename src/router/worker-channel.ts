@@ -222,6 +222,11 @@ export class WorkerChannel implements RequestWorker, Waiting {
         this.#checkStream(message.stream);
         void this.#onFile(message.stream, message.file);
         break;
+      case "tunnel":
+        this.#checkStream(message.stream);
+        if (!message.isTimed) this.deadlineAt = Infinity;
+        this.#deliver((request) => request.onTunnel?.());
+        break;
       case "fetch":
         throw new TunicornError("ERR_PROTOCOL", "A worker that does not pull cannot fetch");
       default:

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { FRAME_HEADER_BYTES, readFrameHeader } from "../channel/frame.ts";
+import { FRAME_HEADER_BYTES, FrameType, readFrameHeader } from "../channel/frame.ts";
 import { decodeWorkerMessage, type Hello } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
 import type { Deadlines, Waiting } from "../system/deadlines.ts";
@@ -13,10 +13,12 @@ export interface WorkerGreetingOptions {
   readonly deadlines: Deadlines;
   /** The worker has said who it is; its HELLO is still to be read from the socket. */
   readonly onHello: (hello: Hello) => void;
+  /** It has dialled for one request, which it names by the number of a tunnel; no frame follows. */
+  readonly onJoin: (number: number) => void;
   readonly onProtocolError: (error: TunicornError) => void;
 }
 
-/** Waits for the HELLO of a worker that has dialled: it says what kind of channel this will be. */
+/** Waits for the first frame of a worker that has dialled: it says what the connection is for. */
 export class WorkerGreeting implements Waiting {
   readonly deadlineAt = performance.now() + GREETING_MS;
   readonly #options: WorkerGreetingOptions;
@@ -41,16 +43,22 @@ export class WorkerGreeting implements Waiting {
   };
 
   readonly #onData = (bytes: Buffer): void => {
-    const { socket, onHello, onProtocolError } = this.#options;
+    const { socket, onHello, onJoin, onProtocolError } = this.#options;
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     try {
-      const hello = readHello(this.#bytes);
-      if (hello === null) return;
+      const greeting = readGreeting(this.#bytes);
+      if (greeting === null) return;
       this.#leave();
-      // The channel reads the HELLO once more, as the first of its frames.
       socket.pause();
+      if (greeting.type === "join") {
+        const rest = this.#bytes.subarray(FRAME_HEADER_BYTES);
+        if (rest.length > 0) socket.unshift(rest);
+        onJoin(greeting.number);
+        return;
+      }
+      // The channel reads the HELLO once more, as the first of its frames.
       socket.unshift(this.#bytes);
-      onHello(hello);
+      onHello(greeting.hello);
       socket.resume();
     } catch (error) {
       if (!(error instanceof TunicornError)) throw error;
@@ -68,8 +76,12 @@ export class WorkerGreeting implements Waiting {
   }
 }
 
-/** The HELLO that the bytes begin with, or null while it is not complete. */
-function readHello(bytes: Buffer): Hello | null {
+type Greeting =
+  | { readonly type: "hello"; readonly hello: Hello }
+  | { readonly type: "join"; readonly number: number };
+
+/** The frame that the bytes begin with, or null while it is not complete. */
+function readGreeting(bytes: Buffer): Greeting | null {
   if (bytes.length < FRAME_HEADER_BYTES) return null;
   const header = readFrameHeader(bytes, 0);
   if (header.payloadBytes > HELLO_LIMIT_BYTES) {
@@ -77,7 +89,10 @@ function readHello(bytes: Buffer): Hello | null {
   }
   const end = FRAME_HEADER_BYTES + header.payloadBytes;
   if (bytes.length < end) return null;
+  if (header.type === FrameType.join && header.payloadBytes === 0) {
+    return { type: "join", number: header.stream };
+  }
   const message = decodeWorkerMessage(header, bytes.subarray(FRAME_HEADER_BYTES, end));
-  if (message.type === "hello") return message.hello;
+  if (message.type === "hello") return message;
   throw new TunicornError("ERR_PROTOCOL", `A worker began with a frame of type ${header.type}`);
 }

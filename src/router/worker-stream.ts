@@ -163,6 +163,9 @@ export class WorkerStream implements StreamWorker {
       case "file":
         void this.#onFile(message);
         break;
+      case "tunnel":
+        this.#deliver((request) => request.onTunnel?.());
+        break;
       case "window":
         this.#room += message.bytes;
         this.#deliver((request) => request.streaming?.onWindow());

@@ -190,6 +190,24 @@ export class ClientConnection {
     this.#socket.pause();
   }
 
+  /** Reads on. */
+  goOnReading(): void {
+    this.#socket.resume();
+  }
+
+  /** Sends no more; what the server says is still read. */
+  endSending(): void {
+    this.#socket.end();
+  }
+
+  /** Everything that comes until the server ends the connection. */
+  async readRest(options: ReadOptions = {}): Promise<Buffer> {
+    await this.readEnd(options);
+    const rest = this.#collect();
+    this.#keep(Buffer.alloc(0));
+    return rest;
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }

@@ -86,6 +86,7 @@ export async function openQueue(
       socket,
       deadlines,
       onHello: (said) => queue.add(new QueueChannel({ socket, hello: said, listener: queue })),
+      onJoin: (number) => told.add(`join ${number}`),
       onProtocolError: ({ code }) => told.add(`${code} before HELLO`),
     });
     void greeting;

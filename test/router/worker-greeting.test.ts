@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { FrameType } from "../../src/channel/frame.ts";
 import { WorkerGreeting } from "../../src/router/worker-greeting.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
+import { recordedFrame } from "../channel/recorded-frames.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import {
   encodeFrame,
@@ -41,6 +42,11 @@ async function openGreeting(t: TestContext): Promise<Opened> {
           size += bytes.length;
           told.add(`read ${size}`);
         });
+      },
+      onJoin: (number) => {
+        told.add(`join ${number}`);
+        socket.on("data", (bytes: Buffer) => told.add(`raw ${bytes.toString("latin1")}`));
+        socket.resume();
       },
       onProtocolError: ({ code, message }) => told.add(`${code} ${message}`),
     });
@@ -82,6 +88,16 @@ test("WorkerGreeting has no say any more once the worker has said who it is", as
   assert.equal(socket.destroyed, false);
 });
 
+test("WorkerGreeting leaves what follows a JOIN to the request that it names", async (t) => {
+  const { worker, socket, told } = await openGreeting(t);
+  const { octets, stream } = recordedFrame("join");
+  worker.send(octets.subarray(0, 5));
+  worker.send(Buffer.concat([octets.subarray(5), Buffer.from("HTTP/1.1 101")]));
+  await told.waitFor("raw HTTP/1.1 101");
+  assert.deepEqual(told.lines, [`join ${stream}`, "raw HTTP/1.1 101"]);
+  assert.equal(socket.destroyed, false);
+});
+
 test("WorkerGreeting closes a connection that says nothing in time", async (t) => {
   const before = performance.now();
   const { greeting, worker, told } = await openGreeting(t);
@@ -108,6 +124,7 @@ test("WorkerGreeting has its deadline looked after until the worker has said who
         greeted.add("hello");
         socket.on("error", () => undefined);
       },
+      onJoin: () => undefined,
       onProtocolError: () => undefined,
     });
     void greeting;

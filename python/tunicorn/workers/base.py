@@ -64,6 +64,8 @@ class Worker:
 
     #: What the class calls its application by.
     interface: Interface = "wsgi"
+    #: The time of a request counts also while its application has taken the connection over.
+    limits_tunnels = False
 
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         self.server = server
@@ -98,6 +100,11 @@ class Worker:
         """The number of requests after which the worker leaves; 0: never."""
         limit = int(self.cfg.max_requests)
         return limit + random.randint(0, int(self.cfg.max_requests_jitter)) if limit > 0 else 0
+
+    def entry(self) -> Application:
+        """What is called for a request: the application, or what the class puts before it."""
+        assert self.wsgi is not None
+        return self.wsgi
 
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"

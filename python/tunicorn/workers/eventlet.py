@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tunicorn.workers.green import GreenWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tunicorn.application import Application
     from tunicorn.green_channel import Hub
 
 
@@ -31,8 +32,29 @@ class EventletHub:
         self._schedule(0, function)
 
 
+class EventletInput:
+    """Where applications that were written for eventlet's own server look for the client's connection."""
+
+    def __init__(self, connection: object) -> None:
+        self._connection = connection
+
+    def get_socket(self) -> object:
+        """The client's connection."""
+        return self._connection
+
+
 class EventletWorker(GreenWorker):
     """Greenlets of eventlet, on a standard library that was patched for it."""
+
+    def entry(self) -> Application:
+        application = super().entry()
+
+        def enter(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+            if "gunicorn.socket" in environ:
+                environ["eventlet.input"] = EventletInput(environ["gunicorn.socket"])
+            return application(environ, start_response)
+
+        return enter
 
     def patch(self) -> Hub:
         import eventlet  # noqa: PLC0415

@@ -21,6 +21,8 @@ class SyncWorker(Worker):
     Where there is a shared queue it pulls its requests from there, else they come over the channel.
     """
 
+    limits_tunnels = True
+
     def __init__(self, server: Server, age: int, application: Application | None) -> None:
         super().__init__(server, age, application)
         self._loop = RequestLoop(self)

@@ -1,0 +1,93 @@
+import { listMembers } from "../http/blanks.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { RequestHead } from "../http/request-head.ts";
+import { Tunnel } from "./tunnel.ts";
+import type { TunnelPlace, Tunnels } from "./tunnels.ts";
+
+/**
+ * Whether a request asks for another protocol (RFC 9110 section 7.8). One with a body is answered as any request:
+ * where it would end and the other protocol begin, others could see elsewhere.
+ */
+export function asksForUpgrade(head: RequestHead): boolean {
+  const { names, values, method, version, framing, variables } = head;
+  if (!names.some(({ lower }) => lower === "upgrade")) return false;
+  if (method !== "GET" || version !== "HTTP/1.1" || framing.type !== "none" || variables !== null)
+    return false;
+  return values.some((value, index) => names[index]?.lower === "connection" && isUpgrade(value));
+}
+
+function isUpgrade(connection: string): boolean {
+  return listMembers(connection).some((option) => option.toLowerCase() === "upgrade");
+}
+
+export interface UpgradeOptions {
+  readonly exchange: Exchange;
+  readonly tunnels: Tunnels;
+  readonly writeStallMs: number;
+  /** The connection of the client is gone. */
+  readonly onClosed: () => void;
+}
+
+/** What becomes of a request that asks for an upgrade: a tunnel, if the application takes its connection over. */
+export class Upgrade {
+  readonly #options: UpgradeOptions;
+  readonly #place: TunnelPlace;
+  #tunnel: Tunnel | null = null;
+
+  constructor(options: UpgradeOptions) {
+    this.#options = options;
+    this.#place = options.tunnels.reserve();
+  }
+
+  /** By which a worker names the request when it dials. */
+  get number(): number {
+    return this.#place.number;
+  }
+
+  /** The application has the connection: nothing else is said about the request to its client. */
+  get hasBegun(): boolean {
+    return this.#tunnel !== null;
+  }
+
+  /** The worker has said that it dials for this request. */
+  begin(): void {
+    const { exchange, tunnels, writeStallMs } = this.#options;
+    if (exchange.isAnswered || exchange.isDone) {
+      this.close();
+      return;
+    }
+    const client = exchange.switchProtocols();
+    const onClosed = (tunnel: Tunnel): void => this.#onClosed(tunnel);
+    const tunnel = new Tunnel({ client, writeStallMs, onClosed });
+    this.#tunnel = tunnel;
+    tunnels.onOpened();
+    this.#place.take((socket) => tunnel.attach(socket));
+  }
+
+  /** The application has returned. */
+  finish(): void {
+    this.#tunnel?.finish();
+  }
+
+  /** The application is there no more. */
+  fail(status: number): void {
+    const tunnel = this.#tunnel;
+    if (tunnel === null) return;
+    if (!tunnel.isLeft) this.#options.tunnels.onCut();
+    this.#place.close();
+    tunnel.fail(status);
+  }
+
+  /** The request is over, and the worker need not dial any more. */
+  close(): void {
+    this.#place.close();
+  }
+
+  #onClosed({ status, sentBytes }: Tunnel): void {
+    const { exchange, tunnels, onClosed } = this.#options;
+    tunnels.onClosed();
+    exchange.status = status;
+    exchange.bodyBytes = sentBytes;
+    onClosed();
+  }
+}
