@@ -107,6 +107,7 @@ def test_an_application_of_asgi_2_is_called_in_two_steps() -> None:
 
     async def receive() -> Any: ...
 
+    scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}}
     for application in (Asgi2Class, asgi2_function):
-        asyncio.run(to_asgi3(application)({"type": "http"}, receive, send))  # type: ignore[arg-type]
-    assert sent == [{"scope": {"type": "http"}}] * 2
+        asyncio.run(to_asgi3(application)(scope, receive, send))  # type: ignore[arg-type]
+    assert sent == [{"scope": {"type": "http", "asgi": {"version": "2.0", "spec_version": "2.3"}}}] * 2

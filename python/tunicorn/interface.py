@@ -81,7 +81,7 @@ def to_asgi3(application: Application) -> AsgiApplication:
         return cast("AsgiApplication", application)
 
     async def adapted(scope: Scope, receive: Receive, send: Send) -> None:
-        instance = application(scope)
+        instance = application({**scope, "asgi": {**scope["asgi"], "version": "2.0"}})
         await instance(receive, send)
 
     return adapted
