@@ -18,6 +18,7 @@ import { giveLogFiles } from "./log-files.ts";
 import { pauseServing, resumeServing } from "./pausing.ts";
 import { urlsOf } from "./rebinding.ts";
 import { renewGeneration } from "./reloading.ts";
+import { EarlyRouter } from "./router-process.ts";
 import { Routers } from "./routers.ts";
 import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
@@ -58,6 +59,7 @@ export class Arbiter {
   #state: State = "starting";
   #log: ArbiterLog | null = null;
   #belongings: Belongings | null = null;
+  #earlyRouter: EarlyRouter | null = null;
   #router: Routers | null = null;
   #codeWatcher: CodeWatcher | null = null;
   #isReloadWanted = false;
@@ -229,7 +231,9 @@ export class Arbiter {
   }
 
   async #start(): Promise<void> {
-    const generation = await this.#generations.prepare();
+    const preparing = this.#generations.prepare();
+    this.#earlyRouter = new EarlyRouter();
+    const generation = await preparing;
     this.#generations.activate(generation);
     this.#requireStarting();
     const { settings } = generation;
@@ -318,6 +322,7 @@ export class Arbiter {
     const router = new Routers({
       count: belongings.routers,
       describe: (number) => describeRouter({ generations: this.#generations, belongings }, number),
+      early: this.#earlyRouter,
       log,
       onMessage: (message) => reports.handle(message),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
@@ -363,6 +368,7 @@ export class Arbiter {
       this.#log?.error(describeError(error));
     }
     await this.#generations.endMolds();
+    this.#earlyRouter?.discard();
     await this.#router?.stop();
     await this.#upgrades.settle();
     this.#belongings?.remove();

@@ -1,5 +1,4 @@
-import { fork, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import type { ChildProcess } from "node:child_process";
 import { TunicornError } from "../errors.ts";
 import type {
   ArbiterToRouter,
@@ -10,6 +9,7 @@ import type {
 } from "../router/messages.ts";
 import type { Identity } from "./identity.ts";
 import type { Listener } from "./listener.ts";
+import { ROUTER_PROGRAM, spawnRouter, type EarlyRouter } from "./router-process.ts";
 
 /** What a router tells without being asked. */
 export interface RouterListener {
@@ -32,17 +32,12 @@ export interface RouterOptions {
   /** Whose rights it has: what it needs of more is handed over. */
   readonly identity: Identity;
   readonly listener: RouterListener;
+  /** A process that may be there already. */
+  readonly early: EarlyRouter | null;
 }
 
 /** Time for a router to start and listen. */
 const LISTENING_MS = 15_000;
-
-/** Descriptors 0 to 2 are the standard streams, 3 is the IPC channel. */
-const FIRST_LISTENER_FD = 4;
-
-/** In one file where there is a build (scripts/bundle.js). */
-const ROUTER_FILE = import.meta.url.endsWith(".ts") ? "../router/main.ts" : "../bundle/router.cjs";
-const ROUTER_PROGRAM = fileURLToPath(new URL(ROUTER_FILE, import.meta.url));
 
 /** The arbiter's view of a router process. */
 export class RouterHandle {
@@ -52,16 +47,10 @@ export class RouterHandle {
   readonly exited: Promise<void>;
 
   private constructor(options: RouterOptions) {
-    const { uid, gid } = options.identity;
-    this.#uid = uid;
-    this.#process = fork(ROUTER_PROGRAM, [], {
-      stdio: ["ignore", "inherit", "inherit", "ipc", ...options.listeners.map((listener) => listener.fd)],
-      ...(uid === null ? {} : { uid }),
-      ...(gid === null ? {} : { gid }),
-    });
+    const { identity, early } = options;
+    this.#uid = identity.uid;
+    this.#process = early?.take(identity) ?? spawnRouter(identity);
     this.#process.on("message", (message: RouterToArbiter) => options.listener.onMessage(message));
-    // Sending to a router that has just died fails; its exit is what counts.
-    this.#process.on("error", () => undefined);
     this.exited = new Promise((resolve) => {
       this.#process.once("exit", (status, signal) => {
         this.#isGone = true;
@@ -74,21 +63,19 @@ export class RouterHandle {
   /** Starts a router and waits until it listens. Throws ERR_ROUTER_LOST or what it failed with. */
   static async start(options: RouterOptions): Promise<RouterHandle> {
     const router = new RouterHandle(options);
-    const listening = router.#waitUntilListening();
+    const opened = router.#waitUntilOpened(options);
     router.send({
       type: "start",
       router: options.router,
       settings: options.settings,
-      listeners: options.listeners.map((listener, index) =>
-        describeListener(listener, FIRST_LISTENER_FD + index, options.backlog),
-      ),
+      workingFolder: process.cwd(),
       channelPath: options.channelPath,
       ringPath: options.ringPath,
       generation: options.generation,
       tokensPath: options.tokensPath,
       leftovers: options.leftovers,
     });
-    await listening;
+    await opened;
     return router;
   }
 
@@ -100,7 +87,7 @@ export class RouterHandle {
   openListener(listener: Listener, backlog: number): void {
     if (!this.#process.connected) return;
     this.#process.send(
-      { type: "open-listener", listener: describeListener(listener, -1, backlog) } satisfies ArbiterToRouter,
+      { type: "open-listener", listener: describeListener(listener, backlog) } satisfies ArbiterToRouter,
       listener.handle,
     );
   }
@@ -120,22 +107,38 @@ export class RouterHandle {
       : `; it runs as user ${this.#uid}, who must be able to read ${ROUTER_PROGRAM}`;
   }
 
-  #waitUntilListening(): Promise<void> {
+  /** Opens one listener after another, so that the one that fails has a name. */
+  #waitUntilOpened({ listeners, backlog }: RouterOptions): Promise<void> {
+    let openedCount = 0;
     return new Promise((resolve, reject) => {
-      const fail = (message: string, address: string | null = null): void => {
+      const end = (error: TunicornError | null): void => {
         clearTimeout(timer);
-        this.kill();
-        reject(
-          address === null ? new TunicornError("ERR_ROUTER_LOST", message) : listenError(address, message),
-        );
+        this.#process.off("message", onMessage);
+        if (error === null) resolve();
+        else {
+          this.kill();
+          reject(error);
+        }
+      };
+      const fail = (message: string): void => end(new TunicornError("ERR_ROUTER_LOST", message));
+      const openNext = (): void => {
+        const next = listeners[openedCount];
+        if (next === undefined) end(null);
+        else this.openListener(next, backlog);
+      };
+      const onMessage = (message: RouterToArbiter): void => {
+        if (message.type === "failed") fail(`The router cannot start: ${message.message}`);
+        if (message.type === "listening") openNext();
+        if (message.type !== "listener-opened") return;
+        const opened = listeners[openedCount];
+        if (message.error !== null && opened !== undefined) end(listenError(opened.url, message.error));
+        else {
+          openedCount += 1;
+          openNext();
+        }
       };
       const timer = setTimeout(() => fail("The router did not listen in time"), LISTENING_MS);
-      this.#process.on("message", (message: RouterToArbiter) => {
-        if (message.type === "failed") fail(`The router cannot listen: ${message.message}`, message.address);
-        if (message.type !== "listening") return;
-        clearTimeout(timer);
-        resolve();
-      });
+      this.#process.on("message", onMessage);
       void this.exited.then(() => fail(`The router process ended while it started${this.#whoIsIt}`));
     });
   }
@@ -149,7 +152,7 @@ function listenError(address: string, message: string): TunicornError {
   });
 }
 
-function describeListener(listener: Listener, fd: number, backlog: number): InheritedListener {
+function describeListener(listener: Listener, backlog: number): InheritedListener {
   const { url, serverName, serverPort } = listener;
-  return { id: listener.fd, fd, url, serverName, serverPort, backlog };
+  return { id: listener.fd, url, serverName, serverPort, backlog };
 }

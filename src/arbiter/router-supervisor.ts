@@ -4,6 +4,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RouterToArbiter } from "../router/messages.ts";
 import type { Listener } from "./listener.ts";
 import { RouterHandle, type RouterOptions } from "./router-handle.ts";
+import type { EarlyRouter } from "./router-process.ts";
 
 /** Pause before a router that died is started again, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
@@ -12,7 +13,9 @@ const STOP_MS = 2_000;
 
 export interface RouterSupervisorOptions {
   /** What a router is started with; asked anew for each. */
-  readonly describe: () => Omit<RouterOptions, "listener">;
+  readonly describe: () => Omit<RouterOptions, "listener" | "early">;
+  /** A process for the first one. */
+  readonly early: EarlyRouter | null;
   readonly log: ErrorLog;
   readonly onMessage: (message: RouterToArbiter) => void;
   /** A router died and no other could be started. */
@@ -43,6 +46,7 @@ export class RouterSupervisor {
   async start(): Promise<void> {
     this.#router = await RouterHandle.start({
       ...this.#options.describe(),
+      early: this.#options.early,
       listener: {
         onMessage: (message) => this.#onMessage(message),
         onExit: (status, signal) => void this.#onExit(status, signal),

@@ -2,12 +2,15 @@ import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RouterToArbiter } from "../router/messages.ts";
 import type { Listener } from "./listener.ts";
 import type { RouterOptions } from "./router-handle.ts";
+import type { EarlyRouter } from "./router-process.ts";
 import { RouterSupervisor } from "./router-supervisor.ts";
 
 export interface RoutersOptions {
   readonly count: number;
   /** What the router with this number is started with; asked anew for each start. */
-  readonly describe: (router: number) => Omit<RouterOptions, "listener">;
+  readonly describe: (router: number) => Omit<RouterOptions, "listener" | "early">;
+  /** A process for the first of them. */
+  readonly early: EarlyRouter | null;
   readonly log: ErrorLog;
   readonly onMessage: (message: RouterToArbiter) => void;
   /** A router died and no other could be started. */
@@ -18,10 +21,15 @@ export interface RoutersOptions {
 export class Routers {
   readonly #supervisors: readonly RouterSupervisor[];
 
-  constructor({ count, describe, ...options }: RoutersOptions) {
+  constructor({ count, describe, early, ...options }: RoutersOptions) {
     this.#supervisors = Array.from(
       { length: count },
-      (_, router) => new RouterSupervisor({ ...options, describe: () => describe(router) }),
+      (_, router) =>
+        new RouterSupervisor({
+          ...options,
+          describe: () => describe(router),
+          early: router === 0 ? early : null,
+        }),
     );
   }
 

@@ -11,14 +11,14 @@ export class ClientServers {
     this.#onClient = onClient;
   }
 
-  /** Listens on a socket that is bound: a descriptor of this process, or a handle that came with a message. */
-  async open(listener: InheritedListener, handle?: object): Promise<void> {
+  /** Listens on a socket that is bound, whose handle came with a message. */
+  async open(listener: InheritedListener, handle: object): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#accepted += 1;
       this.#onClient(socket, listener);
     });
     const { id, backlog } = listener;
-    await listening(server, () => server.listen(handle ?? { fd: listener.fd }, backlog));
+    await listening(server, () => server.listen(handle, backlog));
     this.#servers.set(id, { server, backlog });
   }
 

@@ -84,11 +84,12 @@ async function start(message: RouterStart): Promise<void> {
   leftovers = message.leftovers;
   gracefulTimeoutMs = message.settings.gracefulTimeoutMs;
   try {
+    process.chdir(message.workingFolder);
     router = new Router(message, tell);
-    await router.listen(message.listeners);
+    await router.listen();
     tell({ type: "listening" });
   } catch (error) {
-    tell({ type: "failed", address: router?.failedAddress ?? null, message: describe(error) });
+    tell({ type: "failed", message: describe(error) });
   }
 }
 

@@ -6,12 +6,10 @@ import type { LogSettings } from "../log/log-settings.ts";
 import type { MetricsSettings } from "../metrics/metrics-settings.ts";
 import type { ConnectionTimeouts } from "../http/connection-options.ts";
 
-/** A listening socket that the router inherits as a descriptor. */
+/** A listening socket of the arbiter, whose handle comes with the message that names it. */
 export interface InheritedListener {
   /** By which arbiter and router speak of it: the arbiter's descriptor. */
   readonly id: number;
-  /** The router's descriptor; of no meaning for one whose handle comes with the message. */
-  readonly fd: number;
   /** As people write it: `http://127.0.0.1:8000`, `unix:/run/app.sock`. */
   readonly url: string;
   /** SERVER_NAME and SERVER_PORT for its requests; null for a unix socket, where Host says it. */
@@ -94,7 +92,8 @@ export interface RouterStart {
   /** Its number among those of the server. */
   readonly router: number;
   readonly settings: RouterSettings;
-  readonly listeners: readonly InheritedListener[];
+  /** It was started before the settings named one. */
+  readonly workingFolder: string;
   /** Path of the socket on which workers dial. */
   readonly channelPath: string;
   /** The ring of the shared queue; null: requests go over the channels. */
@@ -162,9 +161,10 @@ export interface WorkerSilence {
 }
 
 export type RouterToArbiter =
+  /** Workers can dial; the listeners for clients are opened next. */
   | { readonly type: "listening" }
-  /** It cannot listen: `address` is where, or null when it is no address of the settings. */
-  | { readonly type: "failed"; readonly address: string | null; readonly message: string }
+  /** It cannot do what "start" says. */
+  | { readonly type: "failed"; readonly message: string }
   /** The listener is served, or cannot be because of `error`. */
   | { readonly type: "listener-opened"; readonly error: string | null }
   | { readonly type: "listeners-closed" }

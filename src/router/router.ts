@@ -60,7 +60,6 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #dispatcher: GenerationDispatcher;
   readonly #channelPath: string;
   #channelServer: Server | null = null;
-  #opening: InheritedListener | null = null;
   #context: RouterContext;
   #state: State = "serving";
   /** Of a drain: another server has the listeners too. */
@@ -101,25 +100,15 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     this.#context = this.#makeContext(settings);
   }
 
-  /** Listens for workers first, then for clients. */
-  async listen(listeners: readonly InheritedListener[]): Promise<void> {
+  /** Listens for workers. */
+  async listen(): Promise<void> {
     this.#channelServer = createServer((socket) => this.#acceptWorker(socket));
     // A router that was killed has left its socket behind.
     rmSync(this.#channelPath, { force: true });
     await listening(this.#channelServer, () => this.#channelServer?.listen(this.#channelPath));
-    for (const listener of listeners) {
-      this.#opening = listener;
-      await this.#servers.open(listener);
-    }
-    this.#opening = null;
   }
 
-  /** Where it could not listen at the start, or null. */
-  get failedAddress(): string | null {
-    return this.#opening?.url ?? null;
-  }
-
-  /** Listens on a further socket, whose handle came with a message. */
+  /** Listens for clients on a socket, whose handle came with a message. */
   async openListener(listener: InheritedListener, handle: object): Promise<void> {
     if (this.#state === "draining") this.#state = "serving";
     await this.#servers.open(listener, handle);

@@ -196,6 +196,27 @@ test("chdir is where the application is found and runs", async (t) => {
   assert.equal(path[0], fixtureApps);
 });
 
+test("log files of all processes are relative to chdir, as the application's own files are", async (t) => {
+  const folder = await temporaryFolder(t);
+  const args = [...LOOPBACK, "--access-logfile", "access.log", "--error-logfile", "error.log"];
+  const server = launch(t, {
+    cwd: await temporaryFolder(t),
+    env: WITH_FIXTURES,
+    args: [...args, "--chdir", folder, "surroundings"],
+  });
+  const log = (name: string): Promise<string> => readFile(join(folder, name), "utf8").catch(() => "");
+  const address = /Listening at: http:\/\/\S+:(\d+)/;
+  await untilTrue(async () => address.test(await log("error.log")), {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `the address in error.log\n${server.text}`,
+  });
+  await request(Number(address.exec(await log("error.log"))?.[1]), "/");
+  await untilTrue(async () => /"GET \/ HTTP/.test(await log("access.log")), {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => "the request in access.log",
+  });
+});
+
 test("pythonpath adds folders to look for the application in, and leaves the working folder", async (t) => {
   const cwd = await temporaryFolder(t);
   const other = await temporaryFolder(t);

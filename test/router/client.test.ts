@@ -61,7 +61,6 @@ for (const { entries, includes, excludes } of trustCases) {
 
 const unixListener: InheritedListener = {
   id: 4,
-  fd: 4,
   url: "unix:/s",
   serverName: null,
   serverPort: null,

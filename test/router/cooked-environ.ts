@@ -12,7 +12,6 @@ const defaults: RouterSettings = makeRouterSettings(resolveSettings([]), {});
 
 const tcpListener: InheritedListener = {
   id: 4,
-  fd: 4,
   url: "http://127.0.0.1:8000",
   serverName: "127.0.0.1",
   serverPort: "8000",
