@@ -42,6 +42,8 @@ class TunnelSocket:
         self._socket: Any = None
         self._is_dialled = False
         self._is_closed = False
+        #: Threads, or greenlets, that have used it.
+        self._users: set[int] = set()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -51,6 +53,8 @@ class TunnelSocket:
                 self._prepare()
                 if name not in _NO_USE and not self._is_dialled:
                     self._dial()
+        if name not in _NO_USE:
+            self._users.add(threading.get_ident())
         return getattr(self._socket, name)
 
     def __enter__(self) -> TunnelSocket:
@@ -82,8 +86,17 @@ class TunnelSocket:
         if self._socket is not None:
             self._socket.close()
 
+    def release(self) -> None:
+        """The application has returned.
+
+        Where another thread reads, as that of simple-websocket does, the connection is left to it for its
+        last exchange with the client. If it does not close, the router does a moment later.
+        """
+        if not self._users - {threading.get_ident()}:
+            self.end()
+
     def end(self) -> None:
-        """The application has returned. Whoever still waits for it sees the end, also in another thread."""
+        """Closes it for all threads: those that wait for it see its end."""
         if self._is_dialled:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)

@@ -38,13 +38,14 @@ class TunnelledResponse(ReportingResponse):
             socket = environ["gunicorn.socket"] = self._make_socket(environ)
             try:
                 respond(environ, response)
-            except (StopIteration, ConnectionError):
+            except BaseException as raised:
                 # So applications end that have said all over the socket, or whose client has left.
-                if not self.is_taken_over or self.is_channel_broken:
+                is_usual = isinstance(raised, StopIteration | ConnectionError) and self.is_taken_over
+                if not is_usual or self.is_channel_broken:
+                    socket.end()
                     raise
                 self.end()
-            finally:
-                socket.end()
+            socket.release()
 
         return respond_with_socket
 

@@ -73,14 +73,18 @@ export class Tunnel {
     worker.resume();
   }
 
-  /** The application has returned: what it wrote is still passed on. */
+  /**
+   * The application has returned. What it wrote is still passed on, and a thread of its library has a moment for a
+   * last exchange with the client, such as the close of a WebSocket.
+   */
   finish(): void {
     this.#isOver = true;
     if (this.#isEnding) this.#linger();
+    else setTimeout(() => this.fail(), LINGER_MS).unref();
   }
 
   /** There is no application any more. `status` is for a client that has got no answer. */
-  fail(status: number): void {
+  fail(status = 500): void {
     this.#isOver = true;
     this.#worker?.destroy();
     this.#endClient(status);

@@ -39,6 +39,8 @@ class Gateway:
         self.worker = worker
         self._logger = logger
         self._log_path = log_path
+        #: Where the worker dials for tunnels.
+        self.path = ""
         #: Further settings.
         self.settings: dict[str, object] = {}
         #: What the last call of handle returned.
@@ -60,7 +62,7 @@ class Gateway:
     ) -> None:
         """Has one request answered; the environ is added to the usual one."""
         cfg = Config({"workers": 1, "threads": 1, **self.settings}, {})
-        gateway = WsgiGateway(application, cfg, self._logger, Channel(self.worker))
+        gateway = WsgiGateway(application, cfg, self._logger, Channel(self.worker, self.path))
         payload = request_payload({**ENVIRON, **(environ or {})}, body)
         self.is_after_sent = gateway.handle(stream, flags, payload, after)
 

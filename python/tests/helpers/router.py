@@ -17,6 +17,7 @@ READY: Final = 2
 LEAVING: Final = 3
 DRAIN: Final = 4
 PULL: Final = 5
+JOIN: Final = 6
 REQUEST: Final = 16
 CANCEL: Final = 17
 FILE_ANSWER: Final = 18
@@ -34,6 +35,7 @@ ACCEPT: Final = 64
 MESSAGE: Final = 65
 CLOSE: Final = 66
 FETCH: Final = 37
+TUNNEL: Final = 40
 
 END: Final = 1
 TAKES_MORE: Final = 2
