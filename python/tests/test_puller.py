@@ -206,15 +206,21 @@ class TestRequests:
 class TestFetching:
     def test_a_request_that_is_not_in_the_ring_is_asked_for(self, pulling: Pulling) -> None:
         stream = pulling.queue.issue_by_channel()
-        payload = request_payload({"PATH_INFO": "/large"}, b"x" * 100_000)
+        head, body = request_payload({"PATH_INFO": "/large"}), b"x" * 100_000
         # A frame about an earlier stream, and PULL once more, mean nothing here.
         pulling.router.channel.send(
-            encode(CANCEL, stream - 1) + encode(REQUEST, stream, payload, frame.FILE_BODY)
+            encode(CANCEL, stream - 1) + encode(REQUEST, stream, head + body, frame.FILE_BODY)
         )
         pulling.run_to_the_end()
-        assert pulling.handled == [(0, Pulled(stream, frame.FILE_BODY, payload))]
+        assert pulling.handled == [(0, Pulled(stream, frame.FILE_BODY, head, body))]
         assert pulling.router.channel.expect(FETCH).stream == stream
         assert pulling.queue.claimed(10) == 0
+
+    def test_one_that_is_shorter_than_its_head_breaks_the_protocol(self, pulling: Pulling) -> None:
+        stream = pulling.queue.issue_by_channel()
+        pulling.router.channel.send(encode(REQUEST, stream, b"\x05\0\0\0head"))
+        with pytest.raises(frame.ProtocolError, match="shorter than its head"):
+            pulling.run()
 
     def test_one_whose_client_has_left_is_done_with(self, pulling: Pulling) -> None:
         pulling.router.channel.cancel(pulling.queue.issue_by_channel())

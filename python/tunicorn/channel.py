@@ -117,6 +117,24 @@ class Channel:
                     return whole
             self._buffer += data
 
+    def receive_exactly(self, size: int) -> bytes | None:
+        """The next so many bytes of what is sent, whatever they mean; None when the router is gone."""
+        if self._buffer:
+            data = bytes(self._buffer[:size])
+            del self._buffer[:size]
+        else:
+            data = b""
+        while len(data) < size:
+            try:
+                more = self._connection.recv(size - len(data), socket.MSG_WAITALL)
+            except ConnectionError:
+                more = b""
+            if not more:
+                self.is_lost = True
+                return None
+            data = data + more if data else more
+        return data
+
     def poll(self) -> Frame | None:
         """The next frame if one has come already."""
         try:

@@ -64,6 +64,8 @@ class Pulled(NamedTuple):
     stream: int
     flags: int
     payload: bytes
+    #: The rest of the payload, if it is a part by itself: a large body is not copied.
+    body: bytes | None = None
 
 
 class Ring:

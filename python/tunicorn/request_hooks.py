@@ -43,10 +43,17 @@ class HookedGateway(WsgiGateway):
         self._post_request = worker.cfg.hook("post_request")
 
     def handle(
-        self, stream: int, flags: int, payload: bytes, after: int, channel: ResponseChannel | None = None
+        self,
+        stream: int,
+        flags: int,
+        payload: bytes,
+        after: int,
+        channel: ResponseChannel | None = None,
+        *,
+        large_body: bytes | None = None,
     ) -> bool:
         # The worker is free when post_request is through, not with the last frame of the response.
-        super().handle(stream, flags, payload, 0, channel)
+        super().handle(stream, flags, payload, 0, channel, large_body=large_body)
         return False
 
     def _respond(self, environ: dict[str, Any], response: Response) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tunicorn import frame
 from tunicorn.puller import Puller
+from tunicorn.queue import Pulled
 from tunicorn.request_hooks import make_gateway
 from tunicorn.router_link import RouterLink
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tunicorn.channel import Frame
-    from tunicorn.queue import Pulled
     from tunicorn.waker import Waker
     from tunicorn.workers.base import Worker
 
@@ -166,7 +166,8 @@ class RequestLoop:
             # Over the channel the router answers LAST with DRAIN.
             link.channel.is_drained = link.ring is not None
         try:
-            return link.gateway.handle(request.stream, request.flags, request.payload, after)
+            body = request.body if isinstance(request, Pulled) else None
+            return link.gateway.handle(request.stream, request.flags, request.payload, after, large_body=body)
         except ConnectionError:
             # The router is gone, and its clients with it; what the application did is done.
             self._worker.log.debug("The router went away during a request")

@@ -6,10 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from tunicorn import frame
+from tunicorn.channel import Frame
 from tunicorn.queue import Admission, Pulled, Ring
 
 if TYPE_CHECKING:
-    from tunicorn.channel import Channel, Frame
+    from tunicorn.channel import Channel
     from tunicorn.wsgi import WsgiGateway
 
 #: No router has this epoch: it is 16 bits wide.
@@ -67,14 +68,32 @@ class RouterLink:
     def fetch(self, stream: int) -> Pulled | None:
         """Asks for a request that is not in the ring; None when its client or the router is gone."""
         self.channel.send(frame.encode(frame.FETCH, stream))
+        channel = self.channel
         while True:
-            received = self.channel.receive()
-            if received is None:
+            header = channel.receive_exactly(frame.HEADER_BYTES)
+            if header is None:
                 return None
-            if received.stream == stream:
-                is_there = received.kind == frame.REQUEST
-                return Pulled(stream, received.flags, received.payload) if is_there else None
-            self.note(received)
+            size, kind, flags, aux, number = frame.HEADER.unpack(header)
+            if kind == frame.REQUEST and number == stream:
+                return self._receive_request(stream, flags, size)
+            payload = channel.receive_exactly(size)
+            if payload is None or number == stream:
+                return None
+            self.note(Frame(kind, flags, aux, number, payload))
+
+    def _receive_request(self, stream: int, flags: int, size: int) -> Pulled | None:
+        """Its body comes into the memory in which the application gets it."""
+        channel = self.channel
+        prefix = channel.receive_exactly(frame.HEAD_LENGTH.size)
+        if prefix is None:
+            return None
+        (head_length,) = frame.HEAD_LENGTH.unpack(prefix)
+        body_length = size - frame.HEAD_LENGTH.size - head_length
+        if body_length < 0:
+            raise frame.ProtocolError("a request frame is shorter than its head")
+        head = channel.receive_exactly(head_length)
+        body = channel.receive_exactly(body_length)
+        return None if head is None or body is None else Pulled(stream, flags, prefix + head, body)
 
     def close(self) -> None:
         """Ends the channel."""

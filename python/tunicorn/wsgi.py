@@ -57,14 +57,24 @@ class WsgiGateway:
         self._is_debugging = logging.getLogger("gunicorn.error").isEnabledFor(logging.DEBUG)
 
     def handle(
-        self, stream: int, flags: int, payload: bytes, after: int, channel: ResponseChannel | None = None
+        self,
+        stream: int,
+        flags: int,
+        payload: bytes,
+        after: int,
+        channel: ResponseChannel | None = None,
+        *,
+        large_body: bytes | None = None,
     ) -> bool:
         """Answers one request.
 
-        The flags in `after` are what holds when the worker has nothing left to do for it. True when they
-        were sent with the last frame; else the caller has to say that the worker is free.
+        A large body may come beside the rest of the payload. The flags in `after` are what holds when the
+        worker has nothing left to do for it. True when they were sent with the last frame; else the caller
+        has to say that the worker is free.
         """
         fields, body = frame.decode_request(payload)
+        if large_body is not None:
+            body = large_body
         environ = self._template | fields
         if self._is_debugging:
             self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])

@@ -110,6 +110,14 @@ export function encodeRequest(
   return frame;
 }
 
+/** The same in parts that follow each other: a large body is not copied. */
+export function encodeRequestParts(stream: number, head: string, body: RequestBody): readonly Buffer[] {
+  if (body.type === "file") return [encodeRequest(stream, head, body)];
+  const first = encodeRequest(stream, head, { type: "memory", pieces: [], bytes: 0 });
+  first.writeUInt32LE(first.length - FRAME_HEADER_BYTES + body.bytes, 0);
+  return [first, ...body.pieces];
+}
+
 /** Writes the payload of a request frame into `target`; returns the flags that say what its body is. */
 export function writeRequestPayload(target: Buffer, offset: number, head: string, body: RequestBody): number {
   target.writeUInt32LE(head.length, offset);

@@ -6,7 +6,7 @@ import {
   encodeDrain,
   encodeFileAnswer,
   encodePull,
-  encodeRequest,
+  encodeRequestParts,
   type FilePart,
   type Hello,
   type WorkerMessage,
@@ -245,7 +245,9 @@ export class QueueChannel implements RequestWorker {
   #onFetch(queued: QueuedRequest): void {
     const { environ, body } = queued.request;
     if (queued.isWanted) {
-      this.#socket.write(encodeRequest(queued.stream, environ, body));
+      this.#socket.cork();
+      for (const part of encodeRequestParts(queued.stream, environ, body)) this.#socket.write(part);
+      this.#socket.uncork();
       return;
     }
     // `claim` has told the worker so already.
