@@ -23,6 +23,12 @@ const RAISES = "What it raises is logged with its name and traceback, and has on
 
 export const parityRows: readonly ParityRow[] = [
   row(
+    "websocket_max_message_size",
+    "process/websocket.test.ts",
+    "is closed with 1009 for a message above websocket_max_message_size",
+    "Held for what a message is when decompressed as well; pings, compression and flow control come with it",
+  ),
+  row(
     "config",
     "process/entry-points.test.ts",
     "-c ${config} takes the settings from there",

@@ -12,6 +12,8 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Whether a request asks for a WebSocket (RFC 6455 section 4.2.1); other upgrades are left alone. */
 export function isWebSocketHandshake(head: RequestHead): boolean {
   if (head.method !== "GET" || head.version !== "HTTP/1.1" || head.framing.type !== "none") return false;
+  // Nearly all requests go no further.
+  if (fieldValue(head, "upgrade") === undefined) return false;
   return has(head, "upgrade", "websocket") && has(head, "connection", "upgrade") && head.variables === null;
 }
 

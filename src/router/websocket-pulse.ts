@@ -8,6 +8,8 @@ export interface WebSocketPulseOptions {
   readonly socket: Socket;
   readonly settings: WebSocketSettings;
   readonly deadlines: Deadlines;
+  /** A ping is due. */
+  readonly onPing: () => void;
 }
 
 /**
@@ -73,7 +75,8 @@ export class WebSocketPulse implements Waiting {
   }
 
   #ask(): void {
-    const { webSocket, socket } = this.#options;
+    const { webSocket, socket, onPing } = this.#options;
+    onPing();
     this.#state = "sending";
     this.#askedAt = performance.now();
     this.#bytesBefore = socket.bytesRead;

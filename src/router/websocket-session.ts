@@ -10,8 +10,12 @@ import {
   codeOfFault,
   isSendable,
 } from "./websocket-codes.ts";
+import { releaseCompression } from "./websocket-compression.ts";
 import { WebSocketPulse } from "./websocket-pulse.ts";
 import type { WebSocketUpgrader } from "./websocket-upgrader.ts";
+
+/** Of a client's control frame: two octets and the mask. */
+const CONTROL_HEAD_BYTES = 6;
 
 /** Bytes of an incomplete message above which it is given up when memory is short. */
 const SHED_ABOVE_BYTES = 64 * 1024;
@@ -30,8 +34,11 @@ export class WebSocketSession {
   readonly #pulse: WebSocketPulse;
   /** The code that tells the application of an end without the client's word. */
   #ownCode = ABNORMAL;
-  /** Bytes that had been read from the client when its last message was complete. */
+  /** Bytes that were read from the client and are not of a message that is incomplete. */
   #bytesBefore: number;
+  /** Parts of messages that were sent either way, and how many there were when it was last pinged. */
+  #parts = 0;
+  #partsBefore = 0;
   /** Bytes of messages that were sent to the client. */
   sentBytes = 0;
 
@@ -40,9 +47,11 @@ export class WebSocketSession {
     const { webSocket, socket, upgrader } = options;
     const { settings, deadlines } = upgrader;
     this.#bytesBefore = socket.bytesRead;
-    this.#pulse = new WebSocketPulse({ webSocket, socket, settings, deadlines });
+    const onPing = (): void => this.#onPing();
+    this.#pulse = new WebSocketPulse({ webSocket, socket, settings, deadlines, onPing });
     // A message is one buffer, unless the library is told otherwise.
     webSocket.on("message", (message, isBinary) => this.#onMessage(message as Buffer, isBinary));
+    for (const event of ["ping", "pong"] as const) webSocket.on(event, (data) => this.#onControl(data));
     webSocket.on("error", (error) => this.#onFault(error));
     webSocket.on("close", (code, reason) => this.#onClose(code, reason));
   }
@@ -57,6 +66,7 @@ export class WebSocketSession {
     const { webSocket, worker } = this.#options;
     const cost = bytes.length + (isEnd ? MESSAGE_COST_BYTES : 0);
     this.sentBytes += bytes.length;
+    this.#parts += 1;
     webSocket.send(bytes, { binary: !isText, fin: isEnd }, () => {
       this.#pulse.onTaken();
       worker.takeBack(cost);
@@ -100,8 +110,21 @@ export class WebSocketSession {
   #onMessage(message: Buffer, isBinary: boolean): void {
     const { webSocket, socket, worker } = this.#options;
     this.#bytesBefore = socket.bytesRead;
+    this.#parts += 1;
     worker.sendMessage(message, !isBinary);
     if (worker.room <= 0 && webSocket.readyState === webSocket.OPEN) webSocket.pause();
+  }
+
+  #onControl(data: Buffer): void {
+    const { socket } = this.#options;
+    this.#bytesBefore = Math.min(socket.bytesRead, this.#bytesBefore + CONTROL_HEAD_BYTES + data.length);
+  }
+
+  /** A WebSocket that has been idle for so long may be so for hours. */
+  #onPing(): void {
+    const isIdle = this.#parts === this.#partsBefore;
+    if (isIdle && this.#parts > 0) releaseCompression(this.#options.webSocket);
+    this.#partsBefore = this.#parts;
   }
 
   /** The library has begun to close already, with a code of its own choice. */

@@ -59,7 +59,7 @@ export class WebSocketUpgrader {
         threshold: COMPRESSION_THRESHOLD_BYTES,
         // Zlib's own defaults take eight times the memory, for each WebSocket that has sent such a message.
         serverMaxWindowBits: 12,
-        zlibDeflateOptions: { memLevel: 5 },
+        zlibDeflateOptions: { memLevel: 5, chunkSize: 4096 },
         serverNoContextTakeover: true,
         clientNoContextTakeover: true,
       },

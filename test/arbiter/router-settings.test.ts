@@ -72,6 +72,16 @@ const mappings: readonly Mapping[] = [
   { name: "queue_timeout", value: 9, expected: 9000, read: ({ capacity }) => capacity.queueMs },
   { name: "buffer_memory", value: 0, expected: UNLIMITED, read: ({ capacity }) => capacity.memoryBytes },
   { name: "buffer_disk", value: 0, expected: 0, read: ({ capacity }) => capacity.diskBytes },
+  {
+    name: "websocket_max_message_size",
+    value: 9,
+    expected: 9,
+    read: (all) => all.webSockets.maxMessageBytes,
+  },
+  { name: "websocket_compression", value: false, expected: false, read: (all) => all.webSockets.compresses },
+  { name: "websocket_ping_interval", value: 9, expected: 9000, read: (all) => all.webSockets.pingMs },
+  { name: "websocket_ping_interval", value: 0, expected: UNLIMITED, read: (all) => all.webSockets.pingMs },
+  { name: "websocket_ping_timeout", value: 0, expected: UNLIMITED, read: (all) => all.webSockets.pongMs },
   { name: "accesslog", value: "-", expected: "-", read: ({ accessLog }) => accessLog },
   {
     name: "access_log_format",
