@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 
 from tunicorn import frame
 from tunicorn.response import DROPPED_NAMES, FIRST_FINAL_STATUS
@@ -29,14 +29,8 @@ _REASONS: Final = {status.value: status.phrase.encode("latin-1") for status in H
 LAST_STATUS: Final = 999
 
 
-class Head(NamedTuple):
-    """A response head, ready for a frame."""
-
-    status: int
-    reason: bytes
-    field_lines: bytes
-    #: frame.NO_CONTENT_LENGTH if the application gave none.
-    content_length: int
+#: Status, reason, field lines, and the content length: frame.NO_CONTENT_LENGTH if the application gave none.
+Head = tuple[int, bytes, bytes, int]
 
 
 def encode_head(status: object, headers: Headers) -> Head:
@@ -46,7 +40,7 @@ def encode_head(status: object, headers: Headers) -> Head:
     if not FIRST_FINAL_STATUS <= status <= LAST_STATUS:
         raise ValueError(f"the status of a response is {status}, want {FIRST_FINAL_STATUS} to {LAST_STATUS}")
     field_lines, length = _encode_fields(headers)
-    return Head(int(status), _REASONS.get(status, b""), field_lines, length)
+    return int(status), _REASONS.get(status, b""), field_lines, length
 
 
 def encode_fields(headers: Headers) -> bytes:
@@ -55,19 +49,22 @@ def encode_fields(headers: Headers) -> bytes:
 
 
 def _encode_fields(headers: Headers) -> tuple[bytes, int]:
-    lines: list[bytes] = []
+    parts: list[bytes] = []
+    lines = 0
     length = frame.NO_CONTENT_LENGTH
     for name, value in headers:
         beginning = _beginnings.get(name) or _check_name(name)
-        if not isinstance(value, bytes):
-            raise TypeError(f"the value of the response header {name!r} must be bytes, not {value!r}")
         if beginning is _LENGTH:
             length = _parse_length(value, length)
         elif beginning is not _DROPPED:
-            lines.append(b"%b%b\r\n" % (beginning, value))
-    block = b"".join(lines)
+            parts += (beginning, value, b"\r\n")
+            lines += 1
+    try:
+        block = b"".join(parts)
+    except TypeError as error:
+        raise _type_error(headers) from error
     # One pass over all of it: a CR, LF or other control in a value would be left over too.
-    if block.translate(None, _VISIBLE) != b"\r\n" * len(lines):
+    if block.translate(None, _VISIBLE) != b"\r\n" * lines:
         raise _control_error(headers)
     return block, length
 
@@ -89,12 +86,22 @@ def _check_name(name: bytes) -> bytes:
 
 
 def _parse_length(value: bytes, before: int) -> int:
+    if not isinstance(value, bytes):
+        raise _type_error([(b"content-length", value)])
     if not value.isdigit() or len(value) > 18:
         raise ValueError(f"invalid Content-Length {value!r} in a response, want digits")
     length = int(value)
     if before not in (frame.NO_CONTENT_LENGTH, length):
         raise ValueError(f"two different Content-Lengths in a response: {before} and {length}")
     return length
+
+
+def _type_error(headers: Headers) -> TypeError:
+    """`headers` has nothing left to look at if it was an iterator."""
+    for name, value in headers:
+        if not isinstance(value, bytes):
+            return TypeError(f"the value of the response header {name!r} must be bytes, not {value!r}")
+    return TypeError("the values of response headers must be bytes")
 
 
 def _control_error(headers: Headers) -> RuntimeError:

@@ -16,10 +16,12 @@ WEBSOCKET_SPEC_VERSION: Final = "2.4"
 #: Parts of a head before its fields.
 FIXED_PARTS: Final = 10
 
-_HTTP_EXTENSIONS: Final = ("http.response.early_hint", "http.response.trailers", "http.response.pathsend")
-#: Where the router may not read the application's files (`sendfile`).
-_EXTENSIONS_WITHOUT_FILES: Final = _HTTP_EXTENSIONS[:2]
-_WEBSOCKET_EXTENSIONS: Final = ("websocket.http.response",)
+#: Texts that nearly all requests share: methods, versions, schemes, root paths.
+_texts: dict[bytes, str] = {}
+#: By host and port, or path, of a listener.
+_servers: dict[tuple[bytes, bytes], tuple[str, int | None] | None] = {}
+#: What clients choose must not fill the memory.
+_KNOWN_LIMIT: Final = 256
 
 
 def make_scope(
@@ -32,37 +34,46 @@ def make_scope(
     method, version, scheme, root, raw_path, query, client, client_port, server, server_port = parts[
         :FIXED_PARTS
     ]
-    extensions = _HTTP_EXTENSIONS if sends_files else _EXTENSIONS_WITHOUT_FILES
-    spec_version = WEBSOCKET_SPEC_VERSION if is_websocket else HTTP_SPEC_VERSION
     scope: Scope = {
-        "type": "websocket" if is_websocket else "http",
-        "asgi": {"version": "3.0", "spec_version": spec_version},
-        "http_version": version.decode("latin-1"),
-        "scheme": scheme.decode("latin-1"),
-        "method": method.decode("latin-1"),
-        "path": _decode_path(raw_path),
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": HTTP_SPEC_VERSION},
+        "http_version": _texts.get(version) or _text(version),
+        "scheme": _texts.get(scheme) or _text(scheme),
+        "method": _texts.get(method) or _text(method),
+        "path": (raw_path if b"%" not in raw_path else unquote_to_bytes(raw_path)).decode("utf-8", "replace"),
         "raw_path": raw_path,
         "query_string": query,
-        "root_path": root.decode("utf-8", "replace"),
+        "root_path": (_texts.get(root) or _text(root)) if root else "",
         "headers": list(zip(parts[FIXED_PARTS::2], parts[FIXED_PARTS + 1 :: 2], strict=True)),
         "client": (client.decode("latin-1"), int(client_port)) if client else None,
-        "server": _server(server, server_port),
+        "server": _servers.get((server, server_port)) or _server(server, server_port),
         "state": state.copy(),
-        "extensions": {name: {} for name in (_WEBSOCKET_EXTENSIONS if is_websocket else extensions)},
+        "extensions": {"http.response.early_hint": {}, "http.response.trailers": {}},
     }
     if is_websocket:
-        del scope["method"]
+        scope["type"] = "websocket"
+        scope["asgi"]["spec_version"] = WEBSOCKET_SPEC_VERSION
+        scope["extensions"] = {"websocket.http.response": {}}
         scope["subprotocols"] = _subprotocols(scope["headers"])
+        del scope["method"]
+    elif sends_files:
+        scope["extensions"]["http.response.pathsend"] = {}
     return scope
 
 
-def _decode_path(raw_path: bytes) -> str:
-    return (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode("utf-8", "replace")
+def _text(octets: bytes) -> str:
+    text = octets.decode("utf-8", "replace")
+    if len(_texts) < _KNOWN_LIMIT:
+        _texts[octets] = text
+    return text
 
 
 def _server(host: bytes, port: bytes) -> tuple[str, int | None] | None:
     """A path and None for a Unix socket."""
-    return (host.decode("utf-8", "replace"), int(port) if port else None) if host else None
+    found = (host.decode("utf-8", "replace"), int(port) if port else None) if host else None
+    if len(_servers) < _KNOWN_LIMIT:
+        _servers[host, port] = found
+    return found
 
 
 def _subprotocols(headers: list[tuple[bytes, bytes]]) -> list[str]:

@@ -55,10 +55,11 @@ class ResponseStream(Stream):
         head = encode_head(message["status"], message.get("headers", ()))
         self._head = head
         self.is_started = True
-        self._has_trailers = bool(message.get("trailers", False))
-        has_body = method != "HEAD" and head.status not in (204, 304)
-        if has_body and head.content_length != frame.NO_CONTENT_LENGTH:
-            self._expected = head.content_length
+        status, _, _, length = head
+        if "trailers" in message:
+            self._has_trailers = bool(message["trailers"])
+        if length != frame.NO_CONTENT_LENGTH and method != "HEAD" and status not in (204, 304):
+            self._expected = length
         self.channel.hold(self)
 
     async def go_on(self, kind: str, message: Message) -> bool:
@@ -94,7 +95,8 @@ class ResponseStream(Stream):
         """http.response.body."""
         if type(body) is not bytes:
             body = _to_bytes(body)
-        self._count(body, is_more)
+        if self._expected is not None:
+            self._count(body, is_more)
         if is_more or self._has_trailers or len(body) > self.room:
             await self._send_pieces(body, is_more)
             return
@@ -103,8 +105,7 @@ class ResponseStream(Stream):
 
     def _count(self, body: bytes, is_more: bool) -> None:
         """Holds the body against the length that was announced."""
-        if self._expected is None:
-            return
+        assert self._expected is not None
         size = len(body)
         if size > self._expected:
             raise RuntimeError("Response content longer than Content-Length")
