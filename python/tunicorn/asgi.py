@@ -129,6 +129,8 @@ class AsgiCalls:
         names = ", ".join(request.name for request, _ in waiting[:NAMED_REQUESTS])
         more = f" and {len(waiting) - NAMED_REQUESTS} more" if len(waiting) > NAMED_REQUESTS else ""
         self._log.warning("%s: cancelling %s%s", reason, names, more)
-        for _, task in waiting:
+        for request, task in waiting:
+            # For the line about a call that goes on all the same.
+            task.set_name(request.name)
             task.cancel()
         return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tunicorn import frame
 from tunicorn.channel import DIAL_INTERVAL_SECONDS, DIAL_SECONDS, encode_hello
 from tunicorn.event_loop import make_loop
+from tunicorn.left_tasks import end_tasks
 from tunicorn.stream_channel import StreamChannel
 from tunicorn.workers.base import Worker
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: For calls that were cancelled, and for the lifespan at a quick stop. Soon after, the arbiter kills.
 QUICK_SECONDS: Final = 0.7
+#: For what is left after these: all together must end before that.
+LAST_SECONDS: Final = 0.2
 
 
 class Calls(Protocol):
@@ -148,19 +151,7 @@ class LoopWorker(Worker):
         for channel in list(self._channels):
             channel.close()
         await self.stop_application(deadline - loop.time())
-        await self._cancel_tasks()
-
-    async def _cancel_tasks(self) -> None:
-        """What the application has started beside its calls, and has not ended by itself."""
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        if not tasks:
-            return
-        names = ", ".join(sorted(describe_task(task) for task in tasks))
-        what = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-        self.log.info("Cancelling %s that the application has left: %s", what, names)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=QUICK_SECONDS)
+        await end_tasks(self.log, LAST_SECONDS if self._quick.is_set() else QUICK_SECONDS)
 
     @staticmethod
     async def _first_of(*steps: Awaitable[object], seconds: float | None = None) -> bool:
@@ -199,9 +190,3 @@ class LoopWorker(Worker):
         self.alive = False
         self._quick.set()
         self.server.call_hook("worker_int", self)
-
-
-def describe_task(task: asyncio.Task[Any]) -> str:
-    """The function that the task runs."""
-    coroutine = task.get_coro()
-    return getattr(coroutine, "__qualname__", None) or task.get_name()
