@@ -128,3 +128,25 @@ test("open WebSockets count against worker_connections, and the next request wai
     what: "an answer",
   });
 });
+
+test("WebSockets are spread by what workers have, and requests do not shun the worker that has more of them", async (t) => {
+  const args = ["-k", "asgi", "-w", "2"];
+  const server = await startFixture(t, "websocket_app:app", { args, workers: 2 });
+  await server.waitForLine(/Ready: 2 workers/);
+  const open = async (): Promise<[string, WebSocketClient]> => {
+    const client = await WebSocketClient.open(t, server.port, "/pid");
+    return [(await client.receive()) as string, client];
+  };
+  const opened: [string, WebSocketClient][] = [];
+  for (let count = 0; count < 8; count += 1) opened.push(await open());
+  const left = opened[0]?.[0] ?? "";
+  const ofLeft = opened.filter(([pid]) => pid === left);
+  assert.equal(ofLeft.length, 4);
+  for (const [, client] of ofLeft) client.socket.close();
+  await server.waitForLine(/\/pid: websocket.disconnect/, { count: 4 });
+
+  const answers = new Set<string>();
+  for (let count = 0; count < 6; count += 1) answers.add((await request(server.port, "/pid")).text);
+  assert.equal(answers.size, 2);
+  for (let count = 0; count < 4; count += 1) assert.equal((await open())[0], left);
+});

@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { startFixture, type Server } from "../helpers/server.ts";
+import { upgrade } from "../helpers/upgrade.ts";
 import { WebSocketClient } from "../helpers/websocket-client.ts";
 
 const ARGS = ["-k", "asgi", "--access-logfile", "-"];
@@ -68,6 +69,32 @@ test("a worker that is killed closes its WebSockets with 1011", async (t) => {
   const next = await WebSocketClient.open(t, server.port, "/echo");
   next.send("again");
   assert.equal(await next.receive(), "again");
+});
+
+test("a worker whose event loop is stuck closes its WebSockets with 1011", async (t) => {
+  const server = await startFixture(t, "websocket_app:app", { args: [...ARGS, "--timeout", "1"] });
+  const client = await WebSocketClient.open(t, server.port, "/echo");
+  const blocking = await WebSocketClient.open(t, server.port, "/block");
+  blocking.send("now");
+  for (const { code } of [await client.waitUntilClosed(), await blocking.waitUntilClosed()])
+    assert.equal(code, 1011);
+  await server.waitForLine(/WORKER TIMEOUT/);
+});
+
+test("after USR2 the server that leaves closes its WebSockets with 1012, and the other one takes them", async (t) => {
+  const server = await startFixture(t, "websocket_app:app", { args: [...ARGS, "--graceful-timeout", "60"] });
+  const client = await WebSocketClient.open(t, server.port, "/echo");
+  const next = await upgrade(t, server);
+  client.send("still here");
+  assert.equal(await client.receive(), "still here");
+  server.signal("SIGTERM");
+  assert.equal((await client.waitUntilClosed()).code, 1012);
+  await server.waitForExit();
+  const again = await WebSocketClient.open(t, server.port, "/echo");
+  again.send("new");
+  assert.equal(await again.receive(), "new");
+  next.signal("SIGTERM");
+  await next.waitForExit();
 });
 
 test("the application hears 1006 when the router is killed", async (t) => {

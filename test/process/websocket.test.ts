@@ -107,6 +107,21 @@ test("a WebSocket", async (t) => {
     });
   }
 
+  for (const [what, fields] of [
+    ["to another protocol", { Upgrade: "h2c" }],
+    ["that Connection does not name", { Connection: "keep-alive" }],
+    ["with a body", { "Content-Length": "1" }],
+    ["in HTTP/1.0", {}],
+  ] as const) {
+    await t.test(`is not asked for by an upgrade ${what}: the application gets a request`, async (t) => {
+      const version = what === "in HTTP/1.0" ? "1.0" : "1.1";
+      const connection = await ClientConnection.open(t, server.port);
+      connection.send(handshake("/seen", fields).replace("HTTP/1.1", `HTTP/${version}`));
+      connection.send("x");
+      assert.equal((await connection.readAnswer()).status, 200);
+    });
+  }
+
   await t.test("gets the subprotocol and the headers that the application chooses", async (t) => {
     const subprotocols = ["x", "chat"];
     const client = await WebSocketClient.open(t, server.port, "/told?subprotocol=chat", { subprotocols });
