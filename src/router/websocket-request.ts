@@ -65,8 +65,13 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   begin(): void {
-    const { settings, trustedPeers, errorLog } = this.#context;
+    const { settings, trustedPeers, errorLog, budget } = this.#context;
     const { head } = this.#exchange;
+    if (budget.isExhausted) {
+      this.#isOver = true;
+      this.#relay.giveUp("ERR_OVERLOADED");
+      return;
+    }
     try {
       checkHandshake(head);
       this.#head = cookAsgiHead({ head, client: this.#client, settings, trustedPeers, isWebSocket: true });
@@ -92,7 +97,14 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   async #submit(): Promise<void> {
-    await this.#context.webSockets.load();
+    const { webSockets, errorLog } = this.#context;
+    try {
+      await webSockets.load();
+    } catch (error) {
+      errorLog.error(`Cannot load the library for WebSockets: ${String(error)}`);
+      this.#isOver = true;
+      this.#relay.fail("raised");
+    }
     if (this.#isOver) return;
     this.submittedAt = performance.now();
     this.#context.dispatcher.submit(this);
@@ -138,7 +150,10 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   takeOpening(): Opening {
-    return { head: this.#head, body: NO_BODY, flags: FrameFlag.end | FrameFlag.webSocket };
+    const head = this.#head;
+    // A WebSocket may last for long.
+    this.#head = "";
+    return { head, body: NO_BODY, flags: FrameFlag.end | FrameFlag.webSocket };
   }
 
   onIssued(): void {}
@@ -195,6 +210,7 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
     const { isEnd } = message.after;
     if (isEnd) this.#release();
     this.#relay.respond(message);
+    this.#holdBack();
   }
 
   /** More of the denial; or, of an open WebSocket, that the application has returned. */
@@ -206,6 +222,11 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
     }
     this.#relay.write(bytes);
     if (isEnd) this.#relay.end();
+    else this.#holdBack();
+  }
+
+  #holdBack(): void {
+    if (this.#relay.isFull) this.#worker?.pause();
   }
 
   onTrailers(): void {

@@ -7,6 +7,8 @@ import { startFixture, type Server } from "../helpers/server.ts";
 import { upgrade } from "../helpers/upgrade.ts";
 import { WebSocketClient } from "../helpers/websocket-client.ts";
 
+/** Many at a time. */
+const COUNT = 300;
 const ARGS = ["-k", "asgi", "--access-logfile", "-"];
 
 function routerPid(server: Server): number {
@@ -34,13 +36,13 @@ test("HUP closes the WebSockets of the workers before with 1012, and those that 
 test("TERM closes WebSockets with 1001, and the server ends as soon as all have answered", async (t) => {
   const server = await startFixture(t, "websocket_app:app", { args: [...ARGS, "--graceful-timeout", "60"] });
   const clients = await Promise.all(
-    Array.from({ length: 3 }, () => WebSocketClient.open(t, server.port, "/echo")),
+    Array.from({ length: COUNT }, () => WebSocketClient.open(t, server.port, "/echo")),
   );
   server.signal("SIGTERM");
   for (const client of clients) assert.equal((await client.waitUntilClosed()).code, 1001);
   assert.equal((await server.waitForExit()).status, 0);
-  assert.equal(server.text.match(/\/echo: websocket.disconnect 1001/g)?.length, 3);
-  assert.equal(server.text.match(/"GET \/echo HTTP\/1\.1" 101 /g)?.length, 3);
+  assert.equal(server.text.match(/\/echo: websocket.disconnect 1001/g)?.length, COUNT);
+  assert.equal(server.text.match(/"GET \/echo HTTP\/1\.1" 101 /g)?.length, COUNT);
   assert.doesNotMatch(server.text, /\[(WARNING|ERROR)\]|Traceback/);
 });
 
