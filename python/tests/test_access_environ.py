@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunicorn.access_environ import changed_entries, watched_entries
+from tunicorn.access_environ import EnvironWatch, watched_entries
 from tunicorn.config import Config
 from tunicorn.environ import FileWrapper
 
@@ -60,7 +60,11 @@ def test_only_what_the_access_log_shows_is_watched(
 def test_what_has_changed_is_told_as_text(
     watched: tuple[str, ...], environ: dict[str, Any], expected: str
 ) -> None:
-    assert changed_entries(watched, {"A": "1"}, environ).decode() == expected
+    now: dict[str, Any] = {"A": "1"}
+    watch = EnvironWatch(watched, now)
+    now.clear()
+    now.update(environ)
+    assert watch.changes().decode() == expected
 
 
 def changing(respond: Callable[[], Any]) -> Callable[[Environ, StartResponse], Any]:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import pytest
 from tunicorn import frame
-from tunicorn import queue as queue_module
 from tunicorn.channel import Channel
 from tunicorn.queue import BY_CHANNEL, Admission, Pulled, Ring, Token, Tokens
 
@@ -108,7 +107,7 @@ class TestRecordedRing:
         writer = os.open(end.tokens_path, os.O_WRONLY)
         os.write(writer, part("tokens"))
         os.close(writer)
-        expected = [Token(request["stream"], 0, RECORD["epoch"]) for request in RECORD["requests"]]
+        expected = [(request["stream"], 0, RECORD["epoch"]) for request in RECORD["requests"]]
         assert [tokens.take() for _ in expected] == expected
 
     def test_the_helpers_of_these_tests_have_the_recorded_layout(self) -> None:
@@ -168,15 +167,16 @@ class TestRing:
     ) -> None:
         stream = end.put()
         seen: list[int] = []
-        real = queue_module.CLAIM
+        real = ring._units
 
         class MeanwhileElsewhere:
             """Between the worker's store and its second look."""
 
-            size = real.size
+            def __getitem__(self, index: int) -> int:
+                return real[index]
 
-            def pack_into(self, buffer: Any, offset: int, number: int) -> None:
-                real.pack_into(buffer, offset, number)
+            def __setitem__(self, index: int, number: int) -> None:
+                real[index] = number
                 if not seen:
                     seen.append(end.claimed(CLAIM))
                     if happens == "of another router":
@@ -187,9 +187,10 @@ class TestRing:
                     else:
                         end.withdraw(stream)
 
-            unpack_from = staticmethod(real.unpack_from)
+            def release(self) -> None:
+                real.release()
 
-        monkeypatch.setattr(queue_module, "CLAIM", MeanwhileElsewhere())
+        monkeypatch.setattr(ring, "_units", MeanwhileElsewhere())
         assert ring.claim(stream) is None
         assert seen == [stream], "the router could see the claim"
         assert end.claimed(CLAIM) == 0
@@ -242,9 +243,9 @@ class TestTokens:
         for stream in (513, 0xFFFF_FFFF):
             end.give(stream)
         end.give(514, epoch=0xFFFF)
-        assert tokens.take() == Token(513, 0, end.epoch)
-        assert tokens.take() == Token(0xFFFF_FFFF, 0, end.epoch)
-        assert tokens.take() == Token(514, 0, 0xFFFF)
+        assert tokens.take() == (513, 0, end.epoch)
+        assert tokens.take() == (0xFFFF_FFFF, 0, end.epoch)
+        assert tokens.take() == (514, 0, 0xFFFF)
 
     def test_each_token_goes_to_one_reader(self, end: QueueEnd, tokens: Tokens) -> None:
         other = Tokens(str(end.tokens_path))
@@ -252,7 +253,7 @@ class TestTokens:
             end.give(stream)
         taken = [reader.take() for _ in range(50) for reader in (tokens, other)]
         other.close()
-        assert sorted(token.stream for token in taken if token is not None) == list(range(600, 700))
+        assert sorted(token[0] for token in taken if token is not None) == list(range(600, 700))
 
     def test_many_readers_lose_no_token_and_share_none(self, end: QueueEnd) -> None:
         readers = [Tokens(str(end.tokens_path)) for _ in range(8)]
@@ -260,7 +261,7 @@ class TestTokens:
 
         def read(reader: Tokens) -> None:
             while (token := reader.take()) is not None:
-                taken.append(token.stream)
+                taken.append(token[0])
 
         threads = [threading.Thread(target=read, args=(reader,)) for reader in readers]
         for thread in threads:
@@ -280,7 +281,7 @@ class TestTokens:
         thread.start()
         end.give(513)
         thread.join()
-        assert taken == [Token(513, 0, end.epoch)]
+        assert taken == [(513, 0, end.epoch)]
 
     def test_the_end_comes_after_the_last_token(self, end: QueueEnd, tokens: Tokens) -> None:
         end.give(513)
@@ -344,7 +345,7 @@ class TestTakeOrHear:
 
     def test_a_token_is_taken(self, end: QueueEnd, tokens: Tokens, router: RouterEnd) -> None:
         end.give(513)
-        assert tokens.take_or_hear([self.channel]) == Token(513, 0, end.epoch)
+        assert tokens.take_or_hear([self.channel]) == (513, 0, end.epoch)
 
     def test_a_frame_ends_the_wait(self, tokens: Tokens, router: RouterEnd) -> None:
         router.drain()

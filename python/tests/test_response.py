@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tunicorn import response as response_module
@@ -112,7 +112,7 @@ def test_a_name_that_is_no_token_is_refused(name: str) -> None:
 
 
 def test_a_bad_name_is_refused_when_the_memory_of_names_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response_module, "_CHECKED_NAMES_LIMIT", 0)
+    monkeypatch.setattr(response_module, "_KNOWN_LIMIT", 0)
     assert lines_of([("X-Never-Seen-Before", "v")]) == b"X-Never-Seen-Before: v\r\n"
     with pytest.raises(ValueError, match="invalid response header name"):
         ResponseHead("200 OK", [("X-Never Seen-Before", "v")])
@@ -121,7 +121,47 @@ def test_a_bad_name_is_refused_when_the_memory_of_names_is_full(monkeypatch: pyt
 def test_names_that_are_made_up_for_each_response_do_not_fill_the_memory() -> None:
     for number in range(2000):
         lines_of([(f"X-Request-{number}", "v")])
-    assert len(response_module._checked_names) <= response_module._CHECKED_NAMES_LIMIT
+    assert len(response_module._checked_names) <= response_module._KNOWN_LIMIT
+
+
+def test_headers_and_statuses_that_are_made_up_for_each_response_do_not_fill_the_memory() -> None:
+    for number in range(2000):
+        ResponseHead(f"200 Reason {number}", [("X-Request", f"{number}")])
+    assert len(response_module._known_headers) <= response_module._KNOWN_LIMIT
+    assert len(response_module._known_statuses) <= response_module._KNOWN_LIMIT
+
+
+def test_a_long_header_is_not_kept() -> None:
+    header = ("X-Long", "v" * (response_module._KNOWN_VALUE_LIMIT + 1))
+    lines_of([header])
+    assert header not in response_module._known_headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "line"),
+    [
+        pytest.param([("X-Again", "v")], b"X-Again: v\r\n", id="a field"),
+        pytest.param([("Date", "now")], b"", id="a dropped one"),
+        pytest.param([["X-List", "v"]], b"X-List: v\r\n", id="a list in place of a tuple"),
+    ],
+)
+def test_a_header_that_was_given_before_has_the_same_line(headers: Any, line: bytes) -> None:
+    assert [lines_of(headers) for _ in range(3)] == [line] * 3
+
+
+def test_a_length_that_was_given_before_is_still_held_against_another() -> None:
+    for _ in range(2):
+        head = ResponseHead("200 OK", [("Content-Length", "7"), ("content-length", "7")])
+        assert (head.content_length, head.field_lines) == (7, b"")
+        with pytest.raises(ValueError, match="two different Content-Lengths"):
+            ResponseHead("200 OK", [("Content-Length", "7"), ("Content-Length", "8")])
+
+
+def test_a_header_of_other_types_is_refused_as_often_as_it_comes() -> None:
+    for _ in range(2):
+        for entry in (("X", ["v"]), ("X", 1), (["X"], "v")):
+            with pytest.raises(TypeError, match="names and values must be text"):
+                ResponseHead("200 OK", cast(Headers, [entry]))
 
 
 def test_the_value_of_a_name_that_was_checked_before_is_still_checked() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn.logger_class import OWN_NAMES
@@ -45,14 +46,33 @@ def watched_entries(cfg: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def changed_entries(watched: tuple[str, ...], before: Mapping[str, str], environ: Mapping[str, Any]) -> bytes:
-    """`NAME NUL value`, joined by NUL, for what is no longer as it was before."""
-    names = environ if watched == (EVERYTHING,) else watched
-    parts = []
-    for name in names:
-        value = environ.get(name)
-        if value is before.get(name) or value is None or not isinstance(value, str | int | float):
-            continue
-        if (text := str(value)) != before.get(name) and "\0" not in text:
-            parts += [name, text]
-    return "\0".join(parts).encode(errors="replace")
+class EnvironWatch:
+    """The watched entries of one request."""
+
+    __slots__ = ("_before", "_environ", "_watched")
+
+    def __init__(self, watched: tuple[str, ...], environ: Mapping[str, Any]) -> None:
+        self._watched = watched
+        self._environ = environ
+        #: Before the application was called: all entries, or the values of those that are watched.
+        self._before = dict(environ) if watched == (EVERYTHING,) else list(map(environ.get, watched))
+
+    def changes(self) -> bytes:
+        """`NAME NUL value`, joined by NUL, for what is no longer as it was before."""
+        environ, before = self._environ, self._before
+        if isinstance(before, list):
+            # Mostly nothing is.
+            if all(map(is_, map(environ.get, self._watched), before)):
+                return b""
+            before = dict(zip(self._watched, before, strict=True))
+            names: Iterable[str] = self._watched
+        else:
+            names = environ
+        parts = []
+        for name in names:
+            value = environ.get(name)
+            if value is before.get(name) or value is None or not isinstance(value, str | int | float):
+                continue
+            if (text := str(value)) != before.get(name) and "\0" not in text:
+                parts += [name, text]
+        return "\0".join(parts).encode(errors="replace")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Any, Final
 
 #: payload length, type, flags, aux, stream
 HEADER: Final = struct.Struct("<IBBHI")
@@ -55,6 +55,8 @@ TEXT: Final = 64
 
 #: reason length, field lines length, content length
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")
+#: The header and these three.
+RESPONSE_START: Final = struct.Struct("<IBBHIIIQ")
 NO_CONTENT_LENGTH: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 #: epoch of the ring, number of the worker's claim there
@@ -101,10 +103,10 @@ def encode_response(
 ) -> bytes:
     """A RESPONSE frame with the head and the first body bytes."""
     length = NO_CONTENT_LENGTH if content_length is None else content_length
-    prefix = RESPONSE_PREFIX.pack(len(reason), len(field_lines), length)
-    size = len(prefix) + len(reason) + len(field_lines) + len(body)
-    header = HEADER.pack(size, RESPONSE, flags, status, stream)
-    return b"".join((header, prefix, reason, field_lines, body))
+    reason_length, lines_length = len(reason), len(field_lines)
+    size = RESPONSE_PREFIX.size + reason_length + lines_length + len(body)
+    start = RESPONSE_START.pack(size, RESPONSE, flags, status, stream, reason_length, lines_length, length)
+    return b"".join((start, reason, field_lines, body))
 
 
 def encode_file(stream: int, path: bytes, start: int, length: int) -> bytes:
@@ -141,9 +143,20 @@ def encode_close(stream: int, code: int, reason: str) -> bytes:
 
 def decode_request(payload: bytes) -> tuple[dict[str, str], bytes]:
     """The environ entries and the body (or the path of its file) of a REQUEST frame."""
+    environ: dict[str, str] = {}
+    return environ, fill_environ(environ, payload)
+
+
+def fill_environ(environ: dict[str, Any], payload: bytes) -> bytes:
+    """Adds the entries of a REQUEST frame to an environ; returns the body, or the path of its file."""
     (head_length,) = HEAD_LENGTH.unpack_from(payload)
     end = HEAD_LENGTH.size + head_length
     if end > len(payload):
         raise ProtocolError("a request frame is shorter than its head")
     parts = payload[HEAD_LENGTH.size : end].decode("latin-1").split("\0")
-    return dict(zip(parts[::2], parts[1::2], strict=True)), payload[end:]
+    if len(parts) % 2:
+        raise ProtocolError("a name in the head of a request frame has no value")
+    # Each name is followed by its value.
+    entries = iter(parts)
+    environ.update(zip(entries, entries, strict=True))
+    return payload[end:]

@@ -64,16 +64,17 @@ class Puller:
                 if self.is_ended or not self._hear():
                     return
                 continue
-            link = links.get(token.router)
-            if link is None or token.epoch != link.epoch:
+            stream, router, epoch = token
+            link = links.get(router)
+            if link is None or epoch != link.epoch:
                 if link is not None and not link.is_outdated and link.ring is not None:
                     # Of a router that is long dead.
                     continue
                 link = self._follow(token, link)
                 if link is None:
                     return
-            if token.epoch == link.epoch:
-                self._handle_token(link, token.stream)
+            if epoch == link.epoch:
+                self._handle_token(link, stream)
             if link.channel.is_drained or link.channel.is_lost:
                 return
 
@@ -105,7 +106,7 @@ class Puller:
         """The router that has given a token, if we know another; None when it cannot be reached."""
         while link is None or link.ring is None or link.is_outdated:
             if link is None or link.is_outdated:
-                link = self._redial(token.router)
+                link = self._redial(token[1])
             if link is None:
                 # Another may reach it.
                 self._tokens.give_back(token)

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 #: magic, version, epoch, slot count, slot bytes, offset of claims, their number, offset of slots
 RING_HEADER: Final = struct.Struct("<IHHIIIII")
-#: Alone, as each request asks for it.
-EPOCH: Final = struct.Struct("<H")
-EPOCH_OFFSET: Final = 6
+#: In units of 32 bits: version and epoch of the header; flags and payload bytes of a slot, behind its stream.
+RING_VERSION_AND_EPOCH: Final = 1
+SLOT_FLAGS: Final = 1
+SLOT_BYTES: Final = 2
+UNIT_BYTES: Final = 4
 RING_MAGIC: Final = 0x716E7574
 RING_VERSION: Final = 1
 
@@ -29,8 +31,6 @@ RING_VERSION: Final = 1
 TOKEN: Final = struct.Struct("<IHH")
 #: stream, flags, payload bytes, reserved
 SLOT: Final = struct.Struct("<IIII")
-#: stream
-CLAIM: Final = struct.Struct("<I")
 
 #: In a slot's flags: the request is not in the ring but comes over the channel.
 BY_CHANNEL: Final = 128
@@ -50,12 +50,8 @@ class Admission(NamedTuple):
         return cls(*frame.PULL_PAYLOAD.unpack(payload))
 
 
-class Token(NamedTuple):
-    """Stands for a request in a router's ring."""
-
-    stream: int
-    router: int
-    epoch: int
+#: Stands for a request in a router's ring: stream, router, epoch.
+Token = tuple[int, int, int]
 
 
 class Pulled(NamedTuple):
@@ -83,37 +79,41 @@ class Ring:
         self._slots, self._slot_bytes, claims, count, self._start = places
         if admission.claim >= count:
             raise frame.ProtocolError(f"{path} has {count} claims, not one of number {admission.claim}")
-        self._claim = claims + admission.claim * CLAIM.size
-        self._epoch = admission.epoch
+        #: The same by units, each of which is read and stored at once.
+        self._units = memoryview(self._map).cast("I")
+        self._claim = claims // UNIT_BYTES + admission.claim
+        self._version_and_epoch = RING_VERSION | admission.epoch << 16
 
     @property
     def is_others(self) -> bool:
         """Another router owns it by now."""
-        return bool(EPOCH.unpack_from(self._map, EPOCH_OFFSET)[0] != self._epoch)
+        return self._units[RING_VERSION_AND_EPOCH] != self._version_and_epoch
 
     def claim(self, stream: int) -> Pulled | None:
         """Takes a request; None when it was withdrawn."""
-        ring = self._map
+        units = self._units
         offset = self._start + stream % self._slots * self._slot_bytes
-        found, flags, size, _ = SLOT.unpack_from(ring, offset)
-        if found != stream:
+        slot = offset // UNIT_BYTES
+        if units[slot] != stream:
             return None
-        CLAIM.pack_into(ring, self._claim, stream)
+        flags, size = units[slot + SLOT_FLAGS], units[slot + SLOT_BYTES]
+        units[self._claim] = stream
         start = offset + SLOT.size
-        payload = ring[start : start + size]
+        payload = self._map[start : start + size]
         # The router withdraws first and looks for a claim afterwards; here it is the other way round. One of
         # the two sees the other. What was copied before it was withdrawn is whole.
-        if CLAIM.unpack_from(ring, offset)[0] != stream or self.is_others:
+        if units[slot] != stream or units[RING_VERSION_AND_EPOCH] != self._version_and_epoch:
             self.finish()
             return None
         return Pulled(stream, flags, payload)
 
     def finish(self) -> None:
         """Says that nothing is left to do for what was claimed."""
-        CLAIM.pack_into(self._map, self._claim, 0)
+        self._units[self._claim] = 0
 
     def close(self) -> None:
         """Unmaps it."""
+        self._units.release()
         self._map.close()
 
 
@@ -136,7 +136,7 @@ class Tokens:
         if not count:
             self.is_ended = count == 0
             return None
-        return Token(*TOKEN.unpack(self._token))
+        return TOKEN.unpack(self._token)
 
     def take_or_hear(self, channels: Iterable[Channel]) -> Token | None:
         """Like take, but returns also when a frame has come.

@@ -32,9 +32,13 @@ DROPPED_NAMES: Final = frozenset(
     )
 )
 
-#: Names that were checked, by spelling, with their lower-case form: applications use the same few.
+#: What applications say again and again is checked and encoded once: names by spelling, with their lower-case
+#: form; whole headers, with their line or the number that a Content-Length says; statuses.
 _checked_names: dict[str, str] = {}
-_CHECKED_NAMES_LIMIT: Final = 512
+_known_headers: dict[tuple[str, str], bytes | int] = {}
+_known_statuses: dict[str, tuple[int, bytes]] = {}
+_KNOWN_LIMIT: Final = 512
+_KNOWN_VALUE_LIMIT: Final = 128
 
 
 class ResponseHead:
@@ -48,15 +52,41 @@ class ResponseHead:
         self.content_length: int | None = None
         if type(headers) is not list:
             raise TypeError(f"response headers must be a list, not {type(headers).__name__}")
-        lines: list[str] = []
+        lines: list[bytes] = []
         for entry in headers:
-            name, value = _check_header(entry)
-            lower = _checked_names.get(name) or _check_name(name)
-            if lower == "content-length":
-                self.content_length = _parse_length(value, self.content_length)
-            elif lower not in DROPPED_NAMES:
-                lines.append(f"{name}: {value}\r\n")
-        self.field_lines = "".join(lines).encode("latin-1")
+            try:
+                known = _known_headers.get(entry)
+            except TypeError:
+                known = None
+            if known is None:
+                known = _check_entry(entry)
+            if type(known) is bytes:
+                lines.append(known)
+            else:
+                self._announce(int(known))
+        self.field_lines = b"".join(lines)
+
+    def _announce(self, length: int) -> None:
+        before = self.content_length
+        if before is not None and before != length:
+            raise ValueError(f"two different Content-Lengths in a response: {before} and {length}")
+        self.content_length = length
+
+
+def _check_entry(entry: tuple[str, str]) -> bytes | int:
+    """The line of a header, empty for one that is dropped; of a Content-Length its number."""
+    name, value = _check_header(entry)
+    lower = _checked_names.get(name) or _check_name(name)
+    line: bytes | int = b""
+    if lower == "content-length":
+        line = _parse_length(value)
+    elif lower not in DROPPED_NAMES:
+        line = f"{name}: {value}\r\n".encode("latin-1")
+    if type(entry) is tuple and len(value) <= _KNOWN_VALUE_LIMIT:
+        if len(_known_headers) >= _KNOWN_LIMIT:
+            _known_headers.clear()
+        _known_headers[entry] = line
+    return line
 
 
 def encode_interim_fields(headers: Headers) -> bytes:
@@ -74,6 +104,15 @@ def parse_status(status: str) -> tuple[int, bytes]:
     """The number and the reason of a status such as "200 OK"."""
     if type(status) is not str:
         raise TypeError(f"the status must be text, not {type(status).__name__}")
+    known = _known_statuses.get(status)
+    if known is None:
+        known = _check_status(status)
+        if len(_known_statuses) < _KNOWN_LIMIT and len(status) <= _KNOWN_VALUE_LIMIT:
+            _known_statuses[status] = known
+    return known
+
+
+def _check_status(status: str) -> tuple[int, bytes]:
     if _STATUS.fullmatch(status) is None:
         raise ValueError(f"invalid status {status!r}, want three digits and a reason")
     number = int(status[:3])
@@ -106,15 +145,12 @@ def _check_name(name: str) -> str:
     if _TOKEN.fullmatch(name) is None:
         raise ValueError(f"invalid response header name {name!r}")
     lower = name.lower()
-    if len(_checked_names) < _CHECKED_NAMES_LIMIT:
+    if len(_checked_names) < _KNOWN_LIMIT:
         _checked_names[name] = lower
     return lower
 
 
-def _parse_length(value: str, before: int | None) -> int:
+def _parse_length(value: str) -> int:
     if not (value.isascii() and value.isdigit()) or len(value) > 18:
         raise ValueError(f"invalid Content-Length {value!r} in a response, want digits")
-    length = int(value)
-    if before is not None and before != length:
-        raise ValueError(f"two different Content-Lengths in a response: {before} and {length}")
-    return length
+    return int(value)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn import frame
-from tunicorn.access_environ import changed_entries, watched_entries
+from tunicorn.access_environ import EnvironWatch, watched_entries
 from tunicorn.environ import FileWrapper, file_part, make_template, open_body
 from tunicorn.response import Headers, ResponseHead, encode_interim_fields
 
@@ -72,22 +72,18 @@ class WsgiGateway:
         worker has nothing left to do for it. True when they were sent with the last frame; else the caller
         has to say that the worker is free.
         """
-        fields, body = frame.decode_request(payload)
+        environ = self._template.copy()
+        body = frame.fill_environ(environ, payload)
         if large_body is not None:
             body = large_body
-        environ = self._template | fields
         if self._is_debugging:
             self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        channel = channel or self._channel
-        response = Response(channel, stream, after)
-        respond: Respond = self._respond
-        if self._watched or TUNNEL_ENTRY in environ:
-            response, respond = self._make_response(environ, channel, stream, after)
+        response, respond = self._make_response(environ, channel or self._channel, stream, after)
         try:
             body_input = open_body(body, bool(flags & frame.FILE_BODY))
         except OSError as error:
             # The client has left, and the router gave up the file of its body.
-            self._report(fields, error)
+            self._report(payload, error)
             response.fail(after)
             return response.is_after_sent
         environ["wsgi.input"] = body_input
@@ -95,13 +91,13 @@ class WsgiGateway:
         try:
             respond(environ, response)
         except ClientDisconnectedError:
-            self._log.debug("The client left during %s %s", fields["REQUEST_METHOD"], fields["RAW_URI"])
+            self._log.debug("The client left during %s %s", *_request_of(payload))
         except ConnectionError as error:
             if response.is_channel_broken:
                 raise
-            self._report(fields, error)
+            self._report(payload, error)
         except Exception as error:
-            self._report(fields, error)
+            self._report(payload, error)
         except BaseException:
             # SystemExit and the like end the worker; its client is told first.
             if not response.is_sending:
@@ -116,18 +112,19 @@ class WsgiGateway:
     def _make_response(
         self, environ: dict[str, Any], channel: ResponseChannel, stream: int, after: int
     ) -> tuple[Response, Respond]:
-        """Where the environ is watched, or the request asks for an upgrade; and who calls the application."""
-        number = environ.pop(TUNNEL_ENTRY, None)
-        before = dict(environ)
-        response = ReportingResponse(channel, stream, after)
-        respond: Respond = self._respond
-        if number is not None:
+        """The response of a request, and who calls the application for it."""
+        if TUNNEL_ENTRY in environ:
             from tunicorn.tunnelled_response import TunnelledResponse  # noqa: PLC0415 -- sockets are patched by now
 
-            response = TunnelledResponse(channel, stream, after, int(number), is_timed=self.limits_tunnels)
-            respond = response.with_socket(respond)
-        response.report = lambda: changed_entries(self._watched, before, environ)
-        return response, respond
+            number = int(environ.pop(TUNNEL_ENTRY))
+            tunnelled = TunnelledResponse(channel, stream, after, number, is_timed=self.limits_tunnels)
+            tunnelled.report = EnvironWatch(self._watched, environ).changes
+            return tunnelled, tunnelled.with_socket(self._respond)
+        if not self._watched:
+            return Response(channel, stream, after), self._respond
+        reporting = ReportingResponse(channel, stream, after)
+        reporting.report = EnvironWatch(self._watched, environ).changes
+        return reporting, self._respond
 
     def _respond(self, environ: dict[str, Any], response: Response) -> None:
         result = self._application(environ, response.start)
@@ -150,11 +147,15 @@ class WsgiGateway:
                 response.send(piece)
         response.end()
 
-    def _report(self, fields: dict[str, str], error: Exception) -> None:
+    def _report(self, payload: bytes, error: Exception) -> None:
         """Logs what the application raised, by the request as it came: the environ may have been changed."""
-        self._log.error(
-            "Error handling request %s %s", fields["REQUEST_METHOD"], fields["RAW_URI"], exc_info=error
-        )
+        self._log.error("Error handling request %s %s", *_request_of(payload), exc_info=error)
+
+
+def _request_of(payload: bytes) -> tuple[str, str]:
+    """Method and target, for the log."""
+    fields, _ = frame.decode_request(payload)
+    return fields["REQUEST_METHOD"], fields["RAW_URI"]
 
 
 class Response:
@@ -349,13 +350,23 @@ class ReportingResponse(Response):
 
     def _transmit(self, data: bytes) -> None:
         kind, flags = frame.kind_and_flags(data)
-        entries = self.report() if flags & frame.END or kind == frame.FILE else b""
+        entries = b""
+        if flags & frame.END:
+            entries = self._report_last()
+        elif kind == frame.FILE:
+            entries = self.report()
         if entries:
             data = frame.encode(frame.ENVIRON, self._stream, entries) + data
         super()._transmit(data)
 
     def _send_body(self, body: bytes | memoryview, flags: int, before: bytes = b"") -> None:
-        entries = self.report() if flags & frame.END else b""
+        entries = self._report_last() if flags & frame.END else b""
         if entries:
             super()._transmit(frame.encode(frame.ENVIRON, self._stream, entries))
         super()._send_body(body, flags, before)
+
+    def _report_last(self) -> bytes:
+        """Lets go of the environ, which has the response: cycles would keep the collector busy."""
+        entries = self.report()
+        self.report = bytes
+        return entries

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { endianness } from "node:os";
 import { join } from "node:path";
 import { findWorkerClass } from "../config/worker-class.ts";
 import { createRing } from "../queue/ring.ts";
@@ -18,6 +19,8 @@ export class QueueDirectory {
     this.#routers = routers;
     // mkfifo, tmpfs and readers that are woken one at a time: elsewhere nobody has tried.
     if (process.platform !== "linux") throw new Error(`${process.platform} is not supported`);
+    // Workers read and store the ring's numbers as their processor does.
+    if (endianness() !== "LE") throw new Error("the processor is not little-endian");
     if (!isInMemory(folder)) throw new Error(`"${folder}" is not a memory file system`);
     this.path = mkdtempSync(join(folder, "tunicorn-"));
     try {
