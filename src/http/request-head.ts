@@ -41,5 +41,9 @@ export function fieldValue(head: RequestHead, lowerName: string): string | undef
 
 /** Last value of a field, by its lower-case name. */
 export function lastFieldValue(head: RequestHead, lowerName: string): string | undefined {
-  return head.values[head.names.findLastIndex((name) => name.lower === lowerName)];
+  const { names, values } = head;
+  for (let index = names.length - 1; index >= 0; index -= 1) {
+    if (names[index]?.lower === lowerName) return values[index];
+  }
+  return undefined;
 }

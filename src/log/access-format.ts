@@ -142,7 +142,11 @@ export function namedAtomsOf(format: string): NamedAtoms {
 /** What must not stand as it is: a quotation mark would end a field of the line, a control the line itself. */
 const UNSAFE = /["\p{Cc}]/gu;
 
+/** Texts of these characters alone, which most are, are safe: one look without a replacement tells. */
+const SAFE = /^[ !#-~]*$/;
+
 function quoted(text: string): string {
+  if (SAFE.test(text)) return text;
   return text.replace(UNSAFE, (character) =>
     character === '"' ? '\\"' : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );

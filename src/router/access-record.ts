@@ -1,6 +1,6 @@
 import type { Exchange } from "../http/exchange.ts";
 import { lastFieldValue } from "../http/request-head.ts";
-import type { AccessRecord } from "../log/access-format.ts";
+import type { AccessRecord, AccessSource } from "../log/access-format.ts";
 import { version } from "../version.ts";
 import type { Client } from "./client.ts";
 
@@ -13,10 +13,15 @@ export interface AccessFacts {
   /** Of the worker that answered, or of the router. */
   readonly pid: number;
   readonly response: KeptResponseHead | null;
-  /** Cooked environ; "" when the request was refused before. */
-  readonly environ: () => string;
+  readonly request: LoggedRequest;
+}
+
+/** What a request knows of its environ. */
+export interface LoggedRequest {
+  /** Cooked; "" when the request was refused before. */
+  readonly environ: string;
   /** What the application has changed in it, in the same form. */
-  readonly changes: string;
+  readonly environChanges: string;
 }
 
 /** What is kept of a response's head when the access log may ask for it. */
@@ -28,52 +33,80 @@ export interface KeptResponseHead {
 }
 
 /** The record of a request that was answered. Nothing is looked up before somebody asks. */
-export function makeAccessRecord({
-  client,
-  exchange,
-  status,
-  pid,
-  response,
-  environ,
-  changes,
-}: AccessFacts): AccessRecord {
-  const { head, bodyBytes, startedAt } = exchange;
-  const record = {
-    remoteAddress: client.address,
-    method: head.method,
-    target: head.target,
-    path: head.path,
-    query: head.query,
-    protocol: head.protocol,
-    status,
-    bodyBytes,
-    durationMs: performance.now() - startedAt,
-    pid,
-    requestField: (lowerName: string) => lastFieldValue(head, lowerName),
-    responseField: (lowerName: string) => responseField(response, lowerName),
-    environ: (lowerName: string) => {
-      const text = environ();
-      return environValue(text, lowerName) ?? (text === "" ? undefined : WORKER_ENTRIES.get(lowerName));
-    },
-    source: () => ({
-      requestFields: head.names.flatMap((name, index) => [name.lower, head.values[index] ?? ""]),
+export function makeAccessRecord(facts: AccessFacts): AccessRecord {
+  const record = new AnsweredRecord(facts);
+  const { environChanges } = facts.request;
+  return environChanges === "" ? record : changedRecord(record, environChanges);
+}
+
+class AnsweredRecord implements AccessRecord {
+  readonly remoteAddress: string;
+  readonly method: string;
+  readonly target: string;
+  readonly path: string;
+  readonly query: string;
+  readonly protocol: string;
+  readonly status: number;
+  readonly bodyBytes: number;
+  readonly durationMs: number;
+  readonly pid: number;
+  readonly #facts: AccessFacts;
+
+  constructor(facts: AccessFacts) {
+    const { head, bodyBytes, startedAt } = facts.exchange;
+    this.remoteAddress = facts.client.address;
+    this.method = head.method;
+    this.target = head.target;
+    this.path = head.path;
+    this.query = head.query;
+    this.protocol = head.protocol;
+    this.status = facts.status;
+    this.bodyBytes = bodyBytes;
+    this.durationMs = performance.now() - startedAt;
+    this.pid = facts.pid;
+    this.#facts = facts;
+  }
+
+  requestField(lowerName: string): string | undefined {
+    return lastFieldValue(this.#facts.exchange.head, lowerName);
+  }
+
+  responseField(lowerName: string): string | undefined {
+    return responseField(this.#facts.response, lowerName);
+  }
+
+  environ(lowerName: string): string | undefined {
+    const { environ } = this.#facts.request;
+    return environValue(environ, lowerName) ?? (environ === "" ? undefined : WORKER_ENTRIES.get(lowerName));
+  }
+
+  source(): AccessSource {
+    const { exchange, response, request } = this.#facts;
+    const { names, values } = exchange.head;
+    return {
+      requestFields: names.flatMap((name, index) => [name.lower, values[index] ?? ""]),
       responseLines: responseLines(response),
-      environ: environ(),
-    }),
-  };
-  return changes === "" ? record : changedRecord(record, changes);
+      environ: request.environ,
+    };
+  }
 }
 
 /** The record as Gunicorn would make it, from the environ as the application has left it. */
-function changedRecord(record: AccessRecord, changes: string): AccessRecord {
+function changedRecord(record: AnsweredRecord, changes: string): AccessRecord {
   const changed = (name: string): string | undefined => environValue(changes, name);
   return {
-    ...record,
     remoteAddress: changed("remote_addr") ?? record.remoteAddress,
     method: changed("request_method") ?? record.method,
     target: changed("raw_uri") ?? record.target,
+    path: record.path,
     query: changed("query_string") ?? record.query,
     protocol: changed("server_protocol") ?? record.protocol,
+    status: record.status,
+    bodyBytes: record.bodyBytes,
+    durationMs: record.durationMs,
+    pid: record.pid,
+    requestField: (lowerName) => record.requestField(lowerName),
+    responseField: (lowerName) => record.responseField(lowerName),
     environ: (lowerName) => changed(lowerName) ?? record.environ(lowerName),
     source: () => {
       const source = record.source();

@@ -2,7 +2,7 @@ import type { FilePart, WorkerMessage } from "../channel/messages.ts";
 import { errorKinds, type ErrorCode } from "../errors.ts";
 import { errorPage, retryAfter } from "../http/error-page.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { makeAccessRecord, type KeptResponseHead } from "./access-record.ts";
+import { makeAccessRecord, type KeptResponseHead, type LoggedRequest } from "./access-record.ts";
 import { openBodyFile, type BodyFile } from "./body-file.ts";
 import { BufferedResponse } from "./buffered-response.ts";
 import type { Client } from "./client.ts";
@@ -27,15 +27,11 @@ export function failureStatus(failure: RequestFailure): number {
 }
 
 /** The request whose response is relayed. */
-export interface RelayedRequest {
+export interface RelayedRequest extends LoggedRequest {
   /** The worker may go on after `isFull`. */
   onRoom(): void;
   /** The response was given up because it could not be stored. */
   onGivenUp(): void;
-  /** Cooked environ, for the access line that asks for it; "" when there is none. */
-  readonly environ: string;
-  /** What the application has changed in it. */
-  readonly environChanges: string;
 }
 
 export interface ResponseRelayOptions {
@@ -156,8 +152,7 @@ export class ResponseRelay {
         status,
         pid: this.workerPid,
         response: this.#responseHead,
-        environ: () => request.environ,
-        changes: request.environChanges,
+        request,
       }),
     );
   }
