@@ -57,7 +57,12 @@ export const parityRows: readonly ParityRow[] = [
     "process/scale.test.ts",
     "TTIN adds a worker, TTOU takes the oldest away, and one always stays",
   ),
-  row("worker_class", "config/invocation.test.ts", "mergeSettings() takes the worker class"),
+  row(
+    "worker_class",
+    "process/own-worker-classes.test.ts",
+    "a class that derives from SyncWorker has its overrides called, in Gunicorn's order",
+    "Classes by dotted path as well, as far as docs/workers.md says",
+  ),
   row(
     "threads",
     "process/gthread.test.ts",

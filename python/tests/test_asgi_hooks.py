@@ -17,7 +17,7 @@ from tunicorn.log import Logger
 from tunicorn.server import Server
 from tunicorn.workers.base import Worker
 
-SETTINGS = {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}
+SETTINGS = {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, "timeout": 30}
 
 SCOPE: Scope = {
     "type": "http",
@@ -56,7 +56,7 @@ class Call:
     ) -> object:
         usual: dict[str, Hook] = {"pre_request": self._pre_request, "post_request": self._post_request}
         self._server.cfg = Config(SETTINGS, {**usual, **(hooks or {})})
-        worker = Worker(self._server, 1, None)
+        worker = Worker.make(self._server, 1, None)
 
         async def receive() -> Message:
             return {"type": "http.request"}
@@ -91,7 +91,7 @@ async def hello(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def test_without_hooks_the_application_is_called_directly(logger: Logger) -> None:
-    worker = Worker(Server(Config(SETTINGS, {"on_exit": print}), logger, 1), 1, None)
+    worker = Worker.make(Server(Config(SETTINGS, {"on_exit": print}), logger, 1), 1, None)
     assert with_request_hooks(worker, hello) is hello
 
 

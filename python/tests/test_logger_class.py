@@ -74,7 +74,8 @@ def test_all_of_gunicorns_names_are_there(folder: Path) -> None:
         {
             "names.py": "import gunicorn, gunicorn.instrument.statsd\nfrom gunicorn.glogging import *\n"
             "from gunicorn.glogging import CONFIG_DEFAULTS, Logger\n"
-            "from gunicorn.instrument.statsd import Statsd\nversion = gunicorn.__version__\n"
+            "from gunicorn.instrument.statsd import Statsd\nimport gunicorn.workers\n"
+            "version = gunicorn.__version__\n"
         },
     )
     names = importlib.import_module("names")

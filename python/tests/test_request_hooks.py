@@ -23,7 +23,7 @@ from tests.helpers.gateway import Body, Gateway, answering
 from tests.helpers.router import END, ENVIRON, FAILED, RESPONSE, TAKES_MORE, kinds_of, request_payload
 from tests.helpers.wsgi_types import Environ, StartResponse
 
-SETTINGS = {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}
+SETTINGS = {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, "timeout": 30}
 
 
 class Hooked:
@@ -38,7 +38,7 @@ class Hooked:
 
     def make(self, application: Callable[..., Any], hooks: Mapping[str, Hook]) -> WsgiGateway:
         server = Server(Config(SETTINGS, hooks), self._logger, 1)
-        worker = Worker(server, 1, application)
+        worker = Worker.make(server, 1, application)
         return make_gateway(worker, Channel(self.gateway.worker))
 
     def handle(

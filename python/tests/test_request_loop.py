@@ -47,8 +47,10 @@ class Playing:
 
     def __init__(self, folder: Path, logger: Logger, count: int, place: QueuePlace | None) -> None:
         self.listeners = [RouterListener(folder / f"channel-{number}") for number in range(count)]
-        cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}, {})
-        self.worker = Worker(Server(cfg, logger, os.getpid()), 3, application)
+        cfg = Config(
+            {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, "timeout": 30}, {}
+        )
+        self.worker = Worker.make(Server(cfg, logger, os.getpid()), 3, application)
         self.worker.ppid = os.getppid()
         self.worker.queue_place = place
         self.loop = RequestLoop(self.worker, 2, Waker())

@@ -212,3 +212,14 @@ def add_to_path(folder: str) -> None:
     if folder in sys.path:
         sys.path.remove(folder)
     sys.path.insert(0, folder)
+
+
+def enter_folder(folder: str, python_path: str | None) -> None:
+    """Goes to where the application is, by the settings chdir and pythonpath. Raises OSError."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise OSError(f"Cannot change to chdir: {error}") from error
+    add_to_path(os.getcwd())
+    for path in reversed([path for path in (python_path or "").split(",") if path]):
+        add_to_path(os.path.abspath(path))

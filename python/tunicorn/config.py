@@ -136,8 +136,11 @@ def to_plain(value: object) -> object:
 class Config:
     """What hooks find as server.cfg and worker.cfg: every setting and hook as an attribute."""
 
-    def __init__(self, settings: Mapping[str, object], hooks: Mapping[str, Hook]) -> None:
+    def __init__(
+        self, settings: Mapping[str, object], hooks: Mapping[str, Hook], worker_class_str: str | None = None
+    ) -> None:
         self.settings = dict(settings)
+        self._worker_class_str = worker_class_str
         self._hooks = dict(hooks)
 
     def __getattr__(self, name: str) -> Any:
@@ -179,8 +182,8 @@ class Config:
 
     @property
     def worker_class_str(self) -> str:
-        """The name of the worker class."""
-        return str(self.worker_class)
+        """The worker class as it was named; of the user's own the setting has the known class below it."""
+        return self._worker_class_str or str(self.worker_class)
 
 
 def parse_address(written: str) -> Address:

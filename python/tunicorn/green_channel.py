@@ -215,7 +215,7 @@ class GreenChannel:
         elif received.kind == frame.PING:
             self.write(frame.encode(frame.PONG))
         elif received.kind == frame.DRAIN:
-            self._is_draining = True
+            self._is_draining = self._has_asked_to_leave = True
             self._gateway.on_drain(self)
         else:
             known = self.streams.get(received.stream)

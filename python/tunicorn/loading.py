@@ -22,5 +22,20 @@ def load_configured(cfg: Config, interface: Interface) -> Application:
         application = load_application(str(cfg.wsgi_app))
     else:
         application = load_paste_application(str(cfg.paste), cfg.raw_paste_global_conf)
-    check_interface(application, interface, str(cfg.paste or cfg.wsgi_app), str(cfg.worker_class))
+    check_interface(application, interface, str(cfg.paste or cfg.wsgi_app), cfg.worker_class_str)
     return application
+
+
+class ServedApplication:
+    """What a worker has as `app`: it loads the application, unless the mold has done so."""
+
+    def __init__(self, cfg: Config, interface: Interface, application: Application | None) -> None:
+        self.cfg = cfg
+        self._interface = interface
+        self._application = application
+
+    def wsgi(self) -> Application:
+        """The application. Raises LoadError."""
+        if self._application is None:
+            self._application = load_configured(self.cfg, self._interface)
+        return self._application

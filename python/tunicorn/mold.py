@@ -17,16 +17,17 @@ import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, enter_folder
 from tunicorn.config import Config, ConfigError, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
-from tunicorn.gunicorn_names import lend_names
+from tunicorn.gunicorn_names import lend_names, take_back_uvicorn
 from tunicorn.hooks import Hook, describe_raised
 from tunicorn.identity import IdentityError, find_identity
 from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
+from tunicorn.own_worker_class import WorkerClassError, find_own_worker_class
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
@@ -81,6 +82,8 @@ class Mold:
         self._generation = 0
         self._graceful_seconds = 30.0
         self._worker_class: type[Worker] = SyncWorker
+        #: That of the user, if the settings name one.
+        self._own_worker_class: type[Worker] | None = None
         self._is_stopping = False
         self._wakeup_fds = (-1, -1)
         #: Write end of the report pipe; only in a forked worker.
@@ -121,6 +124,8 @@ class Mold:
             return self._fork(message["worker"])
         if kind == "read-config":
             self._read_config(message)
+        elif kind == "find-worker-class":
+            self._find_worker_class(message)
         elif kind == "configure":
             self._configure(message)
         elif kind == "load":
@@ -150,16 +155,32 @@ class Mold:
         self._originals = config.originals
         self._control.send("config", values=config.values, hooks=sorted(config.hooks), slips=config.slips)
 
+    def _find_worker_class(self, message: Message) -> None:
+        """Imports a worker class of the user's own: the arbiter has to know how it is given requests."""
+        try:
+            enter_folder(message["chdir"], message["pythonpath"])
+            found = find_own_worker_class(message["name"])
+        except (OSError, WorkerClassError) as error:
+            self._control.send("worker-class-failed", message=str(error))
+            return
+        self._own_worker_class = found.worker_class
+        self._control.send("worker-class", base=found.base, kwargs=found.kwargs, warnings=found.warnings)
+
     def _configure(self, message: Message) -> None:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
         settings = message["settings"]
-        cfg = Config(settings, self._hooks)
+        cfg = Config(settings, self._hooks, message.get("workerClass"))
+        take_back_uvicorn()
         library = missing_library(str(cfg.worker_class))
         if library is not None:
-            report = f'The worker class {cfg.worker_class} needs {library}: pip install "tunicorn[{library}]"'
+            report = (
+                f'The worker class {cfg.worker_class_str} needs {library}: pip install "tunicorn[{library}]"'
+            )
             self._control.send("configure-failed", message=report)
             return
-        self._worker_class = find_worker_class(str(cfg.worker_class), int(cfg.threads))
+        self._worker_class = self._own_worker_class or find_worker_class(
+            str(cfg.worker_class), int(cfg.threads)
+        )
         self._channel_paths = message["channelPaths"]
         self._runtime_directory = message["runtimeDirectory"]
         self._queue_directory = message.get("queueDirectory")
@@ -186,13 +207,10 @@ class Mold:
             self._control.send("configure-failed", message=f"Cannot make the FIFO {tokens_path}: {error}")
             return
         try:
-            os.chdir(settings["chdir"])
+            enter_folder(settings["chdir"], settings["pythonpath"])
         except OSError as error:
-            self._control.send("configure-failed", message=f"Cannot change to chdir: {error}")
+            self._control.send("configure-failed", message=str(error))
             return
-        add_to_path(os.getcwd())
-        for folder in reversed([path for path in (settings["pythonpath"] or "").split(",") if path]):
-            add_to_path(os.path.abspath(folder))
         try:
             self._logs.configure(message, self._hooks, self._originals, identity)
         except LoggerError as error:
@@ -232,7 +250,7 @@ class Mold:
     def _fork(self, age: int) -> Worker | None:
         """Forks a worker. Returns it in the child, None in the mold."""
         server = self._require_server()
-        worker = self._worker_class(server, age, self._application)
+        worker = self._worker_class.make(server, age, self._application)
         worker.generation = self._generation
         worker.queue_place = self._queue_place
         worker.stack_file = self._logs.make_stack_file()
@@ -290,7 +308,7 @@ class Mold:
     def run_worker(self, worker: Worker) -> int:
         """The life of a worker, in the forked child. The exit status for the process."""
         try:
-            worker.run(self._channel_paths)
+            worker.live(self._channel_paths)
         except BootError as error:
             os.write(self._report_fd, str(error).encode()[:REPORT_LIMIT_BYTES])
             return error.exit_status

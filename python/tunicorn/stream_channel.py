@@ -111,7 +111,7 @@ class StreamChannel(asyncio.Protocol):
             self.write(frame.encode(frame.PONG))
             return
         if kind == frame.DRAIN:
-            self.is_drained = True
+            self.is_drained = self._has_asked_to_leave = True
             self.is_over.set()
             self.gateway.on_drain()
             return

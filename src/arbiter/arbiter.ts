@@ -24,7 +24,7 @@ import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
 import type { StartCommand } from "./start-command.ts";
 import { endWorkers, finishRequests, giveUpStart } from "./stopping.ts";
-import { plural, describeWorkerClass } from "./wording.ts";
+import { plural } from "./wording.ts";
 import { Upgrades } from "./upgrades.ts";
 import { WorkerReports } from "./worker-reports.ts";
 
@@ -267,7 +267,7 @@ export class Arbiter {
     await this.#startRouter(belongings, log);
     this.#requireStarting();
     log.info(`Listening at: ${urlsOf(belongings.listeners.all)} (${process.pid})`);
-    log.info(`Using worker: ${describeWorkerClass(settings)}`);
+    log.info(`Using worker: ${generation.workerClass}`);
     await generation.runHook("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();

@@ -6,17 +6,25 @@ import {
   type Invocation,
 } from "../config/invocation.ts";
 import { applicationName } from "../config/application-name.ts";
+import { findWorkerClass, isOwnWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { hookParameters } from "../config/settings/hooks.ts";
 import { TunicornError } from "../errors.ts";
 import type { MoldHandle } from "./mold-handle.ts";
+import { findOwnWorkerClass } from "./own-worker-class.ts";
+import { describeWorkerClass } from "./wording.ts";
 
 /** The configuration file is the user's code, and may take its time. */
 const CONFIG_FILE_MS = 600_000;
 
 /** What holds for a generation. */
 export interface GenerationSettings {
+  /** Of a worker class of the user's own they have the known class from which it derives. */
   readonly settings: Settings;
+  /** The worker class as people name it. */
+  readonly workerClass: string;
+  /** Its workers have many requests at a time. */
+  readonly multiplexes: boolean;
   /** What the configuration file says in vain. */
   readonly warnings: readonly string[];
   /** Names of the hooks that the configuration file has. */
@@ -27,13 +35,22 @@ export interface GenerationSettings {
 export async function readSettings(mold: MoldHandle, invocation: Invocation): Promise<GenerationSettings> {
   const location = findConfigFile(invocation);
   const file = location === null ? null : await readConfigFile(mold, location);
-  const { settings, warnings } = mergeSettings(invocation, file);
+  const merged = mergeSettings(invocation, file);
+  const name = merged.settings.worker_class;
+  const own = isOwnWorkerClass(name) ? await findOwnWorkerClass(mold, merged.settings) : null;
+  const { settings, warnings } = own === null ? merged : mergeSettings(invocation, file, own.layer);
   if (applicationName(settings) === "") {
     throw new TunicornError("ERR_NO_APPLICATION", "No application is named", {
       hint: "Name one: tunicorn wsgi:app (the object app of wsgi.py). See tunicorn --help",
     });
   }
-  return { settings, warnings, hooks: new Set(file?.hooks) };
+  return {
+    settings,
+    multiplexes: findWorkerClass(settings.worker_class).multiplexes,
+    workerClass: own === null ? describeWorkerClass(settings) : name,
+    warnings: [...warnings, ...(own?.warnings ?? [])],
+    hooks: new Set(file?.hooks),
+  };
 }
 
 type ConfigFile = ConfigFileReport & { readonly hooks: readonly string[] };

@@ -1,14 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Invocation } from "../config/invocation.ts";
 import type { ServerHookName } from "../config/settings/hooks.ts";
-import { findWorkerClass } from "../config/worker-class.ts";
-import type { Settings } from "../config/settings/all.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { ForkBrake } from "./fork-brake.ts";
 import type { GenerationPlace } from "./generation-place.ts";
-import { readSettings } from "./generation-settings.ts";
+import { readSettings, type GenerationSettings } from "./generation-settings.ts";
 import type { Identity } from "./identity.ts";
 import { MoldHandle } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
@@ -56,9 +54,8 @@ export class Generation {
   readonly #signals = new WorkerSignals(this.#workers, () => this.#mold);
   #mold: MoldHandle | null = null;
   #place: GenerationPlace | null = null;
-  #settings: Settings | null = null;
+  #read: GenerationSettings | null = null;
   #hooks: MoldHooks | null = null;
-  #warnings: readonly string[] = [];
   /** Workers that there should be: those of the settings, and what TTIN and TTOU made of them. */
   #wanted = 0;
   #isLeaving = false;
@@ -88,11 +85,10 @@ export class Generation {
     });
     generation.#mold = mold;
     try {
-      const { settings, warnings, hooks } = await readSettings(mold, options.invocation);
-      generation.#settings = settings;
-      generation.#wanted = settings.workers;
-      generation.#warnings = warnings;
-      generation.#hooks = new MoldHooks(mold, hooks);
+      const read = await readSettings(mold, options.invocation);
+      generation.#read = read;
+      generation.#wanted = read.settings.workers;
+      generation.#hooks = new MoldHooks(mold, read.hooks);
     } catch (error) {
       generation.kill();
       throw error;
@@ -100,14 +96,19 @@ export class Generation {
     return generation;
   }
 
-  get settings(): Settings {
-    if (this.#settings === null) throw new Error("a generation was used before it was prepared");
-    return this.#settings;
+  get settings(): GenerationSettings["settings"] {
+    if (this.#read === null) throw new Error("a generation was used before it was prepared");
+    return this.#read.settings;
+  }
+
+  /** The worker class as people name it; that of the settings is a known one. */
+  get workerClass(): string {
+    return this.#read?.workerClass ?? "";
   }
 
   /** Its workers have many requests at a time. */
   get multiplexes(): boolean {
-    return findWorkerClass(this.settings.worker_class).multiplexes;
+    return this.#read?.multiplexes === true;
   }
 
   /** Workers that there should be. */
@@ -117,7 +118,7 @@ export class Generation {
 
   /** What the configuration file says in vain. */
   get warnings(): readonly string[] {
-    return this.#warnings;
+    return this.#read?.warnings ?? [];
   }
 
   /** The log process that its mold keeps running; null: none. */
@@ -140,6 +141,7 @@ export class Generation {
       {
         type: "configure",
         settings: this.settings,
+        workerClass: this.workerClass,
         errorLog: place.errorLog ?? this.settings.errorlog,
         logProcess: place.logProcess,
         arbiterPid: process.pid,
@@ -153,9 +155,8 @@ export class Generation {
       ANSWER_MS,
     );
     if (answer.type === "configure-failed") throw new TunicornError("ERR_SETTING_VALUE", answer.message);
-    if (answer.type !== "configured")
-      throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
-    return { uid: answer.uid, gid: answer.gid };
+    if (answer.type === "configured") return { uid: answer.uid, gid: answer.gid };
+    throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
   }
 
   /** Imports the application in the mold. Throws ERR_APPLICATION_LOAD or ERR_WORKER_BOOT. */

@@ -10,9 +10,18 @@ export type ArbiterToMold =
       /** The hooks by name, with the names of their arguments. */
       readonly hookParameters: Readonly<Record<string, readonly string[]>>;
     }
+  /** Of the user's own: a dotted path, or `egg:PACKAGE#NAME`. */
+  | {
+      readonly type: "find-worker-class";
+      readonly name: string;
+      readonly chdir: string;
+      readonly pythonpath: string | null;
+    }
   | {
       readonly type: "configure";
       readonly settings: Readonly<Record<string, unknown>>;
+      /** The worker class as people name it. */
+      readonly workerClass: string;
       readonly errorLog: string;
       /** The log process that the mold is to start; or null. */
       readonly logProcess: LogProcessUse | null;
@@ -46,6 +55,15 @@ export type MoldToArbiter =
       readonly slips: Readonly<Record<string, string>>;
     }
   | { readonly type: "config-failed"; readonly message: string }
+  | {
+      readonly type: "worker-class";
+      /** The known class that it derives from. */
+      readonly base: string;
+      /** Its CONFIG_KWARGS. */
+      readonly kwargs: Readonly<Record<string, unknown>>;
+      readonly warnings: readonly string[];
+    }
+  | { readonly type: "worker-class-failed"; readonly message: string }
   /** The ids of the settings user and group; null: as the arbiter. */
   | { readonly type: "configured"; readonly uid: number | null; readonly gid: number | null }
   | { readonly type: "configure-failed"; readonly message: string }
@@ -68,6 +86,8 @@ const types: ReadonlySet<string> = new Set<MoldToArbiter["type"]>([
   "hello",
   "config",
   "config-failed",
+  "worker-class",
+  "worker-class-failed",
   "configured",
   "configure-failed",
   "loaded",

@@ -7,7 +7,7 @@ import { allSettings, type SettingName, type Settings } from "./settings/all.ts"
 import { DEFAULT_CONFIG_FILE } from "./settings/config-file.ts";
 import { hooksNotYet } from "./settings/hooks.ts";
 import { settingsNotYet } from "./settings/not-yet.ts";
-import { findWorkerClass } from "./worker-class.ts";
+import { findWorkerClass, isOwnWorkerClass } from "./worker-class.ts";
 
 /** How tunicorn was called: all that is known before the configuration file is read. */
 export interface Invocation {
@@ -94,8 +94,12 @@ export interface MergedSettings {
   readonly warnings: readonly string[];
 }
 
-/** Merges all sources by their rank and validates the outcome. */
-export function mergeSettings(invocation: Invocation, file: ConfigFileReport | null): MergedSettings {
+/** Merges all sources by their rank and validates the outcome. `workerClass`: what a class of the user's own says. */
+export function mergeSettings(
+  invocation: Invocation,
+  file: ConfigFileReport | null,
+  workerClass: Layer | null = null,
+): MergedSettings {
   const layers = [...environmentLayers(invocation.environment)];
   const warnings: string[] = [];
   if (file !== null) layers.push(fileLayer(file, warnings));
@@ -104,9 +108,10 @@ export function mergeSettings(invocation: Invocation, file: ConfigFileReport | n
   if (invocation.application !== null) {
     layers.push({ source: "the command line", values: new Map([["wsgi_app", invocation.application]]) });
   }
+  if (workerClass !== null) layers.push(workerClass);
   const absoluteLayers = layers.map((layer) => withAbsolutePaths(layer, invocation.workingFolder));
   const settings = resolveSettings([...pasteLayers(absoluteLayers), ...absoluteLayers]);
-  findWorkerClass(settings.worker_class);
+  if (!isOwnWorkerClass(settings.worker_class)) findWorkerClass(settings.worker_class);
   return { settings, warnings };
 }
 

@@ -47,13 +47,18 @@ const workerClasses: ReadonlyMap<string, WorkerClass> = new Map([
   ["uvicorn_worker._workers.UvicornH11Worker", UVICORN],
 ]);
 
+/** A dotted path, or an entry point of a package: a class of the user's own, of which only Python knows what it is. */
+export function isOwnWorkerClass(name: string): boolean {
+  return !workerClasses.has(name) && (name.includes(".") || name.startsWith("egg:"));
+}
+
 /** Throws ERR_WORKER_CLASS for a name that means none. */
 export function findWorkerClass(name: string): WorkerClass {
   const found = workerClasses.get(name);
   if (found !== undefined) return found;
   throw new TunicornError(
     "ERR_WORKER_CLASS",
-    `The worker class "${name}" is not there yet, want sync, gthread, gevent, eventlet, tornado or asgi`,
+    `There is no worker class "${name}", want sync, gthread, gevent, eventlet, tornado, asgi or a dotted path`,
     {
       hint: 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
     },

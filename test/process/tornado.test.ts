@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { readFile, realpath, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { bareInterpreter } from "../helpers/bare-interpreter.ts";
 import { countingBytes, multipart, sha256 } from "../helpers/bodies.ts";
 import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
-import { fixtureApps, python, runCommand, startFixture, type Server } from "../helpers/server.ts";
+import { fixtureApps, runCommand, startFixture, type Server } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const TORNADO = ["-k", "tornado"] as const;
@@ -321,8 +322,7 @@ test("an application of the other kind is refused with a word on what to do", as
 test("without Tornado installed the error says how to install it", async (t) => {
   const { status, stderr } = await runCommand(t, {
     cwd: fixtureApps,
-    // The interpreter that the virtual environment was made of.
-    python: await realpath(python),
+    python: await bareInterpreter(t),
     args: [...TORNADO, "-b", "127.0.0.1:0", "echo"],
   });
   assert.equal(status, 1);

@@ -60,8 +60,11 @@ def worker_exit(server, worker):
 
 
 def make_worker(logger: Logger, **settings: object) -> Worker:
-    cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, **settings}, {})
-    return SyncWorker(Server(cfg, logger, 4121), 12, None)
+    cfg = Config(
+        {"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, "timeout": 30, **settings},
+        {},
+    )
+    return SyncWorker.make(Server(cfg, logger, 4121), 12, None)
 
 
 class TestBeforeTheFork:

@@ -342,10 +342,10 @@ def term_handler() -> Iterator[None]:
 def test_a_worker_that_is_told_to_leave_just_before_it_waits_asks_the_router(
     logger: Logger, short_folder: Path
 ) -> None:
-    cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0}, {})
-    worker = TermAfterTheCheck(Server(cfg, logger, 4121), 1, never_called)
+    cfg = Config({"workers": 1, "threads": 1, "max_requests": 0, "max_requests_jitter": 0, "timeout": 30}, {})
+    worker = TermAfterTheCheck.make(Server(cfg, logger, 4121), 1, never_called)
     worker.ppid = os.getppid()
-    signal.signal(signal.SIGTERM, worker.handle_term)
+    signal.signal(signal.SIGTERM, worker.handle_exit)
     listener = RouterListener(short_folder / "channel")
     kinds: list[int] = []
 

@@ -13,8 +13,9 @@ from tunicorn.workers.base import BootError
 from tunicorn.workers.loop import QUICK_SECONDS, LoopWorker
 
 if TYPE_CHECKING:
-    from tunicorn.application import Application
-    from tunicorn.server import Server
+    from typing import Any
+
+    from tunicorn.asgi_types import AsgiApplication
 
 
 class AsgiWorker(LoopWorker):
@@ -24,13 +25,13 @@ class AsgiWorker(LoopWorker):
     #: Whether asgi_disconnect_grace_period holds.
     limits_abandoned_calls = True
 
-    def __init__(self, server: Server, age: int, application: Application | None) -> None:
-        super().__init__(server, age, application)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._lifespan: Lifespan | None = None
 
     async def start_application(self) -> AsgiCalls:
         assert self.wsgi is not None
-        application = to_asgi3(self.wsgi)
+        application = self.adapt(to_asgi3(self.wsgi))
         lifespan = self._lifespan = Lifespan(application, self.log, self.cfg.asgi_lifespan)
         await self._start(lifespan)
         grace_seconds = float(self.cfg.asgi_disconnect_grace_period) if self.limits_abandoned_calls else None
@@ -41,6 +42,10 @@ class AsgiWorker(LoopWorker):
             grace_seconds,
             sends_files=self.cfg.settings.get("sendfile") is not False,
         )
+
+    def adapt(self, application: AsgiApplication) -> AsgiApplication:
+        """What is called in its place."""
+        return application
 
     async def _start(self, lifespan: Lifespan) -> None:
         try:

@@ -14,7 +14,7 @@ from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
 from tunicorn.failed_application import FailedApplication
 from tunicorn.interface import Interface
-from tunicorn.loading import load_configured
+from tunicorn.loading import ServedApplication
 from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
 from tunicorn.spew import start_spewing
@@ -22,6 +22,8 @@ from tunicorn.watched_files import FileReporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from typing_extensions import Self
 
     from tunicorn.config import Config
     from tunicorn.log import Logger
@@ -37,16 +39,12 @@ IGNORED_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGPIPE)
 
 
 _ROUTER: Final = "the router process holds the sockets, and times each request"
-_APPLICATION: Final = "worker.wsgi is the application, from post_worker_init on"
 
 #: Attributes of Gunicorn's workers that have no counterpart here, and what to use.
 INSTEAD: Final = {
-    "app": _APPLICATION,
-    "load_wsgi": _APPLICATION,
     "sockets": _ROUTER,
     "tmp": _ROUTER,
-    "notify": _ROUTER,
-    "timeout": "worker.cfg.timeout is the limit for one request, in seconds",
+    "wait_fds": _ROUTER,
     "reloader": "the arbiter watches the files",
 }
 
@@ -60,25 +58,56 @@ class BootError(Exception):
 
 
 class Worker:
-    """A worker process. The attributes without underscore are what hooks use; their names are Gunicorn's."""
+    """A worker process. The attributes without underscore are what hooks use; their names are Gunicorn's.
+
+    Methods of Gunicorn's names are those that classes of the user's own override.
+    """
 
     #: What the class calls its application by.
     interface: Interface = "wsgi"
     #: The time of a request counts also while its application has taken the connection over.
     limits_tunnels = False
+    #: The signals that Gunicorn's workers handle, or put back.
+    SIGNALS: Final = (
+        signal.SIGABRT,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        signal.SIGWINCH,
+        signal.SIGCHLD,
+    )
 
-    def __init__(self, server: Server, age: int, application: Application | None) -> None:
-        self.server = server
-        self.cfg: Config = server.cfg
-        self.log: Logger = server.log
+    #: What hooks get as `server`; the mold sets it.
+    server: Server
+
+    def __init__(  # noqa: PLR0917 -- it is how classes of the user's own call it
+        self,
+        age: int,
+        ppid: int,
+        sockets: Sequence[object],
+        app: ServedApplication,
+        timeout: float,
+        cfg: Config,
+        log: Logger,
+    ) -> None:
+        """The arguments are Gunicorn's; `sockets` is empty, since the router holds them."""
+        self.cfg = cfg
+        self.log = log
+        #: Who loads the application.
+        self.app = app
+        #: Half of what a request may take, as Gunicorn has it.
+        self.timeout = timeout
         #: Number in the order of forks.
         self.age = age
         #: Pid of this process; "[booting]" before the fork, as pre_fork sees it.
         self.pid: int | str = "[booting]"
-        self.ppid = os.getpid()
+        self.ppid = ppid
         #: Number of the generation; the mold sets it.
         self.generation = 0
-        self.wsgi: Application | None = application
+        self.wsgi: Application | None = None
         self.booted = False
         #: It was told to abort: its time for a request was over.
         self.aborted = False
@@ -90,8 +119,19 @@ class Worker:
         self.max_requests = self._draw_max_requests()
         #: The shared queue of the generation; None where requests come over the channel.
         self.queue_place: QueuePlace | None = None
+        #: Where the routers listen for it.
+        self.channel_paths: Sequence[str] = ()
         #: Where its stacks go if the error log is no plain text.
         self.stack_file: StackFile | None = None
+
+    @classmethod
+    def make(cls, server: Server, age: int, application: Application | None) -> Self:
+        """A worker of the class; `application` is None where the worker has to load it."""
+        served = ServedApplication(server.cfg, cls.interface, application)
+        worker = cls(age, os.getpid(), [], served, server.timeout / 2, server.cfg, server.log)
+        worker.server = server
+        worker.wsgi = application
+        return worker
 
     def __getattr__(self, name: str) -> NoReturn:
         raise MissingAttributeError("worker", name, INSTEAD, self)
@@ -125,20 +165,16 @@ class Worker:
         """The worker tells the router that it would leave as soon as it can."""
         self.alive = False
 
-    def prepare(self) -> None:
-        """Everything before the router is dialled. Raises BootError with a report for the operator."""
-        self.install_signals()
-        if self.cfg.spew:
-            start_spewing()
-        self._call_boot_hook("post_fork", self.server, self)
+    def init_process(self) -> None:
+        """The life of the worker, with run() as its last. Raises BootError with a report for the operator."""
         self._give_up_rights()
         self.log.info("Booting worker with pid: %s", self.pid)
-        if self.wsgi is None:
-            self.wsgi = self._load()
+        self.load_wsgi()
         if self.reloader is not None:
             self.reloader.start()
         self.booted = True
         self._call_boot_hook("post_worker_init", self)
+        self.run()
 
     def _call_boot_hook(self, name: str, *arguments: object) -> None:
         """A worker whose hook raised is not what the operator wanted: it does not serve."""
@@ -159,29 +195,34 @@ class Worker:
             # The kernel hides what a process that was root has open, also from a router of the same user.
             self.cfg.settings["sendfile"] = False
 
-    def _load(self) -> Application:
+    def load_wsgi(self) -> None:
+        """Sets the application, which was loaded before the fork or is loaded now."""
         try:
-            return load_configured(self.cfg, self.interface)
+            self.wsgi = self.app.wsgi()
         except LoadError as error:
             if not self.alive and isinstance(error.__cause__, SystemExit):
                 raise error.__cause__ from None
             if self.reloader is not None:
                 self.log.error(error.report)
                 self.reloader.add_failure(error)
-                return FailedApplication(error.report)
+                self.wsgi = FailedApplication(error.report)
+                return
             raise BootError(error.report, error.exit_status) from error
 
-    def install_signals(self) -> None:
+    def init_signals(self) -> None:
         """Handlers for the signals that Gunicorn's workers know."""
         for number in IGNORED_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGUSR2, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, self.handle_term)
+        signal.signal(signal.SIGTERM, self.handle_exit)
         signal.signal(signal.SIGINT, self.handle_quit)
         signal.signal(signal.SIGQUIT, self.handle_quit)
         signal.signal(signal.SIGUSR1, self.handle_usr1)
         signal.signal(signal.SIGABRT, self.handle_abort)
+
+    def init_own_signals(self) -> None:
+        """Handlers that the server needs, whatever a class of the user's own does with the others."""
         # Comes before handle_abort: the stacks are written even if Python code never runs again.
         self._show_stacks()
 
@@ -191,37 +232,55 @@ class Worker:
         faulthandler.enable(stream, all_threads=True)
         faulthandler.register(STACKS_SIGNAL, stream, all_threads=True)
 
-    def handle_term(self, _number: int, _frame: FrameType | None) -> None:
-        """Finish, then leave."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """TERM: finish, then leave."""
         self.alive = False
 
-    def handle_quit(self, _number: int, _frame: FrameType | None) -> None:
-        """Leave now."""
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """QUIT and INT: leave now."""
         self.alive = False
         self.server.call_hook("worker_int", self)
         sys.exit(0)
 
-    def handle_usr1(self, _number: int, _frame: FrameType | None) -> None:
+    def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         """Reopen the log."""
         reopen(self.log)
         self._show_stacks()
 
-    def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
         """The arbiter lost patience."""
         self.alive = False
         self.aborted = True
         self.server.call_hook("worker_abort", self)
         sys.exit(1)
 
+    def notify(self) -> None:
+        """Gunicorn's workers say here that they are alive. The router sees it: nothing is to be said."""
+
+    def run(self) -> None:
+        """Serves until the worker leaves."""
+        self.serve(self.channel_paths)
+        self.hear_of_exit()
+
+    def hear_of_exit(self) -> None:
+        """A router lets the worker go. Gunicorn's arbiter says it by TERM, which a user's class awaits."""
+        if self.alive and not type(self).handle_exit.__module__.startswith("tunicorn."):
+            self.handle_exit(signal.SIGTERM, None)
+
     def serve(self, channel_paths: Sequence[str]) -> None:
         """Handles requests of the routers until the worker is told, or has reason, to leave."""
         raise NotImplementedError
 
-    def run(self, channel_paths: Sequence[str]) -> None:
+    def live(self, channel_paths: Sequence[str]) -> None:
         """The whole life of the worker after its fork; the hook worker_exit comes last."""
+        self.channel_paths = channel_paths
         try:
-            self.prepare()
-            self.serve(channel_paths)
+            self.init_signals()
+            self.init_own_signals()
+            if self.cfg.spew:
+                start_spewing()
+            self._call_boot_hook("post_fork", self.server, self)
+            self.init_process()
         finally:
             # It leaves already, and the interpreter takes back its handlers before it ends.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -56,8 +56,10 @@ class EventletWorker(GreenWorker):
 
         return enter
 
-    def patch(self) -> Hub:
+    def patch(self) -> None:
         import eventlet  # noqa: PLC0415
 
         eventlet.monkey_patch()
+
+    def make_hub(self) -> Hub:
         return EventletHub()

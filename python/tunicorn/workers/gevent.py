@@ -33,8 +33,10 @@ class GeventHub:
 class GeventWorker(GreenWorker):
     """Greenlets of gevent, on a standard library that was patched for it."""
 
-    def patch(self) -> Hub:
+    def patch(self) -> None:
         from gevent import monkey  # noqa: PLC0415
 
         monkey.patch_all()
+
+    def make_hub(self) -> Hub:
         return GeventHub()

@@ -15,31 +15,35 @@ from tunicorn.workers.base import Worker
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+    from typing import Any
 
-    from tunicorn.application import Application
     from tunicorn.green_channel import GreenStream, Hub
-    from tunicorn.server import Server
     from tunicorn.wsgi import WsgiGateway
 
 
 class GreenWorker(Worker):
     """The router gives it requests as they come, at most worker_connections at a time."""
 
-    def __init__(self, server: Server, age: int, application: Application | None) -> None:
-        super().__init__(server, age, application)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         #: One to each router that was reached.
         self._channels: dict[GreenChannel, WsgiGateway] = {}
         self._hub: Hub | None = None
         self._credit = 1
 
-    def patch(self) -> Hub:
+    def patch(self) -> None:
         """Makes the standard library wait in greenlets; before the application is imported."""
         raise NotImplementedError
 
-    def prepare(self) -> None:
+    def make_hub(self) -> Hub:
+        """The loop of the greenlets, on the patched library."""
+        raise NotImplementedError
+
+    def init_process(self) -> None:
         """Patches first: modules of the application hold on to what they import."""
-        self._hub = self.patch()
-        super().prepare()
+        self.patch()
+        self._hub = self.make_hub()
+        super().init_process()
 
     def serve(self, channel_paths: Sequence[str]) -> None:
         hub = self._hub
@@ -81,6 +85,7 @@ class GreenWorker(Worker):
 
     def on_drain(self, channel: GreenChannel) -> None:
         """No further request will come from one of the routers; the others will say so too."""
+        self.hear_of_exit()
         self.alive = False
         channel.stop_if_done()
 
@@ -88,17 +93,19 @@ class GreenWorker(Worker):
         super().leave_when_replaced()
         self._ask_to_leave()
 
-    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
-        super().handle_term(number, signal_frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
         self._ask_to_leave()
 
-    def handle_quit(self, _number: int, _frame: FrameType | None) -> None:
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         # Not here: whatever the handler has interrupted may be the hub, which may not wait.
-        assert self._hub is not None
+        if self._hub is None:
+            super().handle_quit(sig, frame)
+            return
         self.alive = False
         self._hub.spawn(self._quit)
 
-    def handle_abort(self, _number: int, _frame: FrameType | None) -> None:
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
         # SystemExit would end the greenlet that is stuck, and not the worker.
         self.alive = False
         self.aborted = True

@@ -13,9 +13,7 @@ from tunicorn.workers.base import Worker
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-    from tunicorn.application import Application
-    from tunicorn.server import Server
+    from typing import Any
 
 #: Wakes a thread that waits in a system call: signals themselves are handled by the main thread.
 WAKE_SIGNAL: Final = signal.SIGURG
@@ -24,8 +22,8 @@ WAKE_SIGNAL: Final = signal.SIGURG
 class GthreadWorker(Worker):
     """Each thread has a channel of its own, so that a slow or stuck one holds no other back."""
 
-    def __init__(self, server: Server, age: int, application: Application | None) -> None:
-        super().__init__(server, age, application)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._count_lock = threading.Lock()
         self._loops: list[RequestLoop] = []
         self._threads: list[threading.Thread] = []
@@ -49,8 +47,8 @@ class GthreadWorker(Worker):
         if self._failure is not None:
             raise self._failure
 
-    def install_signals(self) -> None:
-        super().install_signals()
+    def init_own_signals(self) -> None:
+        super().init_own_signals()
         signal.signal(WAKE_SIGNAL, lambda _number, _frame: None)
 
     def count_request(self) -> None:
@@ -61,8 +59,8 @@ class GthreadWorker(Worker):
         super().leave_when_replaced()
         self._leave()
 
-    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
-        super().handle_term(number, signal_frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
         self._leave()
 
     def _run_loop(self, loop: RequestLoop, channel_paths: Sequence[str]) -> None:

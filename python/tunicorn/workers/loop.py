@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
     from typing import Any
 
-    from tunicorn.application import Application
-    from tunicorn.server import Server
     from tunicorn.stream import Stream
 
 #: For calls that were cancelled, and for the lifespan at a quick stop. Soon after, the arbiter kills.
@@ -51,23 +49,27 @@ class Calls(Protocol):
 class LoopWorker(Worker):
     """Takes requests as they come. What is made of them is for the subclasses."""
 
-    #: The event loop, where it is not for the setting to say.
-    loop_kind: str | None = None
+    @property
+    def loop_kind(self) -> str | None:
+        """The event loop, where it is not for the setting to say."""
+        return None
 
-    def __init__(self, server: Server, age: int, application: Application | None) -> None:
-        super().__init__(server, age, application)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: Calls | None = None
         #: One to each router that was reached.
         self._channels: set[StreamChannel] = set()
+        #: The loop runs, and handles signals.
+        self._is_live = False
         #: Set by QUIT and INT: nothing is waited for any more.
         self._quick = asyncio.Event()
 
-    def prepare(self) -> None:
+    def init_process(self) -> None:
         """Sets the loop first: modules of the application may ask for it."""
         self._loop = make_loop(self.loop_kind or str(self.cfg.asgi_loop), self.log)
         asyncio.set_event_loop(self._loop)
-        super().prepare()
+        super().init_process()
 
     def serve(self, channel_paths: Sequence[str]) -> None:
         assert self._loop is not None
@@ -128,6 +130,7 @@ class LoopWorker(Worker):
 
     def on_drain(self) -> None:
         """No further request will come from one of the routers; the others will say so too."""
+        self.hear_of_exit()
         self.alive = False
 
     def on_lost(self, channel: StreamChannel, error: Exception | None) -> None:
@@ -170,21 +173,24 @@ class LoopWorker(Worker):
     def _install_loop_signals(self) -> None:
         """ABRT keeps its handler, which also interrupts code that blocks the loop."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.handle_term, signal.SIGTERM, None)
+        loop.add_signal_handler(signal.SIGTERM, self.handle_exit, signal.SIGTERM, None)
         loop.add_signal_handler(signal.SIGUSR1, self.handle_usr1, signal.SIGUSR1, None)
         for number in (signal.SIGINT, signal.SIGQUIT):
-            loop.add_signal_handler(number, self._handle_quick_stop)
+            loop.add_signal_handler(number, self.handle_quit, number, None)
+        self._is_live = True
 
-    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
-        super().handle_term(number, signal_frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
         self.leave_when_replaced()
 
-    def handle_abort(self, number: int, signal_frame: FrameType | None) -> None:
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
         if self._calls is not None:
             self._calls.expect_exit()
-        super().handle_abort(number, signal_frame)
+        super().handle_abort(sig, frame)
 
-    def _handle_quick_stop(self) -> None:
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        if not self._is_live:
+            super().handle_quit(sig, frame)
         if self._quick.is_set():
             return
         self.alive = False

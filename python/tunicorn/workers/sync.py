@@ -10,9 +10,7 @@ from tunicorn.workers.base import Worker
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-    from tunicorn.application import Application
-    from tunicorn.server import Server
+    from typing import Any
 
 
 class SyncWorker(Worker):
@@ -23,15 +21,15 @@ class SyncWorker(Worker):
 
     limits_tunnels = True
 
-    def __init__(self, server: Server, age: int, application: Application | None) -> None:
-        super().__init__(server, age, application)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
         self._loop = RequestLoop(self)
 
     def serve(self, channel_paths: Sequence[str]) -> None:
         self._loop.run(channel_paths)
 
-    def handle_term(self, number: int, signal_frame: FrameType | None) -> None:
-        super().handle_term(number, signal_frame)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
         if self._loop.is_waiting:
             self._loop.ask_to_leave()
             self._loop.wake()

@@ -16,15 +16,18 @@ class TornadoWorker(LoopWorker):
     """Serves what Tornado's HTTP server would serve, without its HTTP."""
 
     interface: Interface = "tornado"
-    loop_kind = "asyncio"
 
-    def prepare(self) -> None:
+    @property
+    def loop_kind(self) -> str:
+        return "asyncio"
+
+    def init_process(self) -> None:
         """Tornado has loggers of its own, which write to the log of the server if nobody else has them."""
         tornados = logging.getLogger("tornado")
         if not tornados.handlers and not logging.getLogger().handlers:
             tornados.handlers = self.log.error_log.handlers
             tornados.propagate = False
-        super().prepare()
+        super().init_process()
 
     async def start_application(self) -> TornadoCalls:
         # Nothing of Tornado may be imported where it need not be installed.

@@ -25,7 +25,8 @@ export async function check(invocation: Invocation, interpreter: string): Promis
   });
   try {
     const { settings } = generation;
-    if (settings.print_config) process.stdout.write(settingsText(settings));
+    if (settings.print_config)
+      process.stdout.write(settingsText({ ...settings, worker_class: generation.workerClass }));
     const log = new ErrorLog("-", settings.loglevel, { isJson: settings.error_log_json });
     for (const warning of generation.warnings) log.warning(warning);
     await log.close();

@@ -10,6 +10,12 @@ function routerCount(input: unknown): number {
   return count;
 }
 
+/** Gunicorn's own classes have names of entry points, too. */
+function workerClassName(input: unknown): string {
+  const name = text(input);
+  return name === "egg:gunicorn" ? "sync" : name.replace(/^(?:egg:gunicorn)?#+/, "");
+}
+
 export const workerProcessesSettings = [
   setting({
     name: "workers",
@@ -31,14 +37,15 @@ cores; the log names the quota when there are more workers.`,
     flags: ["--worker-class", "-k"],
     metavar: "CLASS",
     defaultValue: "sync",
-    parse: text,
+    parse: workerClassName,
     doc: `How a worker handles requests: sync, one at a time; gthread, one a thread; gevent, eventlet, tornado, asgi, many.
 
 asgi calls ASGI applications, tornado those of Tornado and of WSGI, the others those of WSGI. gevent, eventlet and
 tornado need the library of their name; the first two patch the standard library before the application is
 imported. uvicorn.workers.UvicornWorker and its
 kind, also by their names in uvicorn_worker, mean asgi as uvicorn does it; uvicorn need not be installed.
-docs/workers.md says which to choose.`,
+A dotted path names a class of your own that derives
+from one of these. docs/workers.md says which to choose, and what such a class may override.`,
   }),
   setting({
     name: "routers",

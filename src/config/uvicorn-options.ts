@@ -1,0 +1,91 @@
+import { TunicornError } from "../errors.ts";
+import type { Layer } from "./layers.ts";
+import type { SettingName } from "./settings/all.ts";
+
+/** What an option of uvicorn is here: a setting, with a value made of the option's. */
+type Meaning = readonly [SettingName, (value: unknown) => unknown];
+
+const same = (value: unknown): unknown => value;
+/** uvicorn says null where a setting says 0. */
+const zeroIfNone = (value: unknown): unknown => (typeof value === "number" ? Math.ceil(value) : (value ?? 0));
+
+const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
+  ["lifespan", ["asgi_lifespan", same]],
+  ["root_path", ["root_path", same]],
+  ["timeout_keep_alive", ["keepalive", zeroIfNone]],
+  ["timeout_graceful_shutdown", ["graceful_timeout", zeroIfNone]],
+  ["limit_max_requests", ["max_requests", zeroIfNone]],
+  ["limit_max_requests_jitter", ["max_requests_jitter", zeroIfNone]],
+  ["limit_concurrency", ["worker_connections", same]],
+  ["backlog", ["backlog", same]],
+  ["forwarded_allow_ips", ["forwarded_allow_ips", same]],
+  ["ws_max_size", ["websocket_max_message_size", zeroIfNone]],
+  ["ws_ping_interval", ["websocket_ping_interval", zeroIfNone]],
+  ["ws_ping_timeout", ["websocket_ping_timeout", zeroIfNone]],
+  ["ws_per_message_deflate", ["websocket_compression", same]],
+]);
+
+/** What a worker takes over by itself; python/tunicorn/workers/uvicorn.py. */
+const ofWorker: ReadonlySet<string> = new Set(["loop", "headers"]);
+
+const ROUTER = "the router does it";
+const LOGGING = "the log settings say it";
+const SERVER = "the server's own settings say it";
+
+/** Why other options have no effect. */
+const reasons: Readonly<Record<string, string>> = {
+  http: ROUTER,
+  ws: ROUTER,
+  ws_max_queue: ROUTER,
+  server_header: ROUTER,
+  date_header: ROUTER,
+  h11_max_incomplete_event_size: ROUTER,
+  timeout_notify: ROUTER,
+  callback_notify: ROUTER,
+  access_log: LOGGING,
+  log_config: LOGGING,
+  log_level: LOGGING,
+  use_colors: LOGGING,
+  interface: "it is seen from the application",
+  factory: "write module:factory() for the application",
+};
+
+/** Values that say nothing. */
+const empty: Readonly<Record<string, readonly unknown[]>> = {
+  loop: ["auto", "asyncio", "uvloop"],
+  http: ["auto", "httptools", "h11"],
+  ws: ["auto", "websockets", "websockets-sansio", "wsproto"],
+  proxy_headers: [true],
+  interface: ["auto", "asgi3", "asgi2"],
+  access_log: [true],
+  factory: [false],
+};
+
+/** The settings that a worker class of the user's own makes of CONFIG_KWARGS, and what of it has no effect. */
+export function readUvicornOptions(
+  options: Readonly<Record<string, unknown>>,
+  source: string,
+): { readonly layer: Layer; readonly warnings: readonly string[] } {
+  const values = new Map<SettingName, unknown>();
+  const vain: string[] = [];
+  for (const [name, value] of Object.entries(options)) {
+    const meaning = meanings.get(name);
+    if (name.startsWith("ssl_") && value !== null) {
+      throw new TunicornError("ERR_NOT_YET", `${source}: ${name} asks for TLS, which is not there yet`, {
+        hint: "Let a proxy in front do TLS, and take the option away",
+      });
+    }
+    if (meaning !== undefined) {
+      // None means what holds without the option.
+      if (value !== null || meaning[1] !== same) values.set(meaning[0], meaning[1](value));
+    } else if (name === "proxy_headers" && value === false) {
+      values.set("forwarded_allow_ips", "");
+    } else if (!(empty[name]?.includes(value) ?? (ofWorker.has(name) || value === null))) {
+      vain.push(`${name} (${reasons[name] ?? SERVER})`);
+    }
+  }
+  // An address list beside it has no say.
+  if (options["proxy_headers"] === false) values.set("forwarded_allow_ips", "");
+  const warnings = vain.length === 0 ? [] : [`${source} without effect: ${vain.join(", ")}`];
+  return { layer: { source, values }, warnings };
+}
