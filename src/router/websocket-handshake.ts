@@ -1,6 +1,7 @@
 import { listMembers } from "../http/blanks.ts";
 import { HttpFault, quoteForLog } from "../http/http-fault.ts";
-import { fieldValue, type RequestHead } from "../http/request-head.ts";
+import type { RequestHead } from "../http/request-head.ts";
+import { asksForUpgrade } from "./upgrade.ts";
 
 /** The version that there is (RFC 6455 section 4.1). */
 export const WEBSOCKET_VERSION = "13";
@@ -11,19 +12,21 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Whether a request asks for a WebSocket (RFC 6455 section 4.2.1); other upgrades are left alone. */
 export function isWebSocketHandshake(head: RequestHead): boolean {
-  if (head.method !== "GET" || head.version !== "HTTP/1.1" || head.framing.type !== "none") return false;
-  // Nearly all requests go no further.
-  if (fieldValue(head, "upgrade") === undefined) return false;
-  return has(head, "upgrade", "websocket") && has(head, "connection", "upgrade") && head.variables === null;
+  return (
+    asksForUpgrade(head) &&
+    valuesOf(head, "upgrade").some((value) =>
+      listMembers(value).some((protocol) => protocol.toLowerCase() === "websocket"),
+    )
+  );
 }
 
 /** Throws a fault for a handshake that cannot succeed, whatever the application says. */
 export function checkHandshake(head: RequestHead): void {
-  const key = fieldValue(head, "sec-websocket-key") ?? "";
+  const key = valuesOf(head, "sec-websocket-key").join(", ");
   if (!KEY.test(key)) {
     throw new HttpFault("ERR_WEBSOCKET_HANDSHAKE", `Invalid Sec-WebSocket-Key ${quoteForLog(key)}`);
   }
-  const version = fieldValue(head, "sec-websocket-version") ?? "";
+  const version = valuesOf(head, "sec-websocket-version").join(", ");
   if (version !== WEBSOCKET_VERSION) {
     throw new HttpFault(
       "ERR_WEBSOCKET_VERSION",
@@ -47,12 +50,6 @@ export function handshakeFields(head: RequestHead): Record<string, string> {
     if (values.length > 0) fields[`sec-websocket-${name}`] = values.join(", ");
   }
   return fields;
-}
-
-function has(head: RequestHead, lowerName: string, member: string): boolean {
-  return valuesOf(head, lowerName).some((value) =>
-    listMembers(value).some((each) => each.toLowerCase() === member),
-  );
 }
 
 function valuesOf({ names, values }: RequestHead, lowerName: string): readonly string[] {

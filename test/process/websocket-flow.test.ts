@@ -84,10 +84,19 @@ test("a WebSocket", async (t) => {
 
 test("a WebSocket is pinged, and cut off when its client does not answer", async (t) => {
   const server = await startFixture(t, "websocket_app:app", {
-    args: ["-k", "asgi", "--websocket-ping-interval", "1", "--websocket-ping-timeout", "1"],
+    args: [
+      "-k",
+      "asgi",
+      "--websocket-ping-interval",
+      "1",
+      "--websocket-ping-timeout",
+      "1",
+      "--no-websocket-compression",
+    ],
   });
   const silent = await WebSocketClient.open(t, server.port, "/echo?silent", { autoPong: false });
-  const alive = await WebSocketClient.open(t, server.port, "/echo?alive");
+  const alive = await WebSocketClient.open(t, server.port, "/echo?alive", { perMessageDeflate: true });
+  assert.equal(alive.socket.extensions, "");
   let pings = 0;
   alive.socket.on("ping", () => (pings += 1));
   await server.waitForLine(/\/echo: websocket.disconnect 1006 ''/);

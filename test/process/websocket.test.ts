@@ -98,6 +98,7 @@ test("a WebSocket", async (t) => {
 
   for (const [what, fields] of [
     ["without a key", { "Sec-WebSocket-Key": null }],
+    ["with two keys", { "sec-websocket-key": HANDSHAKE["Sec-WebSocket-Key"] }],
     ["with a short key", { "Sec-WebSocket-Key": "c2hvcnQ=" }],
     ["with subprotocols that are no tokens", { "Sec-WebSocket-Protocol": "a b" }],
     ["with a subprotocol twice", { "Sec-WebSocket-Protocol": "chat, chat" }],
