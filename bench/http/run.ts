@@ -8,7 +8,7 @@ import { chooseGenerator } from "./load/generator.ts";
 import { runChild } from "./measure/child.ts";
 import { ExitGuard } from "./measure/exit-guard.ts";
 import { describeMachine, loadWarning, readVersions } from "./measure/machine.ts";
-import { secondsOf } from "./measure/server-run.ts";
+import { secondsOf, warmUpSecondsOf } from "./measure/server-run.ts";
 import { parseOptions, USAGE, type Options } from "./options.ts";
 import { planEntries, type Entry } from "./plan.ts";
 import { errorCount } from "./report/sample.ts";
@@ -41,7 +41,10 @@ async function measureAll(options: Options): Promise<Results> {
   const budget = new TimeBudget(
     options.minutes * 60_000,
     ({ work }) =>
-      (secondsOf(work, options.seconds) + (work.measuresOneClient && !options.isShort ? 1 : 0)) * 1000,
+      (secondsOf(work, options.seconds) +
+        warmUpSecondsOf(work) +
+        (work.measuresOneClient && !options.isShort ? 1 : 0)) *
+      1000,
   );
   const guard = new ExitGuard();
   const generator = chooseGenerator(options.generator);

@@ -18,12 +18,16 @@ export interface ServerRunOptions extends MeasureOptions {
   readonly cwd: string;
 }
 
-/** Short, but ten thousand requests of a fast server; every body is compared. */
+/** Short, but ten thousand requests of a fast server and a small application; every body is compared. */
 const WARM_UP_SECONDS = 0.7;
 const ONE_CLIENT_SECONDS = 1;
 
 export function secondsOf(work: Work, asked: number): number {
   return Math.max(asked, work.leastSeconds ?? 0);
+}
+
+export function warmUpSecondsOf(work: Work): number {
+  return work.warmUpSeconds ?? WARM_UP_SECONDS;
 }
 
 type ServerSample = Omit<Sample, "server" | "work" | "round" | "repeats">;
@@ -64,7 +68,7 @@ async function measureRunning(running: ServerProcess, options: ServerRunOptions)
   const load = { port: launch.port, request: work.request, connections, seconds };
   const isMixed = work.load.type === "mixed";
   const warmUpShape = isMixed ? work.load : ({ type: "closed" } as const);
-  const warmUpLoad = { ...load, seconds: WARM_UP_SECONDS };
+  const warmUpLoad = { ...load, seconds: warmUpSecondsOf(work) };
   const warmUp = await alive(runShape(warmUpShape, warmUpLoad, { generator: own, guard }));
 
   const endUsage = startUsage(running.pid);

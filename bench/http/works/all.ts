@@ -5,6 +5,9 @@ import type { LoadShape, Work, WorkRequest } from "./work.ts";
 const CLOSED: LoadShape = { type: "closed" };
 const USUAL = { load: CLOSED, figure: "requestsPerSecond", measuresOneClient: false } as const;
 
+/** For applications that take longer than hello. */
+const LONG_WARM_UP = { warmUpSeconds: 2 } as const;
+
 const HELLO_REQUEST: WorkRequest = get("/", "text/plain", HELLO);
 const SLOW_REQUEST: WorkRequest = get("/slow", "text/plain", HELLO);
 
@@ -23,6 +26,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "flask",
     title: "flask: one route with a converter, JSON answer",
     apps: { wsgi: "flask_json:app" },
@@ -32,6 +36,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "flask-page",
     title: "flask-page: a Jinja template with twenty rows",
     apps: { wsgi: "flask_page:app" },
@@ -40,6 +45,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "django",
     title: "django: a page with an ORM query on SQLite",
     apps: { wsgi: "django_page:app" },
@@ -49,6 +55,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "fastapi",
     title: "fastapi: one route with a converter and a model, JSON answer",
     apps: { asgi: "fastapi_json:app" },
@@ -57,6 +64,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "response",
     title: "response: 1 MiB",
     apps: { wsgi: "mebibyte:app" },
@@ -65,6 +73,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "upload",
     title: "upload: 1 MiB, which the application compares",
     apps: { wsgi: "mebibyte:app" },

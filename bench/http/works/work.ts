@@ -41,6 +41,8 @@ export interface Work {
   readonly threads?: number;
   /** Where a second has too few requests to know their 99th percentile. */
   readonly leastSeconds?: number;
+  /** Where the usual warm-up has too few requests: what compiles while it runs wants some ten thousand. */
+  readonly warmUpSeconds?: number;
   /** Whether the latency of a single client is measured too. */
   readonly measuresOneClient: boolean;
   /** Whether the application reads the database that `django_page.py` makes. */
