@@ -164,6 +164,7 @@ export class WorkerStream implements StreamWorker {
         void this.#onFile(message);
         break;
       case "tunnel":
+        this.onOpened();
         this.#deliver((request) => request.onTunnel?.());
         break;
       case "window":

@@ -21,21 +21,36 @@ async function ask(server: Server, body = ""): Promise<GreenAnswer> {
 for (const workerClass of ["gevent", "eventlet"]) {
   test(`a ${workerClass} worker`, async (t) => {
     const server = await startFixture(t, "green", {
-      args: ["-k", workerClass, "--worker-connections", "500", "--max-requests", "1000"],
+      args: ["-k", workerClass, "--worker-connections", "1000", "--max-requests", "3000"],
     });
     await server.waitForLine(new RegExp(`Using worker: ${workerClass}`));
 
-    await t.test("handles hundreds of requests that wait at the same time, in one process", async () => {
+    await t.test("handles a thousand requests that wait at the same time, in one process", async () => {
       const connections = await Promise.all(
-        Array.from({ length: 300 }, () => ClientConnection.open(t, server.port)),
+        Array.from({ length: 1000 }, () => ClientConnection.open(t, server.port)),
       );
       for (const connection of connections) connection.sendRequest("/sleep");
-      // One after another they would take five minutes.
+      // One after another they would take a quarter of an hour.
       const answers = await Promise.all(
         connections.map((connection) => connection.readAnswer({ deadlineMs: ANSWER_DEADLINE_MS })),
       );
       const pids = answers.map(({ text }) => (JSON.parse(text) as GreenAnswer).pid);
       assert.deepEqual([...new Set(pids)], server.bootedPids);
+      for (const connection of connections) connection.destroy();
+    });
+
+    await t.test("lets others run while one waits for a blocking socket", async () => {
+      // It waits for an answer of its own worker, and there is no other.
+      assert.equal((await request(server.port, "/fetch")).status, 200);
+    });
+
+    await t.test("shares a pool of two database connections among many requests", async () => {
+      const answers = await Promise.all(Array.from({ length: 30 }, () => request(server.port, "/pool")));
+      for (const { status, text } of answers) {
+        assert.equal(status, 200, text);
+        const { held, connections } = JSON.parse(text) as Record<string, number>;
+        assert.ok(held !== undefined && held <= 2 && connections !== undefined && connections <= 2, text);
+      }
     });
 
     await t.test("says that it is multithreaded", async () => {
@@ -102,6 +117,16 @@ for (const workerClass of ["gevent", "eventlet"]) {
     });
   });
 }
+
+test("a gevent worker of which one greenlet lets no other run is found and replaced", async (t) => {
+  const server = await startFixture(t, "green", { args: ["-k", "gevent", "--timeout", "3"] });
+  const [stuck] = server.bootedPids;
+  const { status } = await request(server.port, "/spin");
+  assert.equal(status, 504);
+  await server.waitForLine(/\[CRITICAL\].*WORKER TIMEOUT.*GET \/spin/);
+  await server.waitForLine(/green\.py", line \d+,? in spin\b/);
+  assert.notEqual((await ask(server)).pid, stuck);
+});
 
 test("a gevent server leaves at once by QUIT", async (t) => {
   const server = await startFixture(t, "green", { args: ["-k", "gevent"] });

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tunicorn import frame
 from tunicorn.channel import Channel, encode_hello
 from tunicorn.green_channel import GreenChannel
+from tunicorn.green_runner import GreenRunner
 from tunicorn.request_hooks import make_gateway
 from tunicorn.workers.base import Worker
 
@@ -29,6 +30,7 @@ class GreenWorker(Worker):
         #: One to each router that was reached.
         self._channels: dict[GreenChannel, WsgiGateway] = {}
         self._hub: Hub | None = None
+        self._runner: GreenRunner | None = None
         self._credit = 1
 
     def patch(self) -> None:
@@ -43,6 +45,7 @@ class GreenWorker(Worker):
         """Patches first: modules of the application hold on to what they import."""
         self.patch()
         self._hub = self.make_hub()
+        self._runner = GreenRunner(self._hub, self._handle)
         super().init_process()
 
     def serve(self, channel_paths: Sequence[str]) -> None:
@@ -79,9 +82,9 @@ class GreenWorker(Worker):
 
     def begin(self, stream: GreenStream, flags: int, payload: bytes) -> None:
         """A request has come."""
-        assert self._hub is not None
+        assert self._runner is not None
         self.count_request()
-        self._hub.spawn(self._handle, stream, flags, payload)
+        self._runner.submit(stream, flags, payload)
 
     def on_drain(self, channel: GreenChannel) -> None:
         """No further request will come from one of the routers; the others will say so too."""
