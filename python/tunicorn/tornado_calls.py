@@ -18,6 +18,7 @@ from tunicorn.tornado_stream import TornadoStream
 if TYPE_CHECKING:
     from tunicorn.log import Logger
     from tunicorn.stream_channel import StreamChannel
+    from tunicorn.tornado_websocket import TornadoWebSocket
 
 #: So many requests are named in a line; of the others only the number is told.
 NAMED_REQUESTS: Final = 5
@@ -43,8 +44,13 @@ class TornadoCalls:
             raise frame.ProtocolError(f"the head of a request has {len(parts)} parts")
         method, version, scheme, _, path, query, host, port = parts[:8]
         uri = f"{path}?{query}" if query else path
-        stream = TornadoStream(channel, number, f"{method} {uri}", payload[head_end:], flags)
-        connection = TornadoConnection(stream, Context(host, port, scheme), method)
+        web_socket: TornadoWebSocket | None = None
+        if flags & frame.WEBSOCKET:
+            web_socket = _make_web_socket(channel, number, f"WebSocket {uri}")
+            # Tornado speaks of the handshake, which is HTTP.
+            scheme = "https" if scheme == "wss" else "http"
+        stream = web_socket or TornadoStream(channel, number, f"{method} {uri}", payload[head_end:], flags)
+        connection = TornadoConnection(stream, Context(host, port, scheme), method, web_socket)
         start_line = httputil.RequestStartLine(method, uri, f"HTTP/{version}")
         stream.on_complete = self._forget
         fields = list(zip(parts[FIXED_PARTS::2], parts[FIXED_PARTS + 1 :: 2], strict=True))
@@ -116,6 +122,14 @@ class TornadoCalls:
 
     def expect_exit(self) -> None:
         """SystemExit in a handler ends the worker in any case, as it ends Tornado's own server."""
+
+
+def _make_web_socket(channel: StreamChannel, number: int, name: str) -> TornadoWebSocket:
+    # An application without WebSockets need not load Tornado's.
+    from tunicorn.tornado_websocket import TornadoWebSocket, install  # noqa: PLC0415
+
+    install()
+    return TornadoWebSocket(channel, number, name)
 
 
 async def _read(

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tunicorn.tornado_stream import TornadoStream
+    from tunicorn.tornado_websocket import TornadoWebSocket
 
 #: Tornado's own limit for the body of a request, unless a handler sets another.
 MAX_BODY_BYTES: Final = 100 * 1024 * 1024
+
+#: A WebSocket is opened.
+SWITCHING_PROTOCOLS: Final = 101
 
 _ROUTER: Final = "the router process holds the connection"
 INSTEAD: Final = {"close": _ROUTER, "params": _ROUTER, "no_keep_alive": _ROUTER}
@@ -70,8 +74,16 @@ class ClientStream:
 class TornadoConnection(httputil.HTTPConnection):
     """One request and its response: the router makes a connection of its own for each."""
 
-    def __init__(self, stream: TornadoStream, context: Context, method: str) -> None:
+    def __init__(
+        self,
+        stream: TornadoStream,
+        context: Context,
+        method: str,
+        web_socket: TornadoWebSocket | None = None,
+    ) -> None:
         self._stream = stream
+        #: The same stream, if the request is the opening handshake of a WebSocket.
+        self.web_socket = web_socket
         self._method = method
         self.context = context
         self.stream = ClientStream(stream)
@@ -98,11 +110,11 @@ class TornadoConnection(httputil.HTTPConnection):
         stream = self._stream
         if stream.is_gone:
             return _closed()
+        if start_line.code == SWITCHING_PROTOCOLS and self.web_socket is not None:
+            self.web_socket.accept(headers)
+            return stream.send(b"")
         if start_line.code < FIRST_FINAL_STATUS:
-            raise RuntimeError(
-                f"tunicorn's tornado worker cannot send a response {start_line.code}: "
-                "WebSockets of Tornado are not there yet"
-            )
+            raise RuntimeError(f"the router cannot send a response {start_line.code} for a handler")
         # Values may be bytes, which Tornado itself lets through as well.
         fields = [(native_str(name), native_str(value)) for name, value in headers.get_all()]
         head = ResponseHead(f"{start_line.code} {start_line.reason or ''}", fields)
@@ -123,7 +135,8 @@ class TornadoConnection(httputil.HTTPConnection):
 
     def finish(self) -> None:
         stream = self._stream
-        if stream.is_complete:
+        is_opened = self.web_socket is not None and self.web_socket.is_accepted
+        if stream.is_complete or is_opened:
             return
         if not stream.is_started:
             stream.fail()
@@ -145,7 +158,10 @@ class TornadoConnection(httputil.HTTPConnection):
         """Seconds for the body of this request."""
         self.body_seconds = timeout
 
-    def detach(self) -> NoReturn:
+    def detach(self) -> ClientStream:
+        """What is left of the connection for the handler of a WebSocket that is open."""
+        if self.web_socket is not None and self.web_socket.is_accepted:
+            return self.stream
         raise RuntimeError("there is no stream to detach: the router process holds the connection")
 
     def _count(self, chunk: bytes) -> None:

@@ -34,6 +34,7 @@ const SERVER = "the server's own settings say it";
 
 /** Why other options have no effect. */
 const reasons: Readonly<Record<string, string>> = {
+  loop: "asyncio and uvloop are there",
   http: ROUTER,
   ws: ROUTER,
   ws_max_queue: ROUTER,
@@ -50,12 +51,12 @@ const reasons: Readonly<Record<string, string>> = {
   factory: "write module:factory() for the application",
 };
 
-/** Values that say nothing. */
-const empty: Readonly<Record<string, readonly unknown[]>> = {
+/** Values that are no reason for a word. */
+const taken: Readonly<Record<string, readonly unknown[]>> = {
   loop: ["auto", "asyncio", "uvloop"],
   http: ["auto", "httptools", "h11"],
   ws: ["auto", "websockets", "websockets-sansio", "wsproto"],
-  proxy_headers: [true],
+  proxy_headers: [true, false],
   interface: ["auto", "asgi3", "asgi2"],
   access_log: [true],
   factory: [false],
@@ -78,13 +79,11 @@ export function readUvicornOptions(
     if (meaning !== undefined) {
       // None means what holds without the option.
       if (value !== null || meaning[1] !== same) values.set(meaning[0], meaning[1](value));
-    } else if (name === "proxy_headers" && value === false) {
-      values.set("forwarded_allow_ips", "");
-    } else if (!(empty[name]?.includes(value) ?? (ofWorker.has(name) || value === null))) {
+    } else if (!(taken[name]?.includes(value) ?? (ofWorker.has(name) || value === null))) {
       vain.push(`${name} (${reasons[name] ?? SERVER})`);
     }
   }
-  // An address list beside it has no say.
+  // Then nobody is believed, whoever is in the list beside it.
   if (options["proxy_headers"] === false) values.set("forwarded_allow_ips", "");
   const warnings = vain.length === 0 ? [] : [`${source} without effect: ${vain.join(", ")}`];
   return { layer: { source, values }, warnings };
