@@ -39,9 +39,11 @@ export async function playCase(
       readonly events: readonly string[];
     };
     const scope = Object.entries(seen.scope).map(([key, value]) => [`scope ${key}`, value] as const);
-    const call = scope.length === 0 ? [] : [["events", seen.events.join("; ")] as const];
-    const isCalled = scope.length > 0;
-    return new Map([["application", isCalled ? "called" : "not called"], ...scope, ...call, ...answered]);
+    const call: readonly (readonly [string, string])[] =
+      scope.length === 0
+        ? [["application", "not called"]]
+        : [["application", "called"], ...scope, ["events", seen.events.join("; ")]];
+    return new Map([...call, ...answered]);
   } finally {
     client.destroy();
   }

@@ -22,6 +22,8 @@ const HALF_CLOSED = "A client that has closed its side only is answered (RFC 911
 const CONTINUE =
   "`100 Continue` is not sent to a client whose body is there already, nor in HTTP/1.0; and a body that was never asked for is not waited for: the connection closes.";
 const EXPECTATION = "An expectation that nobody can meet is answered with 417, as in Gunicorn.";
+const REFUSED =
+  "A target with a fragment or an encoded NUL is refused with 400, as is a method or target that one of uvicorn's parsers refuses.";
 const ERROR_PAGE = "An error is answered with the page that all errors of the server have.";
 const GOES_ON =
   "After a response that is complete the connection goes on, whatever the application does then.";
@@ -195,6 +197,26 @@ export const differences: readonly Difference[] = [
       "answer fields": HTML,
       "answer framing": /^connection: close; content-length: \d+$/,
       "answer body": page("Expectation Failed"),
+    },
+  },
+  {
+    reason: REFUSED,
+    cases: ["an encoded NUL in a path", "a fragment in a target"],
+    facts: { application: "not called", connection: "closes", answer: "HTTP/1.1 400 Bad Request" },
+  },
+  {
+    reason: ERROR_PAGE,
+    cases: [
+      "octets beyond ASCII in a target",
+      "an encoded NUL in a path",
+      "a fragment in a target",
+      "a method in lower case",
+      "a request without Host",
+      "a target that is no path",
+    ],
+    facts: {
+      "answer framing": "connection: close; content-length: 109",
+      "answer body": page("Bad Request"),
     },
   },
   {
