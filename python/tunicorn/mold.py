@@ -6,6 +6,7 @@ nothing itself. It is the only place, beside the workers, that executes the user
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 import platform
@@ -264,6 +265,8 @@ class Mold:
         report_read, report_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # What is there by now stays for good, and a collection in the worker that looked at it would copy it.
+        gc.freeze()
         try:
             pid = os.fork()
         except OSError as error:

@@ -162,8 +162,8 @@ class Tokens:
 
     def wake(self) -> None:
         """From a signal handler, perhaps of another thread: a take that waits returns."""
-        # It may just have been closed.
-        with suppress(ValueError):
+        # It may just have been closed, or be closed between the two calls.
+        with suppress(ValueError, OSError):
             os.set_blocking(self._file.fileno(), False)
 
     def close(self) -> None:

@@ -18,6 +18,8 @@ export interface ParsedArguments {
   readonly launcher: string | null;
 }
 
+const NOTHING_ELSE = { application: null, wantsVersion: false, wantsHelp: false, launcher: null };
+
 type SettingRecord = (typeof allSettings)[number];
 
 const SUMMARY = `Serves Python WSGI applications: Gunicorn's command line, settings and signals.
@@ -39,6 +41,8 @@ GUNICORN_CMD_ARGS, this command line. --print-config shows their names for the f
 export function parseArguments(argv: readonly string[], source: string): ParsedArguments {
   const values = new Map<SettingName, unknown>();
   const notYet = new Map<string, unknown>();
+  // GUNICORN_CMD_ARGS is mostly empty, and to build a parser for it takes milliseconds.
+  if (argv.length === 0) return { ...NOTHING_ELSE, layer: { source, values, notYet } };
   const command = makeCommand();
   for (const record of allSettings) {
     const isRepeatable = "isRepeatable" in record && record.isRepeatable;

@@ -76,7 +76,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       return;
     }
     if (this.#waiting.size > 0 || !this.#issue(request)) this.#waiting.push(request);
-    if (this.deadlineAt === Infinity) this.deadlineAt = performance.now() + LOOK_MS;
+    if (this.deadlineAt === Infinity && !this.#isDestroyed) this.deadlineAt = performance.now() + LOOK_MS;
   }
 
   cancel(request: WorkerRequest): void {
@@ -90,6 +90,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
 
   /** Opens the queue of a generation: its workers pull from now on, those of older ones finish and leave. */
   activate(generation: number, path: string): void {
+    if (this.#isDestroyed) return;
     const isLive = (stream: number): boolean => this.#entries.get(stream)?.state.type === "issued";
     const tokens = new Tokens({ path, router: this.#options.router, epoch: this.#ring.epoch, isLive });
     for (const queued of this.#closeTokens()) {
