@@ -41,6 +41,8 @@ export interface WorkerRequest {
   onInterim(status: number, fieldLines: Buffer): void;
   /** The application takes the connection of the client over. Absent: there is no way to. */
   onTunnel?(): void;
+  /** Its worker takes no further requests, and leaves when it has none. Absent: that changes nothing. */
+  onRetire?(): void;
   /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
   onFile(file: FilePart): Promise<boolean>;
   onFailure(failure: RequestFailure): void;

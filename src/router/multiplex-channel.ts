@@ -138,7 +138,11 @@ export class MultiplexChannel implements StreamChannel, Waiting {
 
   /** No further request: the worker finishes those that it has, and leaves. */
   retire(): void {
-    if (this.#drain()) for (const { request } of this.#streams.values()) request.streaming?.onRetire();
+    if (!this.#drain()) return;
+    for (const { request } of this.#streams.values()) {
+      request.onRetire?.();
+      request.streaming?.onRetire();
+    }
   }
 
   #drain(): boolean {

@@ -115,6 +115,7 @@ export class QueueChannel implements RequestWorker {
     if (this.#state === "draining" || this.#state === "closed") return;
     this.#state = "draining";
     this.#socket.write(encodeDrain());
+    this.#current?.request.onRetire?.();
   }
 
   /** Ends the request under way and the channel, without waiting. */
@@ -196,6 +197,8 @@ export class QueueChannel implements RequestWorker {
       case "tunnel":
         this.#take(message.stream).isTimed = message.isTimed;
         this.#deliver(message.stream, (request) => request.onTunnel?.());
+        // Until this frame it was not known whose request this is.
+        if (this.#state === "draining") this.#current?.request.onRetire?.();
         break;
       case "fetch":
         this.#onFetch(this.#take(message.stream));

@@ -142,6 +142,10 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#upgrade?.begin();
   }
 
+  onRetire(): void {
+    this.#upgrade?.limit(this.#context.settings.gracefulTimeoutMs);
+  }
+
   /** Whether the application has the connection. What else is said about the request is not for its client. */
   #isTunnelled(isEnd: boolean): boolean {
     if (this.#upgrade === null) return false;

@@ -20,6 +20,8 @@ function isUpgrade(connection: string): boolean {
   return listMembers(connection).some((option) => option.toLowerCase() === "upgrade");
 }
 
+const WORKER_GONE = 502;
+
 export interface UpgradeOptions {
   readonly exchange: Exchange;
   readonly tunnels: Tunnels;
@@ -33,6 +35,8 @@ export class Upgrade {
   readonly #options: UpgradeOptions;
   readonly #place: TunnelPlace;
   #tunnel: Tunnel | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #hasFailed = false;
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
@@ -72,10 +76,16 @@ export class Upgrade {
   /** The application is there no more. */
   fail(status: number): void {
     const tunnel = this.#tunnel;
-    if (tunnel === null) return;
+    if (tunnel === null || this.#hasFailed) return;
+    this.#hasFailed = true;
     if (!tunnel.isLeft) this.#options.tunnels.onCut();
     this.#place.close();
     tunnel.fail(status);
+  }
+
+  /** Its worker leaves: a tunnel lasts no longer than this, so that none keeps the process for ever. */
+  limit(timeoutMs: number): void {
+    this.#timer ??= setTimeout(() => this.fail(WORKER_GONE), timeoutMs).unref();
   }
 
   /** The request is over, and the worker need not dial any more. */
@@ -85,6 +95,7 @@ export class Upgrade {
 
   #onClosed({ status, sentBytes }: Tunnel): void {
     const { exchange, tunnels, onClosed } = this.#options;
+    if (this.#timer !== null) clearTimeout(this.#timer);
     tunnels.onClosed();
     exchange.status = status;
     exchange.bodyBytes = sentBytes;

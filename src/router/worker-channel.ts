@@ -118,6 +118,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
   /** No further request: leave now if idle, else once it is ready the next time. */
   retire(): void {
     this.#isRetiring = true;
+    this.#deliver((request) => request.onRetire?.());
     if (this.#state === "idle") this.#drain();
   }
 

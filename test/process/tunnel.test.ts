@@ -211,6 +211,18 @@ for (const [workerClass, args] of lasting) {
   });
 }
 
+test("an upgraded connection does not keep a worker that max_requests has replaced", async (t) => {
+  const server = await startFixture(t, "tunnel", {
+    args: ["--threads", "2", "--max-requests", "2", "--graceful-timeout", "1"],
+  });
+  const [pid = 0] = server.bootedPids;
+  const client = await upgrade(t, server, "/echo");
+  assert.equal((await request(server.port, "/")).status, 200);
+  await client.readEnd();
+  await server.waitForLine(/were cut: 1$/);
+  await server.waitForLine(new RegExp(`Worker exiting \\(pid: ${pid}\\)`));
+});
+
 test("a sync worker whose connection lasts longer than timeout is ended, as by any request", async (t) => {
   const server = await startFixture(t, "tunnel", { args: ["--timeout", "2"] });
   const client = await upgrade(t, server, "/stay");
