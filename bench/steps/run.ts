@@ -1,0 +1,18 @@
+/** Runs the measurements of single steps, router and worker. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const venv = join(folder, "../../.venv-bench/bin/python");
+const python = existsSync(venv) ? venv : "python3";
+
+function run(program: string, args: readonly string[]): void {
+  const { status } = spawnSync(program, args, { stdio: "inherit" });
+  if (status !== 0) process.exitCode = 1;
+}
+
+run(process.execPath, ["--import", "tsx", join(folder, "router.ts")]);
+run(python, [join(folder, "worker.py"), "hello:app"]);
+if (existsSync(venv)) run(python, [join(folder, "worker.py"), "flask_json:app", "/items/7"]);
