@@ -58,6 +58,7 @@ test("TERM cuts clients that do not answer and calls that do not end, after grac
   deaf.socket.resume();
   // What was sent before the cut is still there to read.
   assert.ok([1001, 1006].includes((await deaf.waitUntilClosed()).code));
+  assert.equal(server.text.match(/"GET \/stubborn\S* HTTP\/1\.1" 101 /g)?.length, 2);
   assert.doesNotMatch(server.text, /was never retrieved|was destroyed|Traceback/);
 });
 
