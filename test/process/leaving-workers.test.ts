@@ -8,6 +8,9 @@ import { SteadyLoad } from "../helpers/steady-load.ts";
 
 const RELOADS = 2;
 
+/** What the log says of a request that outlasts graceful_timeout, or of its worker. */
+const HANGING = /(?:handled|cancelling|cutting off) GET \/\?s=600|was killed: it did not end in time/;
+
 const CLASSES = [
   ["sync", "slow", []],
   ["gthread", "slow", ["--threads", "3"]],
@@ -18,9 +21,9 @@ const CLASSES = [
 ] as const;
 
 for (const [workerClass, application, args] of CLASSES) {
-  test(`${workerClass}: reloads and the end lose no request, and those under way finish with their worker`, async (t) => {
+  test(`${workerClass}: reloads and the end lose no request, but one that hangs, and the log says so`, async (t) => {
     const server = await startFixture(t, application, {
-      args: ["-k", workerClass, "-w", "2", "--graceful-timeout", "20", ...args],
+      args: ["-k", workerClass, "-w", "2", "--graceful-timeout", "3", ...args],
       workers: 2,
     });
     await server.waitForLine(/\[INFO\] Ready/);
@@ -56,11 +59,22 @@ for (const [workerClass, application, args] of CLASSES) {
     assert.deepEqual(load.failures, []);
 
     const last = await hold("last", 1);
+    const hanging = await hold("hanging", 600);
     server.signal("SIGTERM");
     assert.equal((await last.readAnswer()).status, 200);
     assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
     await server.waitForNoProcess();
-    assert.doesNotMatch(server.text, /Traceback|\[ERROR\]|\[CRITICAL\]|destroyed|never retrieved/);
+    await hanging.readEnd();
+    const complaints = server.lines.filter((line) => / \[(?:WARNING|ERROR|CRITICAL)\] /.test(line));
+    assert(
+      complaints.some((line) => HANGING.test(line)),
+      server.text,
+    );
+    assert.deepEqual(
+      complaints.filter((line) => !HANGING.test(line)),
+      [],
+    );
+    assert.doesNotMatch(server.text, /Traceback|destroyed|never retrieved/);
   });
 }
 
