@@ -42,6 +42,7 @@ WORKER_MODULES: Final[Names] = {
         "GeventPyWSGIWorker": "tunicorn.workers.gevent:GeventWorker",
     },
     "gunicorn.workers.geventlet": {"EventletWorker": "tunicorn.workers.eventlet"},
+    "geventwebsocket.gunicorn.workers": {"GeventWebSocketWorker": "tunicorn.workers.gevent_websocket"},
     "gunicorn.workers.gtornado": {"TornadoWorker": "tunicorn.workers.tornado"},
     "gunicorn.workers.gasgi": {"ASGIWorker": "tunicorn.workers.asgi:AsgiWorker"},
     "uvicorn.workers": _UVICORN,

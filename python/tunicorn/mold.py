@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, enter_folder
+from tunicorn.boot_report import read_report, write_report
 from tunicorn.config import Config, ConfigError, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
@@ -49,9 +50,6 @@ ARBITER_SIGNALS: Final = (
 
 #: Dead workers are looked for this often, if no signal tells of them.
 REAP_SECONDS: Final = 1.0
-
-#: What a worker writes before it gives up booting must fit: a pipe holds this much without a reader.
-REPORT_LIMIT_BYTES: Final = 60 * 1024
 
 
 class Child(NamedTuple):
@@ -251,7 +249,12 @@ class Mold:
     def _fork(self, age: int) -> Worker | None:
         """Forks a worker. Returns it in the child, None in the mold."""
         server = self._require_server()
-        worker = self._worker_class.make(server, age, self._application)
+        try:
+            worker = self._worker_class.make(server, age, self._application)
+        except Exception as error:
+            report = f"The worker class {server.cfg.worker_class_str} raised\n{describe_raised(error)}"
+            self._tell_unborn(age, EXIT_WORKER_BOOT, report)
+            return None
         worker.generation = self._generation
         worker.queue_place = self._queue_place
         worker.stack_file = self._logs.make_stack_file()
@@ -313,7 +316,7 @@ class Mold:
         try:
             worker.live(self._channel_paths)
         except BootError as error:
-            os.write(self._report_fd, str(error).encode()[:REPORT_LIMIT_BYTES])
+            write_report(self._report_fd, str(error))
             return error.exit_status
         return 0
 
@@ -348,7 +351,7 @@ class Mold:
                 pid=pid,
                 status=max(code, 0),
                 signal=signal.Signals(-code).name if code < 0 else None,
-                report=_read_report(child.report_fd),
+                report=read_report(child.report_fd),
             )
 
     def _leave_alone(self) -> None:
@@ -378,14 +381,6 @@ def _remove_pidfile(path: str, pid: int) -> None:
     with suppress(OSError, ValueError):
         if int(pathlib.Path(path).read_text()) == pid:
             os.unlink(path)
-
-
-def _read_report(fd: int) -> str | None:
-    with os.fdopen(fd, "rb") as pipe:
-        os.set_blocking(fd, False)
-        with suppress(BlockingIOError):
-            return (pipe.read() or b"").decode(errors="replace") or None
-    return None
 
 
 def run_mold() -> int:

@@ -211,6 +211,21 @@ for (const [name, says] of [
   });
 }
 
+for (const [name, says] of [
+  ["RaisesEarly", /The worker class own_workers\.RaisesEarly raised\nTraceback[^]*RuntimeError: early/],
+  ["RaisesInProcess", /Exception in worker process\nTraceback[^]*RuntimeError: in the process/],
+  ["ReadsSockets", /no attribute 'sockets': the router process holds the sockets/],
+] as const) {
+  test(`what the class ${name} raises ends the start with 3, and is told`, async (t) => {
+    const { status, stderr } = await runCommand(t, {
+      cwd: fixtureApps,
+      args: [...LOOPBACK, "-k", `own_workers.${name}`, "echo"],
+    });
+    assert.equal(status, 3);
+    assert.match(stderr, says);
+  });
+}
+
 test("a module beside the application is found with chdir and pythonpath", async (t) => {
   const folder = await temporaryFolder(t, {
     "lib/mine.py": "from gunicorn.workers.sync import SyncWorker\nclass Mine(SyncWorker): pass\n",

@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, application_traceback
 from tunicorn.channel import Channel
 from tunicorn.failed_application import FailedApplication
 from tunicorn.interface import Interface
@@ -119,6 +119,8 @@ class Worker:
         self.max_requests = self._draw_max_requests()
         #: The shared queue of the generation; None where requests come over the channel.
         self.queue_place: QueuePlace | None = None
+        #: It has begun to take requests.
+        self._has_served = False
         #: Where the routers listen for it.
         self.channel_paths: Sequence[str] = ()
         #: Where its stacks go if the error log is no plain text.
@@ -259,13 +261,18 @@ class Worker:
 
     def run(self) -> None:
         """Serves until the worker leaves."""
+        self._has_served = True
         self.serve(self.channel_paths)
         self.hear_of_exit()
 
     def hear_of_exit(self) -> None:
         """A router lets the worker go. Gunicorn's arbiter says it by TERM, which a user's class awaits."""
-        if self.alive and not type(self).handle_exit.__module__.startswith("tunicorn."):
+        if self.alive and self._is_users("handle_exit"):
             self.handle_exit(signal.SIGTERM, None)
+
+    def _is_users(self, method: str) -> bool:
+        """Whether a class of the user's own has overridden a method."""
+        return not str(getattr(type(self), method).__module__).startswith("tunicorn.")
 
     def serve(self, channel_paths: Sequence[str]) -> None:
         """Handles requests of the routers until the worker is told, or has reason, to leave."""
@@ -280,11 +287,23 @@ class Worker:
             if self.cfg.spew:
                 start_spewing()
             self._call_boot_hook("post_fork", self.server, self)
-            self.init_process()
+            self._init_process()
         finally:
             # It leaves already, and the interpreter takes back its handlers before it ends.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self.say_goodbye()
+
+    def _init_process(self) -> None:
+        try:
+            self.init_process()
+        except BootError:
+            raise
+        except Exception as error:
+            if self._has_served:
+                raise
+            # It is a class of the user's own that raises so early.
+            report = f"Exception in worker process\n{application_traceback(error)}"
+            raise BootError(report, EXIT_WORKER_BOOT) from error
 
     def say_goodbye(self) -> None:
         """The last that a worker does, however it ends."""
