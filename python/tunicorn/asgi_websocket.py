@@ -121,7 +121,8 @@ class WebSocket(ResponseStream):
             if subprotocol and _TOKEN.fullmatch(subprotocol) is None:
                 raise ValueError(f"the subprotocol {subprotocol!r} is not a token")
             headers = message.get("headers") or ()
-            lines = encode_fields(field for field in headers if field[0].lower() not in _HANDSHAKE_NAMES)
+            own = [(name, value) for name, value in headers if name.lower() not in _HANDSHAKE_NAMES]
+            lines = encode_fields(own)
             self._is_accepted = True
             self.channel.write(frame.encode_accept(self.number, subprotocol.encode("ascii"), lines))
         elif kind == "websocket.close":
