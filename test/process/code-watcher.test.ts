@@ -55,7 +55,8 @@ for (const engine of ["inotify", "poll"]) {
 }
 
 test("--reload shows in the browser why the application cannot be loaded, until it can", async (t) => {
-  const { folder, server, change } = await startShop(t, { args: ["--reload"] });
+  // Between two requests lies a reload, which may take long on a loaded machine.
+  const { folder, server, change } = await startShop(t, { args: ["--reload", "--keep-alive", "60"] });
   const connection = await ClientConnection.open(t, server.port);
 
   for (const [broken, says] of [
