@@ -34,9 +34,10 @@ async def end_tasks(log: Logger, seconds: float) -> None:
 
 async def _close_generators(log: Logger, seconds: float) -> None:
     """Those that nobody has read to their end may have something to clean up."""
-    try:
-        await asyncio.wait_for(asyncio.get_running_loop().shutdown_asyncgens(), seconds)
-    except asyncio.TimeoutError:
+    closing = asyncio.ensure_future(asyncio.get_running_loop().shutdown_asyncgens())
+    # Waited for without cancelling it, which a generator might not heed.
+    ended, _ = await asyncio.wait({closing}, timeout=seconds)
+    if not ended:
         log.error("Leaving without an asynchronous generator that did not end")
 
 
