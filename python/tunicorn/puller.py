@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tunicorn.queue import BY_CHANNEL, Pulled, Tokens
@@ -27,7 +28,17 @@ class QueuePlace(NamedTuple):
         """Makes the FIFO of a generation, for workers of this identity."""
         os.mkfifo(tokens_path, 0o600)
         identity.give(tokens_path)
-        return cls(tuple(os.path.join(directory, f"ring-{number}") for number in range(routers)), tokens_path)
+        rings = (os.path.join(directory, f"ring-{number}") for number in range(routers))
+        return cls(tuple(_lasting_name(path) for path in rings), _lasting_name(tokens_path))
+
+
+def _lasting_name(path: str) -> str:
+    """Another name of the file, which a later worker finds also when somebody has cleaned the folder up."""
+    with suppress(FileNotFoundError):
+        name = f"/proc/self/fd/{os.open(path, os.O_PATH | os.O_CLOEXEC)}"
+        if os.path.exists(name):
+            return name
+    return path
 
 
 class Puller:

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Settings } from "../config/settings/all.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -19,6 +20,8 @@ export class Belongings {
   readonly #runtimeDirectory: RuntimeDirectory;
   #pidfile: Pidfile | null;
   #queue: QueueDirectory | null = null;
+  #isQueueLost = false;
+  #log: ErrorLog | null = null;
   #identity: Identity | null = null;
   #isSecond: boolean;
   /** Several share one queue; without it there is one. */
@@ -83,13 +86,27 @@ export class Belongings {
     return Array.from({ length: this.#routers }, (_, router) => this.channelPath(router));
   }
 
-  /** The shared queue, where it can be had. */
+  /** The shared queue, where it can be had; a generation that has begun to pull from it goes on to. */
   get queue(): QueueDirectory | null {
-    return this.#queue;
+    if (this.#queue?.isIntact !== false) return this.#queue;
+    if (!this.#isQueueLost) {
+      this.#log?.warning(
+        `Somebody has removed the shared queue, ${this.#queue.path}: new generations get their requests over channels`,
+      );
+    }
+    this.#isQueueLost = true;
+    return null;
+  }
+
+  /** The ring for a router that starts now, for whose first generation the FIFO was made before. */
+  ringPath(router: number, tokensPath: string | null): string | null {
+    if (tokensPath !== null && !existsSync(tokensPath)) return null;
+    return this.queue?.ringPath(router) ?? null;
   }
 
   /** Makes the shared queue. Without it requests go over the channels, which is slower and no less sound. */
   makeQueue(settings: Settings, log: ErrorLog): void {
+    this.#log = log;
     try {
       this.#queue = new QueueDirectory(settings.queue_dir, settings.routers);
       this.#routers = settings.routers;
@@ -120,7 +137,7 @@ export class Belongings {
 
   /** Where the workers of a generation pull their requests; null: they get them over their channels. */
   tokensPath({ number, settings }: Pick<Generation, "number" | "settings">): string | null {
-    return this.#queue?.tokensPath(number, settings.worker_class) ?? null;
+    return this.queue?.tokensPath(number, settings.worker_class) ?? null;
   }
 
   /** Where the log process of a generation listens, if it has one. */

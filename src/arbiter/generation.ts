@@ -2,7 +2,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Invocation } from "../config/invocation.ts";
 import type { ServerHookName } from "../config/settings/hooks.ts";
 import { describeError, TunicornError } from "../errors.ts";
-import type { LogProcessUse } from "../log/log-settings.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { ForkBrake } from "./fork-brake.ts";
 import type { GenerationPlace } from "./generation-place.ts";
@@ -121,9 +120,9 @@ export class Generation {
     return this.#read?.warnings ?? [];
   }
 
-  /** The log process that its mold keeps running; null: none. */
-  get logProcess(): LogProcessUse | null {
-    return this.#place?.logProcess ?? null;
+  /** What its mold was told; null before that. */
+  get place(): GenerationPlace | null {
+    return this.#place;
   }
 
   get python(): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { endianness } from "node:os";
 import { join } from "node:path";
 import { findWorkerClass } from "../config/worker-class.ts";
@@ -29,6 +29,11 @@ export class QueueDirectory {
       this.remove();
       throw error;
     }
+  }
+
+  /** Its rings are there: nobody has cleaned the folder up. */
+  get isIntact(): boolean {
+    return this.#ringPaths.every((path) => existsSync(path));
   }
 
   ringPath(router: number): string {

@@ -60,11 +60,12 @@ function activate(next: Generation, parts: ServerParts): void {
   const { settings } = next;
   // First what may fail, while the previous generation is still the active one.
   belongings.movePidfile(settings);
-  log.takeOver(settings, next.logProcess);
+  const { logProcess = null, tokensPath = null } = next.place ?? {};
+  log.takeOver(settings, logProcess);
   generations.activate(next);
   process.title = processTitle("master", settings, belongings.isSecond);
-  router.send({ type: "configure", settings: makeRouterSettings(settings, process.env, next.logProcess) });
-  router.send({ type: "activate", generation: next.number, tokensPath: belongings.tokensPath(next) });
+  router.send({ type: "configure", settings: makeRouterSettings(settings, process.env, logProcess) });
+  router.send({ type: "activate", generation: next.number, tokensPath });
   log.info(
     `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,
   );

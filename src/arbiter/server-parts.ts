@@ -19,15 +19,16 @@ export function describeRouter(
 ): ReturnType<RoutersOptions["describe"]> {
   const generation = generations.requireActive();
   const { settings, number } = generation;
+  const { logProcess = null, tokensPath = null } = generation.place ?? {};
   return {
     router,
-    settings: makeRouterSettings(settings, process.env, generation.logProcess),
+    settings: makeRouterSettings(settings, process.env, logProcess),
     listeners: belongings.listeners.served,
     backlog: settings.backlog,
     channelPath: belongings.channelPath(router),
-    ringPath: belongings.queue?.ringPath(router) ?? null,
+    ringPath: belongings.ringPath(router, tokensPath),
     generation: number,
-    tokensPath: belongings.tokensPath(generation),
+    tokensPath,
     leftovers: belongings.leftovers,
     identity: belongings.identity,
   };

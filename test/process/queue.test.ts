@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
@@ -35,6 +36,45 @@ test("a queue_dir that does not exist is named, and requests go over the channel
   const server = await startFixture(t, "echo", { args: ["--queue-dir", "/dev/shm/not-there"] });
   await server.waitForLine(/Requests go over channels, .*ENOENT.*not-there/);
   assert.equal((await request(server.port, "/")).status, 200);
+});
+
+test("a queue that somebody removes is missed by nobody: later workers, generations and routers serve", async (t) => {
+  const folder = memoryFolder(t);
+  const server = await startFixture(t, "pid", { args: ["--queue-dir", folder] });
+  const [queue = ""] = readdirSync(folder);
+  rmSync(join(folder, queue), { recursive: true });
+  const ask = async (): Promise<string> => (await request(server.port, "/")).text;
+  const before = await ask();
+  process.kill(Number(before), "SIGKILL");
+  await server.waitForLine(/Booting worker with pid/, { count: 2 });
+  assert.notEqual(await ask(), before);
+
+  server.signal("SIGHUP");
+  await server.waitForLine(/Somebody has removed the shared queue/);
+  await server.waitForLine(/Reloaded: 1 worker/);
+  const reloaded = await ask();
+  assert.equal(Number(reloaded), server.bootedPids[2]);
+
+  process.kill(new RouterProcess(server).pid, "SIGKILL");
+  await server.waitForLine(/The router ended by SIGKILL/);
+  await untilTrue(async () => (await ask().catch(() => "")) === reloaded, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => server.text,
+  });
+});
+
+test("a router that starts when the queue was removed serves the workers that had it", async (t) => {
+  const folder = memoryFolder(t);
+  const server = await startFixture(t, "pid", { args: ["--queue-dir", folder] });
+  const [queue = ""] = readdirSync(folder);
+  const before = (await request(server.port, "/")).text;
+  rmSync(join(folder, queue), { recursive: true });
+  process.kill(new RouterProcess(server).pid, "SIGKILL");
+  await server.waitForLine(/The router ended by SIGKILL/);
+  await untilTrue(async () => (await request(server.port, "/").catch(() => null))?.text === before, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => server.text,
+  });
 });
 
 test("requests of every size come whole: in one slot, in several, and over the channel", async (t) => {

@@ -242,6 +242,8 @@ class TestLeaving:
         self, mold: MoldProcess, start_pulling_worker: StartPullingWorker
     ) -> None:
         worker = start_pulling_worker(APPLICATION)
+        # A router closes its end before the arbiter removes the name.
+        worker.queue.close_tokens()
         worker.queue.tokens_path.unlink()
         worker.queue.let_pull(worker.channel, CLAIM)
         worker.channel.drain()

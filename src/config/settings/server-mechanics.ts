@@ -128,7 +128,8 @@ Unix socket's path holds about 100 bytes.`,
     doc: `Folder on a memory file system (tmpfs) for the shared queue, from which idle workers pull requests.
 
 It takes about 2 MiB. Where the folder is not there, is no memory file system or is full, requests go to the
-workers over their channels, which is slower; the log says so.`,
+workers over their channels, which is slower; the log says so. When somebody removes the queue under a running
+server, as RemoveIPC of systemd-logind does at a logout, the server goes on; a later reload makes it use channels.`,
   }),
   setting({
     name: "tmp_upload_dir",
