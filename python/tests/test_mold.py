@@ -138,6 +138,7 @@ class TestConfigure:
     def test_the_fifo_of_a_shared_queue_is_made_for_this_user_alone(self, mold: MoldProcess) -> None:
         mold.queue_directory = mold.folder / "queue"
         mold.queue_directory.mkdir()
+        (mold.queue_directory / "ring-0").touch()
         mold.configure()
         status = (mold.queue_directory / "tokens-7").stat()
         assert stat.filemode(status.st_mode) == "prw-------"
