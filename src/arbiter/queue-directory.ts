@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { findWorkerClass } from "../config/worker-class.ts";
 import { createRing } from "../queue/ring.ts";
 import { giveFile, type Identity } from "./identity.ts";
+import { markOwner, removeLeftBehind } from "./left-behind.ts";
 
 /** File systems that live in memory: what is stored in a mapped file of one is never written to a disk. */
 const TMPFS_MAGIC = 0x01021994;
@@ -22,7 +23,9 @@ export class QueueDirectory {
     // Workers read and store the ring's numbers as their processor does.
     if (endianness() !== "LE") throw new Error("the processor is not little-endian");
     if (!isInMemory(folder)) throw new Error(`"${folder}" is not a memory file system`);
+    removeLeftBehind(folder);
     this.path = mkdtempSync(join(folder, "tunicorn-"));
+    markOwner(this.path);
     try {
       for (const path of this.#ringPaths) createRing(path);
     } catch (error) {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
+import { markOwner, removeLeftBehind } from "./left-behind.ts";
 
 /** What a socket address holds, without the NUL at its end, less the names that come behind the folder. */
 const NAMES_BYTES = "/tunicorn-XXXXXX/router-000.sock".length;
@@ -23,6 +24,7 @@ export class RuntimeDirectory {
         },
       );
     }
+    removeLeftBehind(folder);
     try {
       this.path = mkdtempSync(join(folder, "tunicorn-"));
     } catch (error) {
@@ -32,6 +34,7 @@ export class RuntimeDirectory {
         hint: "Name a folder that this user may write to: --worker-tmp-dir FOLDER",
       });
     }
+    markOwner(this.path);
   }
 
   /** Where the workers dial the router with this number. */

@@ -52,7 +52,7 @@ test("QueueDirectory.removeTokens() removes the FIFO of that generation, if ther
   makeFifos(directory.path, 2);
   directory.removeTokens(1);
   directory.removeTokens(1);
-  assert.deepEqual(readdirSync(directory.path).toSorted(), ["ring-0", "tokens-2"]);
+  assert.deepEqual(readdirSync(directory.path).toSorted(), ["owner", "ring-0", "tokens-2"]);
 });
 
 test("QueueDirectory.remove() removes everything in it, and may be called twice", { skip }, (t) => {

@@ -1,0 +1,104 @@
+/**
+ * Private directories of servers that were killed as a whole, so that nobody was left to remove them. Each directory
+ * says in a file whose it is; a later server removes those whose owner is dead and which nobody uses any more. Linux
+ * alone tells all that is needed to be sure; elsewhere nothing is marked and nothing removed.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+const DIRECTORY = /^tunicorn-\w{6}$/;
+const OWNER_FILE = "owner";
+/** All that such a directory holds. What has another name is not ours to remove. */
+const CONTENTS = /^(owner|ring-\d+|tokens-\d+|router-\d+\.sock|log-\d+|watch-\d+)$/;
+
+/** Writes down whose directory this is. Where that cannot be told, it is left alone for ever. */
+export function markOwner(directory: string): void {
+  const owner = describeOwner(process.pid);
+  if (owner === null) return;
+  attempt(() => writeFileSync(join(directory, OWNER_FILE), owner, { flag: "wx", mode: 0o600 }));
+}
+
+/** Removes what killed servers of this user have left in a folder. Fails in silence: it is not this server's. */
+export function removeLeftBehind(folder: string): void {
+  for (const name of attempt(() => readdirSync(folder)) ?? []) {
+    const path = join(folder, name);
+    if (DIRECTORY.test(name) && attempt(() => isLeftBehind(path)) === true) attempt(() => remove(path));
+  }
+}
+
+function isLeftBehind(directory: string): boolean {
+  const status = lstatSync(directory);
+  if (!status.isDirectory() || (status.mode & 0o077) !== 0) return false;
+  const owner = readOwner(join(directory, OWNER_FILE));
+  const [boot = "", namespace = "", pid = "", started = ""] = owner.split(" ");
+  // A process of another boot or container cannot be seen from here.
+  if (describeOwner(process.pid)?.startsWith(`${boot} ${namespace} `) !== true) return false;
+  if (!/^\d+$/.test(pid) || startOf(Number(pid)) === started) return false;
+  // The router and the workers of a killed arbiter finish what they have, and remove it themselves.
+  const sockets = readFileSync("/proc/net/unix", "utf8");
+  return (
+    !sockets.includes(`${directory}/`) && !readdirSync(directory).some((name) => isRead(directory, name))
+  );
+}
+
+/** Of this user, and a plain file: whoever else may write to the folder cannot make us wait for a FIFO. */
+function readOwner(path: string): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const status = fstatSync(fd);
+    return status.isFile() && status.uid === process.getuid?.() ? readFileSync(fd, "utf8") : "";
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A FIFO of tokens that a router or a worker has open. */
+function isRead(directory: string, name: string): boolean {
+  if (!name.startsWith("tokens-")) return false;
+  try {
+    const path = join(directory, name);
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW));
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ENXIO");
+  }
+}
+
+function remove(directory: string): void {
+  for (const name of readdirSync(directory)) if (CONTENTS.test(name)) unlinkSync(join(directory, name));
+  rmdirSync(directory);
+}
+
+/** Boot, pid namespace, pid and start of a process: together no other process has them. Null: they cannot be told. */
+function describeOwner(pid: number): string | null {
+  return attempt(() => {
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${boot} ${readlinkSync("/proc/self/ns/pid")} ${pid} ${startOf(pid)}`;
+  });
+}
+
+/** When a process began, in ticks since the boot; "" when there is none. proc_pid_stat(5) counts fields from 1. */
+function startOf(pid: number): string {
+  const line = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  return line?.slice(line.lastIndexOf(")") + 2).split(" ")[22 - 3] ?? "";
+}
+
+function attempt<Value>(what: () => Value): Value | null {
+  try {
+    return what();
+  } catch {
+    return null;
+  }
+}

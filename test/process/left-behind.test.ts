@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { test, type TestContext } from "node:test";
+
+import { request } from "../helpers/client.ts";
+import { memoryFolder } from "../helpers/memory-folder.ts";
+import { type Server, startFixture } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+const skip = process.platform === "linux" ? false : "elsewhere nothing is marked and nothing removed";
+
+interface Folders {
+  readonly queue: string;
+  readonly runtime: string;
+}
+
+async function makeFolders(t: TestContext): Promise<Folders> {
+  return { queue: memoryFolder(t), runtime: await temporaryFolder(t) };
+}
+
+function start(t: TestContext, { queue, runtime }: Folders): Promise<Server> {
+  return startFixture(t, "pid", { args: ["--queue-dir", queue, "--worker-tmp-dir", runtime] });
+}
+
+function namesIn({ queue, runtime }: Folders): readonly string[] {
+  return [...readdirSync(queue), ...readdirSync(runtime)];
+}
+
+test(
+  "what a server left that was killed with all its processes is removed by the next one",
+  { skip },
+  async (t) => {
+    const folders = await makeFolders(t);
+    const killed = await start(t, folders);
+    const pids = [killed.pid, ...killed.processTree().map(({ pid }) => pid)];
+    // Nobody is to see the end of another.
+    for (const signal of ["SIGSTOP", "SIGKILL"] as const) for (const pid of pids) process.kill(pid, signal);
+    await killed.waitForNoProcess();
+    const left = namesIn(folders);
+    assert.equal(left.length, 2);
+
+    const next = await start(t, folders);
+    assert.equal((await request(next.port, "/")).status, 200);
+    const names = namesIn(folders);
+    assert.equal(names.length, 2);
+    assert.ok(names.every((name) => !left.includes(name)));
+  },
+);
+
+test("what belongs to a server that runs is left alone by the next one", { skip }, async (t) => {
+  const folders = await makeFolders(t);
+  const first = await start(t, folders);
+  const second = await start(t, folders);
+  assert.equal(namesIn(folders).length, 4);
+  for (const server of [first, second]) assert.equal((await request(server.port, "/")).status, 200);
+});
+
+test("a killed arbiter's router keeps its directory until it has finished", { skip }, async (t) => {
+  const folders = await makeFolders(t);
+  const orphaned = await start(t, folders);
+  const others = orphaned.processTree().map(({ pid }) => pid);
+  for (const pid of others) process.kill(pid, "SIGSTOP");
+  process.kill(orphaned.pid, "SIGKILL");
+  await orphaned.waitForExit();
+
+  await start(t, folders);
+  assert.equal(namesIn(folders).length, 4);
+  for (const pid of others) process.kill(pid, "SIGCONT");
+  await orphaned.waitForNoProcess();
+  assert.equal(namesIn(folders).length, 2);
+});
