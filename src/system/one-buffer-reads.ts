@@ -27,6 +27,8 @@ export function readIntoOneBuffer(accepted: Socket, { bufferBytes, onBytes }: On
   Reflect.set(accepted, "_handle", null);
   accepted.destroy();
   const socket = new Socket({ handle, onread: { buffer: () => buffer, callback: take } } as object);
+  // It was closed meanwhile: "close" follows, as with any socket.
+  if (handle === null) socket.destroy();
   if (readBefore instanceof Buffer) {
     // As if it came now: the caller does not have the socket yet.
     process.nextTick(() => socket.destroyed || onBytes(readBefore));

@@ -89,3 +89,10 @@ test("the end of the peer closes it", async (t) => {
   peer.end();
   await withDeadline(once(socket, "close"), { deadlineMs: ANSWER_DEADLINE_MS, what: () => "close" });
 });
+
+test("one that was closed before closes at once", async (t) => {
+  const { accepted } = await openPair(t);
+  accepted.destroy();
+  const socket = readIntoOneBuffer(accepted, { bufferBytes: BUFFER_BYTES, onBytes: () => false });
+  await withDeadline(once(socket, "close"), { deadlineMs: ANSWER_DEADLINE_MS, what: () => "close" });
+});

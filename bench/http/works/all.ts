@@ -5,7 +5,7 @@ import type { LoadShape, Work, WorkRequest } from "./work.ts";
 const CLOSED: LoadShape = { type: "closed" };
 const USUAL = { load: CLOSED, figure: "requestsPerSecond", measuresOneClient: false } as const;
 
-/** For applications that take longer than hello. */
+/** For what takes longer than hello over connections that stay. */
 const LONG_WARM_UP = { warmUpSeconds: 2 } as const;
 
 const HELLO_REQUEST: WorkRequest = get("/", "text/plain", HELLO);
@@ -112,6 +112,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
+    ...LONG_WARM_UP,
     name: "connect",
     title: "connect: hello on a new connection for each request",
     apps: { wsgi: "hello:app", raw: "hello" },
