@@ -76,6 +76,7 @@ class QueueEnd:
         """Puts octets into the ring, as they are."""
         slot = self._slot
         self._slot += -(-(SLOT.size + len(payload)) // SLOT_BYTES)
+        assert self._slot <= SLOTS, "the ring is full: the file would grow"
         stream = self._counter * SLOTS + slot
         octets = SLOT.pack(stream, flags, len(payload), 0) + payload
         os.pwrite(self._ring, octets, SLOTS_AT + slot * SLOT_BYTES)

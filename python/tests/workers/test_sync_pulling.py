@@ -12,7 +12,7 @@ from tunicorn import frame
 from tests.conftest import PullingWorker, StartPullingWorker
 from tests.helpers.deadlines import AT_ONCE_SECONDS
 from tests.helpers.mold import MoldProcess
-from tests.helpers.queue import pull
+from tests.helpers.queue import SLOTS, pull
 from tests.helpers.router import (
     END,
     ENVIRON,
@@ -216,7 +216,7 @@ class TestLeaving:
         os.kill(worker.pid, signal.SIGTERM)
         worker.channel.expect(LEAVING)
         worker.channel.drain()
-        streams = [worker.queue.issue() for _ in range(3000)]
+        streams = [worker.queue.issue() for _ in range(SLOTS)]
         while (received := worker.channel.receive()) is not None and received.kind == RESPONSE:
             pass
         assert received is not None
