@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tunicorn import frame
 from tunicorn.asgi_http import HttpRequest
 from tunicorn.asgi_scope import make_scope
 from tunicorn.asgi_types import AsgiApplication, is_about_disconnect
 from tunicorn.asgi_websocket import WebSocket
+from tunicorn.request_names import listed
 
 if TYPE_CHECKING:
     from tunicorn.log import Logger
     from tunicorn.stream_channel import StreamChannel
 
 AsgiRequest = HttpRequest | WebSocket
-
-#: So many requests are named in a line; of the others only the number is told.
-NAMED_REQUESTS: Final = 5
 
 
 class AsgiCalls:
@@ -126,9 +124,7 @@ class AsgiCalls:
         waiting = [(request, task) for request, task in self._tasks.items() if not task.done()]
         if not waiting:
             return False
-        names = ", ".join(request.name for request, _ in waiting[:NAMED_REQUESTS])
-        more = f" and {len(waiting) - NAMED_REQUESTS} more" if len(waiting) > NAMED_REQUESTS else ""
-        self._log.warning("%s: cancelling %s%s", reason, names, more)
+        self._log.warning("%s: cancelling %s", reason, listed([request.name for request, _ in waiting]))
         for request, task in waiting:
             # For the line about a call that goes on all the same.
             task.set_name(request.name)

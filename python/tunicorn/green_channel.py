@@ -39,14 +39,30 @@ class Hub(Protocol):
         """Calls a function, which must not wait, when the greenlets that can run have run."""
 
 
+#: So much of a request is kept to name it: not its body.
+NAMING_BYTES: Final = 1024
+
+
 class GreenStream:
     """One request and its response. For a gateway it is a channel of its own."""
 
-    __slots__ = ("_answers", "_changed", "_is_told", "channel", "is_drained", "is_gone", "number", "room")
+    __slots__ = (
+        "_answers",
+        "_changed",
+        "_is_told",
+        "channel",
+        "head",
+        "is_drained",
+        "is_gone",
+        "number",
+        "room",
+    )
 
-    def __init__(self, channel: GreenChannel, number: int) -> None:
+    def __init__(self, channel: GreenChannel, number: int, head: bytes) -> None:
         self.channel = channel
         self.number = number
+        #: The beginning of the REQUEST frame's payload, which names the request.
+        self.head = head
         #: Bytes that may still be sent before the router asks for more.
         self.room = frame.WINDOW_BYTES
         self.is_gone = False
@@ -209,7 +225,7 @@ class GreenChannel:
 
     def _handle(self, received: Frame) -> None:
         if received.kind == frame.REQUEST:
-            stream = GreenStream(self, received.stream)
+            stream = GreenStream(self, received.stream, received.payload[:NAMING_BYTES])
             self.streams[received.stream] = stream
             self._gateway.begin(stream, received.flags, received.payload)
         elif received.kind == frame.PING:

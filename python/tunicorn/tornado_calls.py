@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tornado import httputil
 from tornado.iostream import StreamClosedError
 
 from tunicorn import frame
 from tunicorn.asgi_scope import FIXED_PARTS
+from tunicorn.request_names import listed
 from tunicorn.response import ResponseHead
 from tunicorn.tornado_connection import Context, TornadoConnection
 from tunicorn.tornado_stream import TornadoStream
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from tunicorn.log import Logger
     from tunicorn.stream_channel import StreamChannel
     from tunicorn.tornado_websocket import TornadoWebSocket
-
-#: So many requests are named in a line; of the others only the number is told.
-NAMED_REQUESTS: Final = 5
 
 
 class TornadoCalls:
@@ -110,8 +108,7 @@ class TornadoCalls:
         # Some requests have no handler, and some handlers have no client any more.
         names = [_name_of(task) for task in handlers]
         names = sorted([*names, *(Counter(stream.name for stream in streams) - Counter(names)).elements()])
-        more = f" and {len(names) - NAMED_REQUESTS} more" if len(names) > NAMED_REQUESTS else ""
-        self._log.warning("%s: cancelling %s%s", reason, ", ".join(names[:NAMED_REQUESTS]), more)
+        self._log.warning("%s: cancelling %s", reason, listed(names))
         # Tornado asks each handler's task for its result, which a cancelled one has not.
         asyncio.get_running_loop().set_exception_handler(_ignore_cancelled)
         for task in (*self._open.values(), *handlers):

@@ -45,8 +45,11 @@ export class RouterHandle {
   readonly #uid: number | null;
   #isGone = false;
   readonly exited: Promise<void>;
+  /** It listens. Rejects with ERR_ROUTER_LOST, or with what it failed with. */
+  readonly opened: Promise<void>;
 
-  private constructor(options: RouterOptions) {
+  /** Starts a router. */
+  constructor(options: RouterOptions) {
     const { identity, early } = options;
     this.#uid = identity.uid;
     this.#process = early?.take(identity) ?? spawnRouter(identity);
@@ -58,13 +61,8 @@ export class RouterHandle {
         resolve();
       });
     });
-  }
-
-  /** Starts a router and waits until it listens. Throws ERR_ROUTER_LOST or what it failed with. */
-  static async start(options: RouterOptions): Promise<RouterHandle> {
-    const router = new RouterHandle(options);
-    const opened = router.#waitUntilOpened(options);
-    router.send({
+    this.opened = this.#waitUntilOpened(options);
+    this.send({
       type: "start",
       router: options.router,
       settings: options.settings,
@@ -75,8 +73,6 @@ export class RouterHandle {
       tokensPath: options.tokensPath,
       leftovers: options.leftovers,
     });
-    await opened;
-    return router;
   }
 
   send(message: ArbiterToRouter): void {

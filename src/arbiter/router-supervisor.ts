@@ -28,6 +28,8 @@ type ListenerAnswer = Extract<RouterToArbiter, { type: "listener-opened" | "list
 export class RouterSupervisor {
   readonly #options: RouterSupervisorOptions;
   #router: RouterHandle | null = null;
+  /** One that does not listen yet. */
+  #starting: RouterHandle | null = null;
   /** It was told to drain or to stop: it is not replaced. */
   #isEnding = false;
   #hasListened = false;
@@ -44,7 +46,7 @@ export class RouterSupervisor {
 
   /** Starts a router; resolves when it listens. */
   async start(): Promise<void> {
-    this.#router = await RouterHandle.start({
+    const router = new RouterHandle({
       ...this.#options.describe(),
       early: this.#options.early,
       listener: {
@@ -52,6 +54,13 @@ export class RouterSupervisor {
         onExit: (status, signal) => void this.#onExit(status, signal),
       },
     });
+    this.#starting = router;
+    try {
+      await router.opened;
+    } finally {
+      this.#starting = null;
+    }
+    this.#router = router;
     this.#hasListened = true;
   }
 
@@ -118,18 +127,23 @@ export class RouterSupervisor {
   /** Cuts every connection off; the process may still be there. */
   cutOff(): void {
     this.#isEnding = true;
+    this.#starting?.kill();
     this.#router?.send({ type: "stop" });
   }
 
   /** Ends the process now. */
   kill(): void {
     this.#isEnding = true;
+    this.#starting?.kill();
     this.#router?.kill();
   }
 
   /** Ends the process. */
   async stop(): Promise<void> {
+    // It is handed the listeners as it starts, which are closed once it is gone.
+    const starting = this.#starting;
     this.cutOff();
+    await starting?.exited;
     const router = this.#router;
     if (router === null || router.isGone) return;
     const timer = setTimeout(() => router.kill(), STOP_MS);
@@ -163,6 +177,7 @@ export class RouterSupervisor {
     try {
       await this.start();
     } catch (error) {
+      if (this.#isEnding) return;
       log.critical(`No new router could be started: ${describeError(error)}`);
       onGivenUp();
     }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
-import { startFixture } from "../helpers/server.ts";
+import { launch, LOOPBACK, startFixture } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const GRACE_THAT_NEVER_PASSES = ["--graceful-timeout", "600", "--timeout", "600"];
@@ -40,6 +41,25 @@ test("TERM answers what had connected and still waited for a worker", async (t) 
     [200, 200, 200, 200],
   );
   assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+});
+
+test("TERM while the router boots ends the start, and nothing is left", async (t) => {
+  const folder = await temporaryFolder(t, {
+    "held.cjs": `if (process.argv[1].endsWith("/router.cjs")) require("node:fs").readFileSync(process.env.GATE);`,
+    "gunicorn.conf.py": "def on_starting(server):\n    print('starting', flush=True)\n",
+    "app.py": "application = print\n",
+  });
+  const gate = join(folder, "gate");
+  assert.equal(spawnSync("mkfifo", [gate]).status, 0);
+  const server = launch(t, {
+    cwd: folder,
+    args: [...LOOPBACK, "app"],
+    env: { NODE_OPTIONS: `--require ${join(folder, "held.cjs")}`, GATE: gate },
+  });
+  await server.waitForLine(/^starting$/);
+  server.signal("SIGTERM");
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  await server.waitForNoProcess();
 });
 
 test("TERM ends an idle kept-alive connection and refuses new ones", async (t) => {

@@ -11,6 +11,7 @@ from tunicorn.channel import Channel, encode_hello
 from tunicorn.green_channel import GreenChannel
 from tunicorn.green_runner import GreenRunner
 from tunicorn.request_hooks import make_gateway
+from tunicorn.request_names import listed, name_in_head
 from tunicorn.workers.base import Worker
 
 if TYPE_CHECKING:
@@ -131,6 +132,10 @@ class GreenWorker(Worker):
 
     def _quit(self) -> None:
         self.server.call_hook("worker_int", self)
+        streams = [stream for channel in self._channels for stream in channel.streams.values()]
+        if streams:
+            names = listed([name_in_head(stream.head) for stream in streams])
+            self.log.warning("Leaving now: cutting off %s", names)
         for channel in list(self._channels):
             channel.stop()
 
