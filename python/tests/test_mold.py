@@ -539,8 +539,10 @@ class TestBootFailures:
         # Ctrl-C reaches the whole group: the arbiter stops, and must not hear of a broken application.
         gate = mold.folder / "gate"
         os.mkfifo(gate)
-        # In one long wait a signal could come a moment too soon to end it.
-        source = f"import time\nopen({str(gate)!r}).read()\nwhile True:\n    time.sleep(0.01)\n"
+        # In one long wait a signal could come a moment too soon to end it; and what a handler raises while a
+        # file object is taken away, Python drops.
+        wait = f"os.read(os.open({str(gate)!r}, os.O_RDONLY), 1)"
+        source = f"import os, time\n{wait}\nwhile True:\n    time.sleep(0.01)\n"
         write_modules(mold.folder, {"app.py": source})
         mold.configure()
         pid = mold.fork()
