@@ -78,6 +78,11 @@ class GreenWorker(Worker):
             if not self.alive:
                 channel.ask_to_leave()
             channel.run()
+            if channel.streams:
+                # At the end of a stop the router may cut them off before the worker is told to leave.
+                names = listed([name_in_head(stream.head) for stream in channel.streams.values()])
+                reason = "The router is gone" if self.alive else "Leaving now"
+                self.log.warning("%s: cutting off %s", reason, names)
             del self._channels[channel]
             dialled.close()
 
@@ -132,10 +137,6 @@ class GreenWorker(Worker):
 
     def _quit(self) -> None:
         self.server.call_hook("worker_int", self)
-        streams = [stream for channel in self._channels for stream in channel.streams.values()]
-        if streams:
-            names = listed([name_in_head(stream.head) for stream in streams])
-            self.log.warning("Leaving now: cutting off %s", names)
         for channel in list(self._channels):
             channel.stop()
 
