@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { FrameReader } from "../channel/frame-reader.ts";
 import { encodeDrain, type Hello } from "../channel/messages.ts";
 import { decodeStreamMessage, encodePing, type StreamMessage } from "../channel/stream-messages.ts";
 import type { ApplicationInterface } from "../config/worker-class.ts";
@@ -12,6 +11,7 @@ import {
   type MultiplexChannelEvent,
   type MultiplexChannelState,
 } from "./multiplex-channel-state.ts";
+import { listenToWorker } from "./worker-socket.ts";
 import { WorkerStream, type StreamChannel } from "./worker-stream.ts";
 
 /** What a channel tells its pool. */
@@ -64,21 +64,15 @@ export class MultiplexChannel implements StreamChannel, Waiting {
   constructor(options: MultiplexChannelOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    const reader = new FrameReader((header, payload) =>
-      this.#onMessage(decodeStreamMessage(header, payload)),
-    );
-    this.#socket.on("data", (bytes: Buffer) => {
-      this.#heardAt = performance.now();
-      this.#askedAt = null;
-      try {
-        reader.feed(bytes);
-      } catch (error) {
-        this.#onProtocolError(error);
-      }
+    listenToWorker(options.socket, {
+      onFrame: (header, payload) => this.#onMessage(decodeStreamMessage(header, payload)),
+      onHeard: () => {
+        this.#heardAt = performance.now();
+        this.#askedAt = null;
+      },
+      onProtocolError: (error) => options.listener.onProtocolError(this, error),
+      onClosed: () => this.#onClose(),
     });
-    // A worker that is killed resets its socket; "close" follows.
-    this.#socket.on("error", () => this.#socket.destroy());
-    this.#socket.on("close", () => this.#onClose());
     options.deadlines.add(this);
   }
 
@@ -261,12 +255,6 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       throw new TunicornError("ERR_PROTOCOL", `A worker that is ${this.#state} cannot ${event}`);
     }
     this.#state = state;
-  }
-
-  #onProtocolError(error: unknown): void {
-    if (!(error instanceof TunicornError)) throw error;
-    this.#options.listener.onProtocolError(this, error);
-    this.destroy();
   }
 
   #onClose(): void {

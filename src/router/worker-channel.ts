@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { FrameReader } from "../channel/frame-reader.ts";
 import {
   decodeWorkerMessage,
   encodeCancel,
@@ -16,6 +15,7 @@ import type { Deadlines, Waiting } from "../system/deadlines.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { RequestSummary } from "./messages.ts";
 import { nextState, type WorkerChannelEvent, type WorkerChannelState } from "./worker-channel-state.ts";
+import { listenToWorker } from "./worker-socket.ts";
 
 /** What a worker channel tells its pool. */
 export interface WorkerChannelListener {
@@ -60,19 +60,11 @@ export class WorkerChannel implements RequestWorker, Waiting {
   constructor(options: WorkerChannelOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    const reader = new FrameReader((header, payload) =>
-      this.#onMessage(decodeWorkerMessage(header, payload)),
-    );
-    this.#socket.on("data", (bytes: Buffer) => {
-      try {
-        reader.feed(bytes);
-      } catch (error) {
-        this.#onProtocolError(error);
-      }
+    listenToWorker(options.socket, {
+      onFrame: (header, payload) => this.#onMessage(decodeWorkerMessage(header, payload)),
+      onProtocolError: (error) => options.listener.onProtocolError(this, error),
+      onClosed: () => this.#onClose(),
     });
-    // A worker that is killed resets its socket; "close" follows.
-    this.#socket.on("error", () => this.#socket.destroy());
-    this.#socket.on("close", () => this.#onClose());
     options.deadlines.add(this);
   }
 
@@ -277,12 +269,6 @@ export class WorkerChannel implements RequestWorker, Waiting {
       throw new TunicornError("ERR_PROTOCOL", `A worker that is ${this.#state} cannot ${event}`);
     }
     this.#state = state;
-  }
-
-  #onProtocolError(error: unknown): void {
-    if (!(error instanceof TunicornError)) throw error;
-    this.#options.listener.onProtocolError(this, error);
-    this.destroy();
   }
 
   #onClose(): void {
