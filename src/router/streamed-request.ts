@@ -2,18 +2,13 @@ import { FrameFlag } from "../channel/frame.ts";
 import type { FilePart, WorkerMessage } from "../channel/messages.ts";
 import { WINDOW_BYTES } from "../channel/stream-messages.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
-import { cookAsgiHead } from "./asgi-head.ts";
+import { AsgiRequest } from "./asgi-request.ts";
 import type { ClientRequest } from "./client-request.ts";
-import type { Client } from "./client.ts";
 import type { Opening, RequestFailure, StreamWorker, StreamingRequest, WorkerRequest } from "./dispatcher.ts";
 import { cookEnviron } from "./environ.ts";
-import { ResponseRelay, type RelayedRequest } from "./response-relay.ts";
-import type { RouterContext } from "./router-context.ts";
 
 const EMPTY = Buffer.alloc(0);
-const NO_BODY = { type: "memory", pieces: [], bytes: 0 } as const;
 
 /** Bytes of a response that its client has not taken, above which the worker is given no new room. */
 const UNSENT_LIMIT_BYTES = 64 * 1024;
@@ -25,18 +20,8 @@ const PENDING_LIMIT_BYTES = WINDOW_BYTES / 2;
  * One HTTP request on its way to an ASGI application. It is given to a worker as soon as its head is there; its body
  * follows as it comes, and as the application takes it.
  */
-export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientRequest, RelayedRequest {
-  readonly interface = "asgi";
+export class StreamedRequest extends AsgiRequest implements WorkerRequest, StreamingRequest, ClientRequest {
   readonly isWebSocket = false;
-  readonly body = NO_BODY;
-  /** An ASGI application has no environ. */
-  readonly environChanges = "";
-  submittedAt = 0;
-  readonly #context: RouterContext;
-  readonly #client: Client;
-  readonly #exchange: Exchange;
-  readonly #relay: ResponseRelay;
-  #worker: StreamWorker | null = null;
   /** It was given to the dispatcher. */
   #isSubmitted = false;
   #head = "";
@@ -56,27 +41,12 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   /** The response has begun, and does not say where it ends. */
   #isEndless = false;
 
-  constructor(context: RouterContext, client: Client, exchange: Exchange) {
-    this.#context = context;
-    this.#client = client;
-    this.#exchange = exchange;
-    this.#relay = new ResponseRelay({ context, client, exchange, request: this });
-  }
-
-  get streaming(): StreamingRequest {
-    return this;
-  }
-
   get method(): string {
-    return this.#exchange.head.method;
-  }
-
-  get target(): string {
-    return this.#exchange.head.target;
+    return this.exchange.head.method;
   }
 
   get keepsBytes(): boolean {
-    return this.#relay.keepsBytes;
+    return this.relay.keepsBytes;
   }
 
   get memoryBytes(): number {
@@ -84,18 +54,18 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   }
 
   begin(): void {
-    const { framing, expectsContinue } = this.#exchange.head;
-    if (this.#context.budget.isExhausted) {
+    const { framing, expectsContinue } = this.exchange.head;
+    if (this.context.budget.isExhausted) {
       this.#refuse("ERR_OVERLOADED");
     } else if (framing.type === "none") {
       this.#isBodyComplete = true;
       this.#submit();
-    } else if (framing.type === "length" && framing.bytes > this.#context.settings.capacity.bodyBytes) {
+    } else if (framing.type === "length" && framing.bytes > this.context.settings.capacity.bodyBytes) {
       this.#refuse("ERR_HTTP_BODY_TOO_LARGE");
     } else {
       if (expectsContinue) {
         this.#awaitsContinue = true;
-        this.#exchange.deferContinue();
+        this.exchange.deferContinue();
       }
       // What has come together with the head goes along with it.
       queueMicrotask(() => this.#submit());
@@ -105,7 +75,7 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   addBody(bytes: Buffer): void {
     if (this.#isOver) return;
     this.#bodyBytes += bytes.length;
-    if (this.#bodyBytes > this.#context.settings.capacity.bodyBytes) {
+    if (this.#bodyBytes > this.context.settings.capacity.bodyBytes) {
       this.#refuse("ERR_HTTP_BODY_TOO_LARGE");
       return;
     }
@@ -114,18 +84,18 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
     this.#sendBody();
     if (this.#pendingBytes <= PENDING_LIMIT_BYTES || this.#isClientPaused) return;
     this.#isClientPaused = true;
-    this.#exchange.pauseBody();
+    this.exchange.pauseBody();
   }
 
   complete(): void {
     this.#isBodyComplete = true;
-    if (this.#worker === null) this.#submit();
+    if (this.worker === null) this.#submit();
     else this.#sendBody();
   }
 
   cancel(): void {
     this.#abandon();
-    this.#relay.close();
+    this.relay.close();
   }
 
   /**
@@ -134,13 +104,8 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
    */
   onClientDone(): void {
     this.#isClientDone = true;
-    if (this.#isEndless) this.#worker?.closeSide();
-    else if (!this.#isOver) this.#exchange.probe();
-  }
-
-  onDrain(): void {
-    this.#relay.onDrain();
-    this.#worker?.resume();
+    if (this.#isEndless) this.worker?.closeSide();
+    else if (!this.#isOver) this.exchange.probe();
   }
 
   takeOpening(): Opening {
@@ -161,15 +126,8 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
     return { head: this.#head, body: { type: "memory", pieces, bytes }, flags };
   }
 
-  onIssued(): void {}
-
-  onWithdrawn(): void {}
-
-  onStart(): void {}
-
-  onStream(worker: StreamWorker): void {
-    this.#worker = worker;
-    this.#relay.workerPid = worker.pid;
+  override onStream(worker: StreamWorker): void {
+    super.onStream(worker);
     this.#resumeClient();
   }
 
@@ -177,7 +135,7 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   onWindow(): void {
     if (this.#awaitsContinue) {
       this.#awaitsContinue = false;
-      this.#exchange.sendContinue(this.#bodyBytes === 0);
+      this.exchange.sendContinue(this.#bodyBytes === 0);
     }
     this.#sendBody();
   }
@@ -185,35 +143,27 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
     const { isEnd } = message.after;
     if (isEnd) this.#release();
-    this.#relay.respond(message);
+    this.relay.respond(message);
     if (isEnd) return;
     this.#isEndless = message.contentLength === null;
-    if (this.#isEndless && this.#isClientDone) this.#worker?.closeSide();
+    if (this.#isEndless && this.#isClientDone) this.worker?.closeSide();
     this.#holdBack();
   }
 
   onBody(bytes: Buffer, isEnd: boolean): void {
     if (isEnd) this.#release();
-    this.#relay.write(bytes);
-    if (isEnd) this.#relay.end();
+    this.relay.write(bytes);
+    if (isEnd) this.relay.end();
     else this.#holdBack();
   }
 
   onTrailers(fieldLines: Buffer): void {
     this.#release();
-    this.#relay.endWithTrailers(fieldLines);
-  }
-
-  onEnviron(): void {
-    // No worker of this kind has one to speak of.
-  }
-
-  onInterim(status: number, fieldLines: Buffer): void {
-    this.#exchange.interim(status, fieldLines);
+    this.relay.endWithTrailers(fieldLines);
   }
 
   async onFile(part: FilePart): Promise<boolean> {
-    const isTaken = await this.#relay.takeFile(part);
+    const isTaken = await this.relay.takeFile(part);
     // Nobody wants the file of a client that is gone.
     const isUnwanted = this.#isOver;
     if (isTaken) this.#release();
@@ -222,10 +172,8 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
 
   onFailure(failure: RequestFailure): void {
     this.#release();
-    this.#relay.fail(failure);
+    this.relay.fail(failure);
   }
-
-  onReleased(): void {}
 
   onAccept(): void {}
 
@@ -240,11 +188,7 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   onClose(): void {}
 
   finish(status?: number): void {
-    this.#relay.finish(status);
-  }
-
-  onRoom(): void {
-    this.#worker?.resume();
+    this.relay.finish(status);
   }
 
   onGivenUp(): void {
@@ -253,11 +197,11 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
 
   /** Only the access log may ask for it, and seldom does. */
   get environ(): string {
-    const { head } = this.#exchange;
-    const { settings } = this.#context;
+    const { head } = this.exchange;
+    const { settings } = this.context;
     if (this.#head === "") return "";
     try {
-      return cookEnviron({ head, client: this.#client, settings, bodyBytes: this.#bodyBytes });
+      return cookEnviron({ head, client: this.client, settings, bodyBytes: this.#bodyBytes });
     } catch (error) {
       // WSGI is stricter about where the application is mounted.
       if (error instanceof HttpFault) return "";
@@ -268,13 +212,12 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   #submit(): void {
     if (this.#isSubmitted || this.#isOver) return;
     this.#isSubmitted = true;
-    const { settings, trustedPeers, dispatcher, errorLog } = this.#context;
+    const { dispatcher, errorLog } = this.context;
     try {
-      const { head } = this.#exchange;
-      this.#head = cookAsgiHead({ head, client: this.#client, settings, trustedPeers, isWebSocket: false });
+      this.#head = this.cookHead();
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
-      errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
+      errorLog.warning(`Invalid request from ip=${this.client.address}: ${error.message}`);
       this.#refuse(error.code);
       return;
     }
@@ -284,7 +227,7 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
 
   /** As much as the worker has room for. */
   #sendBody(): void {
-    const worker = this.#worker;
+    const worker = this.worker;
     if (worker === null || this.#isBodySent || this.#awaitsContinue) return;
     for (let piece = this.#takePiece(worker.room); piece !== null; piece = this.#takePiece(worker.room)) {
       this.#isBodySent = this.#isBodyComplete && this.#pendingBytes === 0;
@@ -311,25 +254,25 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
   #resumeClient(): void {
     if (!this.#isClientPaused || this.#pendingBytes > 0) return;
     this.#isClientPaused = false;
-    this.#exchange.resumeBody();
+    this.exchange.resumeBody();
   }
 
   /** The application may go on when the client has taken what is there. */
   #holdBack(): void {
-    if (this.#exchange.unsentBytes > UNSENT_LIMIT_BYTES) this.#worker?.pause();
+    if (this.exchange.unsentBytes > UNSENT_LIMIT_BYTES) this.worker?.pause();
   }
 
   /** The answer comes at once, and the connection closes after it. */
   #refuse(code: ErrorCode): void {
     this.#abandon();
-    this.#relay.giveUp(code);
+    this.relay.giveUp(code);
   }
 
   /** Whoever has the request is told that nobody waits for it. */
   #abandon(): void {
-    const worker = this.#worker;
+    const worker = this.worker;
     if (!this.#isOver && this.#isSubmitted) {
-      if (worker === null) this.#context.dispatcher.cancel(this);
+      if (worker === null) this.context.dispatcher.cancel(this);
       else worker.cancel();
     }
     this.#release();
@@ -337,7 +280,7 @@ export class StreamedRequest implements WorkerRequest, StreamingRequest, ClientR
 
   #release(): void {
     this.#isOver = true;
-    this.#worker = null;
+    this.worker = null;
     this.#pieces = [];
     this.#pendingBytes = 0;
   }

@@ -3,61 +3,31 @@ import type { WorkerMessage } from "../channel/messages.ts";
 import type { MessagePart } from "../channel/stream-messages.ts";
 import { errorKinds } from "../errors.ts";
 import { errorPage } from "../http/error-page.ts";
-import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
-import { cookAsgiHead } from "./asgi-head.ts";
+import { AsgiRequest } from "./asgi-request.ts";
 import type { ClientRequest } from "./client-request.ts";
-import type { Client } from "./client.ts";
-import type { Opening, RequestFailure, StreamWorker, StreamingRequest, WorkerRequest } from "./dispatcher.ts";
-import { ResponseRelay, type RelayedRequest } from "./response-relay.ts";
-import type { RouterContext } from "./router-context.ts";
+import type { Opening, RequestFailure, StreamingRequest, WorkerRequest } from "./dispatcher.ts";
 import { WEBSOCKET_VERSION, checkHandshake } from "./websocket-handshake.ts";
 import { GOING_AWAY, SERVICE_RESTART } from "./websocket-codes.ts";
 import { WebSocketSession } from "./websocket-session.ts";
-
-const NO_BODY = { type: "memory", pieces: [], bytes: 0 } as const;
 
 /**
  * The opening handshake of a WebSocket on its way to an ASGI application, which opens it or denies it; then the
  * WebSocket itself, which takes as long as it lives.
  */
-export class WebSocketRequest implements WorkerRequest, StreamingRequest, ClientRequest, RelayedRequest {
-  readonly interface = "asgi";
+export class WebSocketRequest extends AsgiRequest implements WorkerRequest, StreamingRequest, ClientRequest {
   readonly isWebSocket = true;
-  readonly body = NO_BODY;
   readonly keepsBytes = false;
   readonly environ = "";
-  readonly environChanges = "";
-  submittedAt = 0;
-  readonly #context: RouterContext;
-  readonly #client: Client;
-  readonly #exchange: Exchange;
-  readonly #relay: ResponseRelay;
   #head = "";
-  #worker: StreamWorker | null = null;
   #session: WebSocketSession | null = null;
   /** Code with which it is closed as soon as it is open: its worker, or the server, is leaving. */
   #leavingCode: number | null = null;
   /** Nothing more goes to a worker. */
   #isOver = false;
 
-  constructor(context: RouterContext, client: Client, exchange: Exchange) {
-    this.#context = context;
-    this.#client = client;
-    this.#exchange = exchange;
-    this.#relay = new ResponseRelay({ context, client, exchange, request: this });
-  }
-
-  get streaming(): StreamingRequest {
-    return this;
-  }
-
   get method(): string {
     return "WebSocket";
-  }
-
-  get target(): string {
-    return this.#exchange.head.target;
   }
 
   get memoryBytes(): number {
@@ -65,19 +35,19 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   begin(): void {
-    const { settings, trustedPeers, errorLog, budget } = this.#context;
-    const { head } = this.#exchange;
+    const { errorLog, budget } = this.context;
+    const { head } = this.exchange;
     if (budget.isExhausted) {
       this.#isOver = true;
-      this.#relay.giveUp("ERR_OVERLOADED");
+      this.relay.giveUp("ERR_OVERLOADED");
       return;
     }
     try {
       checkHandshake(head);
-      this.#head = cookAsgiHead({ head, client: this.#client, settings, trustedPeers, isWebSocket: true });
+      this.#head = this.cookHead();
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
-      errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
+      errorLog.warning(`Invalid request from ip=${this.client.address}: ${error.message}`);
       this.#isOver = true;
       this.#refuse(error);
     }
@@ -87,7 +57,7 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
     const extraLines =
       code === "ERR_WEBSOCKET_VERSION" ? `Sec-WebSocket-Version: ${WEBSOCKET_VERSION}\r\n` : "";
     const { head, body } = errorPage(errorKinds[code].httpStatus ?? 400, extraLines);
-    this.#exchange.respond(head, body, true);
+    this.exchange.respond(head, body, true);
   }
 
   addBody(): void {}
@@ -97,39 +67,34 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   async #submit(): Promise<void> {
-    const { webSockets, errorLog } = this.#context;
+    const { webSockets, errorLog } = this.context;
     try {
       await webSockets.load();
     } catch (error) {
       errorLog.error(`Cannot load the library for WebSockets: ${String(error)}`);
       this.#isOver = true;
-      this.#relay.fail("raised");
+      this.relay.fail("raised");
     }
     if (this.#isOver) return;
     this.submittedAt = performance.now();
-    this.#context.dispatcher.submit(this);
+    this.context.dispatcher.submit(this);
   }
 
   /** The connection is gone. An open WebSocket tells of it by itself. */
   cancel(): void {
     if (this.#session !== null || this.#isOver) return;
-    const worker = this.#worker;
+    const worker = this.worker;
     this.#release();
-    if (worker === null) this.#context.dispatcher.cancel(this);
+    if (worker === null) this.context.dispatcher.cancel(this);
     else worker.cancel();
-    this.#relay.close();
+    this.relay.close();
   }
 
   /** A client that sends no more cannot open a WebSocket. */
   onClientDone(): void {
-    if (this.#exchange.isAnswered) return;
+    if (this.exchange.isAnswered) return;
     this.cancel();
-    this.#exchange.abort();
-  }
-
-  onDrain(): void {
-    this.#relay.onDrain();
-    this.#worker?.resume();
+    this.exchange.abort();
   }
 
   leave({ isReplaced }: { readonly isReplaced: boolean }): void {
@@ -153,18 +118,7 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
     const head = this.#head;
     // A WebSocket may last for long.
     this.#head = "";
-    return { head, body: NO_BODY, flags: FrameFlag.end | FrameFlag.webSocket };
-  }
-
-  onIssued(): void {}
-
-  onWithdrawn(): void {}
-
-  onStart(): void {}
-
-  onStream(worker: StreamWorker): void {
-    this.#worker = worker;
-    this.#relay.workerPid = worker.pid;
+    return { head, body: this.body, flags: FrameFlag.end | FrameFlag.webSocket };
   }
 
   onWindow(): void {
@@ -172,11 +126,11 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   onAccept(subprotocol: string, fieldLines: Buffer): void {
-    const worker = this.#worker;
-    if (worker === null || this.#exchange.isAnswered) return;
-    const { webSockets: upgrader } = this.#context;
-    const connection = this.#exchange.switchProtocols();
-    const { head } = this.#exchange;
+    const worker = this.worker;
+    if (worker === null || this.exchange.isAnswered) return;
+    const { webSockets: upgrader } = this.context;
+    const connection = this.exchange.switchProtocols();
+    const { head } = this.exchange;
     const webSocket = upgrader.upgrade({ head, connection, subprotocol, fieldLines });
     // Without one the client is gone, which is told next.
     if (webSocket === null) return;
@@ -193,8 +147,8 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   }
 
   #onClosed(): void {
-    this.#exchange.bodyBytes = this.#session?.sentBytes ?? 0;
-    this.#relay.finish();
+    this.exchange.bodyBytes = this.#session?.sentBytes ?? 0;
+    this.relay.finish();
   }
 
   onMessage(part: MessagePart): void {
@@ -209,7 +163,7 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
   onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
     const { isEnd } = message.after;
     if (isEnd) this.#release();
-    this.#relay.respond(message);
+    this.relay.respond(message);
     this.#holdBack();
   }
 
@@ -220,25 +174,17 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
       this.#session.end();
       return;
     }
-    this.#relay.write(bytes);
-    if (isEnd) this.#relay.end();
+    this.relay.write(bytes);
+    if (isEnd) this.relay.end();
     else this.#holdBack();
   }
 
   #holdBack(): void {
-    if (this.#relay.isFull) this.#worker?.pause();
+    if (this.relay.isFull) this.worker?.pause();
   }
 
   onTrailers(): void {
     this.onBody(Buffer.alloc(0), true);
-  }
-
-  onEnviron(): void {
-    // An ASGI application has none.
-  }
-
-  onInterim(status: number, fieldLines: Buffer): void {
-    this.#exchange.interim(status, fieldLines);
   }
 
   onFile(): Promise<boolean> {
@@ -247,14 +193,8 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
 
   onFailure(failure: RequestFailure): void {
     this.#release();
-    if (this.#session === null) this.#relay.fail(failure);
+    if (this.#session === null) this.relay.fail(failure);
     else this.#session.fail();
-  }
-
-  onReleased(): void {}
-
-  onRoom(): void {
-    this.#worker?.resume();
   }
 
   onGivenUp(): void {
@@ -263,11 +203,11 @@ export class WebSocketRequest implements WorkerRequest, StreamingRequest, Client
 
   /** Of a client that has left before the answer there is nothing to tell. */
   finish(status?: number): void {
-    if (this.#exchange.isAnswered || status !== undefined) this.#relay.finish(status);
+    if (this.exchange.isAnswered || status !== undefined) this.relay.finish(status);
   }
 
   #release(): void {
     this.#isOver = true;
-    this.#worker = null;
+    this.worker = null;
   }
 }
