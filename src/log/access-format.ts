@@ -1,7 +1,7 @@
 import { accessLogTime } from "./time.ts";
 
-/** What an access line is made of. Times are in milliseconds of `performance.now()`. */
-export interface AccessRecord {
+/** What is known of every request that was answered. Texts hold one latin-1 octet a character. */
+export interface AnsweredRequest {
   readonly remoteAddress: string;
   readonly method: string;
   readonly target: string;
@@ -13,6 +13,10 @@ export interface AccessRecord {
   readonly durationMs: number;
   /** Pid of the worker that answered, or of the router. */
   readonly pid: number;
+}
+
+/** What an access line is made of. */
+export interface AccessRecord extends AnsweredRequest {
   /** Last value of a request field. */
   readonly requestField: (lowerName: string) => string | undefined;
   /** Last value of a response field. */

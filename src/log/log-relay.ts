@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import type { AccessRecord } from "./access-format.ts";
+import type { AccessRecord, AccessSource, AnsweredRequest } from "./access-format.ts";
 import type { AccessSink } from "./access-sink.ts";
 import type { ErrorRecord } from "./error-format.ts";
 
@@ -17,23 +17,10 @@ export interface RecordMetric {
   readonly mtype: "gauge" | "counter" | "histogram" | "timer";
 }
 
-/** An access record as it travels. Texts hold one latin-1 octet a character. */
-interface RelayedAccess {
+/** An access record as it travels. */
+interface RelayedAccess extends AnsweredRequest, AccessSource {
   /** When the answer was complete, in milliseconds since 1970. */
   readonly time: number;
-  readonly durationMs: number;
-  readonly pid: number;
-  readonly remoteAddress: string;
-  readonly method: string;
-  readonly target: string;
-  readonly path: string;
-  readonly query: string;
-  readonly protocol: string;
-  readonly status: number;
-  readonly bodyBytes: number;
-  readonly requestFields: readonly string[];
-  readonly responseLines: string;
-  readonly environ: string;
 }
 
 /** Characters that may wait while the log process is slow or gone; beyond it the newest messages are dropped. */
