@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -135,6 +136,14 @@ def start_asgi(start_worker: StartWorker) -> StartAsgi:
 def gate(mold: MoldProcess) -> Path:
     """A file; calls that await it go on when the test makes it."""
     return mold.folder / "gate"
+
+
+@pytest.fixture
+def blocking_gate(mold: MoldProcess) -> Path:
+    """A named pipe: opening it to write waits until the application waits in it."""
+    path = mold.folder / "gate"
+    os.mkfifo(path)
+    return path
 
 
 class PullingWorker(NamedTuple):

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartAsgi
-from tests.helpers.asgi import AWAIT_GATE
 from tests.helpers.deadlines import wait_for_file
 from tests.helpers.mold import MoldProcess
 from tests.helpers.router import (
@@ -18,15 +17,11 @@ from tests.helpers.router import (
     FAILED,
     FILE,
     INTERIM,
-    PING,
-    PONG,
     REQUEST_BODY,
     RESPONSE,
     TRAILERS,
     WINDOW,
     WINDOW_BYTES,
-    Received,
-    RouterEnd,
     body_of,
     encode,
     file_part_of,
@@ -34,22 +29,6 @@ from tests.helpers.router import (
     response_of,
     window_of,
 )
-
-
-def frames_until_end(channel: RouterEnd) -> list[Received]:
-    """All frames for one stream."""
-    frames: list[Received] = []
-    while not frames or not frames[-1].flags & END:
-        received = channel.receive()
-        assert received is not None
-        frames.append(received)
-    return frames
-
-
-def wait_until_handled(channel: RouterEnd) -> None:
-    """Returns when the worker has handled everything that was sent before."""
-    channel.send(encode(PING))
-    channel.expect(PONG)
 
 
 class TestResponse:
@@ -69,15 +48,12 @@ async def handle(scope, receive, send):
     def test_the_head_does_not_wait_for_a_body_that_comes_later(
         self, start_asgi: StartAsgi, gate: Path
     ) -> None:
-        channel = start_asgi(
-            AWAIT_GATE
-            + """
+        channel = start_asgi("""
 async def handle(scope, receive, send):
     await start(send)
     await gate()
     await body(send, b"late")
-"""
-        ).channel
+""").channel
         channel.asgi_request("/")
         head = channel.expect(RESPONSE)
         assert (head.body, head.flags) == (b"", 0)
@@ -95,7 +71,7 @@ async def handle(scope, receive, send):
     await body(send, memoryview(b"three"))
 """).channel
         channel.asgi_request("/")
-        frames = frames_until_end(channel)
+        frames = channel.receive_until_end()
         assert body_of(frames) == b"onetwothree"
         assert kinds_of(frames) == [RESPONSE, BODY, BODY]
 
@@ -109,7 +85,7 @@ async def handle(scope, receive, send):
         channel.asgi_request("/")
         first = channel.expect(RESPONSE)
         assert (len(first.body), first.flags) == (WINDOW_BYTES, 0)
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         channel.give_room(WINDOW_BYTES)
         assert len(channel.expect(BODY).body) == WINDOW_BYTES
         channel.give_room(WINDOW_BYTES)
@@ -130,7 +106,7 @@ async def handle(scope, receive, send):
         channel.asgi_request("/")
         channel.expect(RESPONSE)
         channel.expect(BODY)
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         assert sorted(path.name for path in mold.folder.glob("sent-*")) == ["sent-0"]
         channel.give_room(64 * 1024)
         channel.expect(BODY)
@@ -156,7 +132,7 @@ async def handle(scope, receive, send):
     await send({"type": "http.response.trailers", "headers": [(b"digest", b"abc")]})
 """).channel
         channel.asgi_request("/")
-        frames = frames_until_end(channel)
+        frames = channel.receive_until_end()
         assert kinds_of(frames) == [RESPONSE, TRAILERS]
         assert frames[-1].payload == b"digest: abc\r\n"
 
@@ -204,7 +180,7 @@ async def handle(scope, receive, send):
         channel.expect(FILE)
         channel.answer_file(is_taken=False)
         channel.give_room(10**6)
-        frames += frames_until_end(channel)
+        frames += channel.receive_until_end()
         assert body_of(frames) == b"the page" * 40_000
 
 
@@ -233,7 +209,7 @@ async def handle(scope, receive, send):
     ) -> None:
         channel = start_asgi(self.ECHO).channel
         channel.asgi_request("/", 1, b"a" * 10, 0, method="POST")
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         channel.send(encode(REQUEST_BODY, 1, b"b" * (WINDOW_BYTES - 10)))
         assert window_of(channel.expect(WINDOW)) == WINDOW_BYTES
         channel.send(encode(REQUEST_BODY, 1, b"c", END))
@@ -243,10 +219,10 @@ async def handle(scope, receive, send):
 
     def test_no_room_is_given_while_nobody_takes_the_body(self, start_asgi: StartAsgi, gate: Path) -> None:
         channel = start_asgi(
-            AWAIT_GATE + self.ECHO.replace("    pieces = []\n", "    await gate()\n    pieces = []\n")
+            self.ECHO.replace("    pieces = []\n", "    await gate()\n    pieces = []\n")
         ).channel
         channel.asgi_request("/", 1, b"a" * WINDOW_BYTES, 0, method="POST")
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         assert channel.received() == []
         gate.touch()
         assert window_of(channel.expect(WINDOW)) == WINDOW_BYTES
@@ -255,10 +231,10 @@ async def handle(scope, receive, send):
         self, start_asgi: StartAsgi, gate: Path
     ) -> None:
         channel = start_asgi(
-            AWAIT_GATE + self.ECHO.replace("    pieces = []\n", "    await gate()\n    pieces = []\n")
+            self.ECHO.replace("    pieces = []\n", "    await gate()\n    pieces = []\n")
         ).channel
         channel.asgi_request("/", 1, b"", AWAITS_CONTINUE, method="POST")
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         assert channel.received() == []
         gate.touch()
         assert window_of(channel.expect(WINDOW)) == WINDOW_BYTES
@@ -316,9 +292,7 @@ async def handle(scope, receive, send):
     def test_a_half_closed_client_counts_as_gone_only_once_its_response_has_begun(
         self, mold: MoldProcess, start_asgi: StartAsgi, gate: Path
     ) -> None:
-        channel = start_asgi(
-            AWAIT_GATE
-            + """
+        channel = start_asgi("""
 async def handle(scope, receive, send):
     await receive()
     waiting = asyncio.ensure_future(receive())
@@ -328,11 +302,10 @@ async def handle(scope, receive, send):
     await body(send, b"piece", True)
     assert (await waiting)["type"] == "http.disconnect"
     await body(send, b"rest")
-"""
-        ).channel
+""").channel
         channel.asgi_request("/")
         channel.cancel(is_half=True)
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         gate.touch()
         # The waiting receive() looks again when something happens.
         assert channel.expect(RESPONSE).body == b"piece"
@@ -343,20 +316,17 @@ async def handle(scope, receive, send):
     def test_what_is_sent_to_it_is_dropped_and_the_call_goes_on(
         self, mold: MoldProcess, start_asgi: StartAsgi, gate: Path
     ) -> None:
-        channel = start_asgi(
-            AWAIT_GATE
-            + """
+        channel = start_asgi("""
 async def handle(scope, receive, send):
     await gate()
     await start(send)
     await body(send, b"for nobody")
     open("afterwards", "w").close()
-"""
-        ).channel
+""").channel
         channel.asgi_request("/")
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         channel.cancel()
-        wait_until_handled(channel)
+        channel.wait_until_handled()
         gate.touch()
         assert channel.expect(FAILED).flags == END
         wait_for_file(mold.folder / "afterwards")
@@ -377,15 +347,14 @@ async def handle(scope, receive, send):
         channel.asgi_request("/")
         channel.expect(RESPONSE)
         channel.cancel()
-        frames = frames_until_end(channel)
+        frames = channel.receive_until_end()
         assert frames[-1].kind == FAILED
 
     def test_uvicorns_class_lets_such_a_call_go_on(
         self, mold: MoldProcess, start_asgi: StartAsgi, gate: Path
     ) -> None:
         channel = start_asgi(
-            AWAIT_GATE
-            + """
+            """
 async def handle(scope, receive, send):
     await gate()
     open("afterwards", "w").close()
@@ -395,8 +364,8 @@ async def handle(scope, receive, send):
         ).channel
         channel.asgi_request("/")
         channel.cancel()
-        wait_until_handled(channel)
-        wait_until_handled(channel)
+        channel.wait_until_handled()
+        channel.wait_until_handled()
         gate.touch()
         wait_for_file(mold.folder / "afterwards")
 
@@ -527,6 +496,6 @@ async def handle(scope, receive, send):
     ) -> None:
         channel = start_asgi(f"async def handle(scope, receive, send):\n    {handler}\n").channel
         channel.asgi_request("/")
-        frames_until_end(channel)
-        wait_until_handled(channel)
+        channel.receive_until_end()
+        channel.wait_until_handled()
         assert message in mold.stderr

@@ -16,8 +16,6 @@ from tests.helpers.router import (
     END,
     FAILED,
     MESSAGE,
-    PING,
-    PONG,
     REQUEST,
     RESPONSE,
     TEXT,
@@ -179,8 +177,7 @@ def test_send_waits_for_room_and_sends_a_message_to_its_end(worker: RunningWorke
     channel.expect(ACCEPT)
     assert len(channel.expect(MESSAGE).payload) == WINDOW_BYTES
     channel.give_room(COST_BYTES)
-    channel.send(encode(PING))
-    channel.expect(PONG)
+    channel.wait_until_handled()
     channel.give_room(1)
     assert channel.expect(MESSAGE).payload == b"next"
 

@@ -109,5 +109,5 @@ def test_an_application_of_asgi_2_is_called_in_two_steps() -> None:
 
     scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}}
     for application in (Asgi2Class, asgi2_function):
-        asyncio.run(to_asgi3(application)(scope, receive, send))  # type: ignore[arg-type]
+        asyncio.run(to_asgi3(application)(scope, receive, send))  # type: ignore[arg-type]  # a part of a scope
     assert sent == [{"scope": {"type": "http", "asgi": {"version": "2.0", "spec_version": "2.3"}}}] * 2

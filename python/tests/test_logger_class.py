@@ -102,7 +102,7 @@ def test_install_is_called_before_the_class_is_used(folder: Path) -> None:
         "    def install(cls): cls.steps.append('install')\n"
         "    def setup(self, cfg): self.steps.append(cfg.loglevel)\n"
     )
-    assert make(folder, source, loglevel="debug").steps == ["install", "debug"]  # type: ignore[attr-defined]
+    assert make(folder, source, loglevel="debug").steps == ["install", "debug"]  # type: ignore[attr-defined]  # of the source's class
 
 
 @pytest.mark.parametrize(

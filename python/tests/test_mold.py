@@ -8,7 +8,7 @@ import signal
 import stat
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from tunicorn import __version__
@@ -163,6 +163,38 @@ class TestConfigure:
         assert "Booting worker with pid" in (folder / "error.log").read_text()
 
 
+FAILING_MODULES: Final = {
+    "app.py": HELLO_APPLICATION,
+    "broken.py": "raise RuntimeError('no database')\n",
+    "exits.py": "raise SystemExit(0)\n",
+}
+
+#: What is named, and how the message about it begins and ends.
+LOAD_FAILURES: Final = [
+    pytest.param(
+        "nowhere:app",
+        3,
+        'Cannot load application "nowhere:app": no module named "nowhere"',
+        "Use --chdir or --pythonpath if the application is elsewhere",
+        id="no such module",
+    ),
+    pytest.param(
+        "app:missing",
+        4,
+        'Cannot load application "app:missing": module "app" ({folder}/app.py) has no attribute',
+        "\n  Did you mean app:application?",
+        id="no such name",
+    ),
+    pytest.param(
+        "broken",
+        3,
+        'Cannot load application "broken": importing "broken" failed\nTraceback',
+        "RuntimeError: no database",
+        id="module that raises",
+    ),
+]
+
+
 class TestLoad:
     def test_the_application_is_loaded_in_the_mold(self, mold: MoldProcess, router: RouterListener) -> None:
         source = "import os\nLOADED_BY = os.getpid()\n" + REPORTING_APPLICATION.format(
@@ -179,37 +211,11 @@ class TestLoad:
         channel.request()
         assert body_of(channel.receive_response()).decode() == repr((mold.process.pid, pid))
 
-    @pytest.mark.parametrize(
-        ("spec", "exit_status", "begins", "ends"),
-        [
-            pytest.param(
-                "nowhere:app",
-                3,
-                'Cannot load application "nowhere:app": no module named "nowhere"',
-                "Use --chdir or --pythonpath if the application is elsewhere",
-                id="no such module",
-            ),
-            pytest.param(
-                "app:missing",
-                4,
-                'Cannot load application "app:missing": module "app" ({folder}/app.py) has no attribute',
-                "Did you mean app:application?",
-                id="no such name",
-            ),
-            pytest.param(
-                "broken",
-                3,
-                'Cannot load application "broken": importing "broken" failed\nTraceback',
-                "RuntimeError: no database",
-                id="module that raises",
-            ),
-        ],
-    )
+    @pytest.mark.parametrize(("spec", "exit_status", "begins", "ends"), LOAD_FAILURES)
     def test_an_application_that_cannot_be_loaded_is_reported(
         self, mold: MoldProcess, spec: str, exit_status: int, begins: str, ends: str
     ) -> None:
-        sources = {"app.py": HELLO_APPLICATION, "broken.py": "raise RuntimeError('no database')\n"}
-        write_modules(mold.folder, sources)
+        write_modules(mold.folder, FAILING_MODULES)
         mold.configure(wsgi_app=spec)
         mold.send("load")
         failed = mold.expect("load-failed")
@@ -454,29 +460,9 @@ class TestWorkerExited:
 
 class TestBootFailures:
     @pytest.mark.parametrize(
-        ("spec", "status", "begins", "ends"),
+        ("spec", "exit_status", "begins", "ends"),
         [
-            pytest.param(
-                "nowhere",
-                3,
-                'Cannot load application "nowhere": no module named "nowhere"',
-                "elsewhere",
-                id="no such module",
-            ),
-            pytest.param(
-                "app:missing",
-                4,
-                'Cannot load application "app:missing": module "app" ',
-                "\n  Did you mean app:application?",
-                id="no such name",
-            ),
-            pytest.param(
-                "broken",
-                3,
-                'Cannot load application "broken": importing "broken" failed\nTraceback',
-                "RuntimeError: no database",
-                id="module that raises",
-            ),
+            *LOAD_FAILURES,
             pytest.param(
                 "exits",
                 3,
@@ -487,21 +473,14 @@ class TestBootFailures:
         ],
     )
     def test_a_worker_that_cannot_boot_says_why(
-        self, mold: MoldProcess, spec: str, status: int, begins: str, ends: str
+        self, mold: MoldProcess, spec: str, exit_status: int, begins: str, ends: str
     ) -> None:
-        write_modules(
-            mold.folder,
-            {
-                "app.py": HELLO_APPLICATION,
-                "broken.py": "raise RuntimeError('no database')\n",
-                "exits.py": "raise SystemExit(0)\n",
-            },
-        )
+        write_modules(mold.folder, FAILING_MODULES)
         mold.configure(wsgi_app=spec)
         pid = mold.fork()
         exited = mold.expect("worker-exited")
-        assert (exited["pid"], exited["status"], exited["signal"]) == (pid, status, None)
-        assert exited["report"].startswith(begins)
+        assert (exited["pid"], exited["status"], exited["signal"]) == (pid, exit_status, None)
+        assert exited["report"].startswith(begins.replace("{folder}", str(mold.folder)))
         assert exited["report"].endswith(ends)
 
     def test_a_post_worker_init_that_raises_fails_the_boot(self, mold: MoldProcess) -> None:

@@ -45,7 +45,7 @@ class TestWrongResults:
 
     def test_text_that_is_written_is_an_error(self, gateway: Gateway) -> None:
         def application(_environ: Environ, start_response: StartResponse) -> list[bytes]:
-            start_response("200 OK", [])("text")  # type: ignore[arg-type]
+            start_response("200 OK", [])("text")  # type: ignore[arg-type]  # which is the point
             return []
 
         assert kinds_of(gateway.call(application)) == [FAILED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: What they begin with.
+#: What they begin with. A call that awaits gate() goes on when the test makes the file.
 PRELUDE = """
 import asyncio
 import os
@@ -16,14 +16,11 @@ async def start(send, status=200, headers=TEXT, **more):
 
 async def body(send, data=b"", more=False):
     await send({"type": "http.response.body", "body": data, "more_body": more})
-"""
 
-#: A call waits for a file that the test makes.
-AWAIT_GATE = """
+
 async def gate():
     while not os.path.exists("gate"):
         await asyncio.sleep(0.01)
-
 """
 
 

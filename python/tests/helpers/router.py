@@ -244,14 +244,25 @@ class RouterEnd:
         received = self.receive()
         assert received is None, received
 
-    def receive_response(self) -> list[Received]:
-        """Waits for all frames of one response."""
-        frames = [self.expect(RESPONSE)]
-        while not frames[-1].flags & END:
+    def receive_until_end(self) -> list[Received]:
+        """Waits for frames until one that ends its stream."""
+        frames: list[Received] = []
+        while not frames or not frames[-1].flags & END:
             received = self.receive()
-            assert received is not None
+            assert received is not None, "the worker closed the channel, want the end of a stream"
             frames.append(received)
         return frames
+
+    def receive_response(self) -> list[Received]:
+        """Waits for all frames of one response."""
+        frames = self.receive_until_end()
+        assert frames[0].kind == RESPONSE, frames[0]
+        return frames
+
+    def wait_until_handled(self) -> None:
+        """Returns when a worker that multiplexes has handled everything that was sent before."""
+        self.send(encode(PING))
+        self.expect(PONG)
 
     def receive_hello(self) -> dict[str, Any]:
         """Waits for HELLO and gives what it says."""

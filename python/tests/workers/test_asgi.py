@@ -9,20 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StartAsgi
-from tests.helpers.asgi import AWAIT_GATE
 from tests.helpers.deadlines import wait_for_file
 from tests.helpers.mold import MoldProcess
 from tests.helpers.router import (
     END,
     FAILED,
     LEAVING,
-    PING,
-    PONG,
     READY,
     RESPONSE,
     RouterEnd,
     RouterListener,
-    encode,
 )
 
 
@@ -36,16 +32,13 @@ class TestLife:
         channel.expect(READY)
 
     def test_it_handles_requests_side_by_side(self, start_asgi: StartAsgi, gate: Path) -> None:
-        channel = start_asgi(
-            AWAIT_GATE
-            + """
+        channel = start_asgi("""
 async def handle(scope, receive, send):
     if scope["path"] == "/wait":
         await gate()
     await start(send)
     await body(send, scope["path"].encode())
-"""
-        ).channel
+""").channel
         channel.asgi_request("/wait", 1)
         channel.asgi_request("/quick", 2)
         answered = channel.expect(RESPONSE)
@@ -57,28 +50,23 @@ async def handle(scope, receive, send):
     def test_it_shows_that_its_loop_turns_while_a_request_is_under_way(
         self, start_asgi: StartAsgi, gate: Path
     ) -> None:
-        channel = start_asgi(AWAIT_GATE + "async def handle(*_): await gate()").channel
+        channel = start_asgi("async def handle(*_): await gate()").channel
         channel.asgi_request("/", 1)
-        channel.send(encode(PING))
-        channel.expect(PONG)
+        channel.wait_until_handled()
         gate.touch()
 
     def test_after_drain_it_finishes_what_it_has_and_leaves(
         self, mold: MoldProcess, start_asgi: StartAsgi, gate: Path
     ) -> None:
-        channel = start_asgi(
-            AWAIT_GATE
-            + """
+        channel = start_asgi("""
 async def handle(scope, receive, send):
     await gate()
     await start(send)
     await body(send, b"done")
-"""
-        ).channel
+""").channel
         channel.asgi_request("/", 1)
         channel.drain()
-        channel.send(encode(PING))
-        channel.expect(PONG)
+        channel.wait_until_handled()
         gate.touch()
         assert channel.expect(RESPONSE).body == b"done"
         channel.expect_end()
@@ -87,21 +75,17 @@ async def handle(scope, receive, send):
     def test_after_drain_it_waits_for_calls_whose_response_is_complete(
         self, mold: MoldProcess, start_asgi: StartAsgi, gate: Path
     ) -> None:
-        channel = start_asgi(
-            AWAIT_GATE
-            + """
+        channel = start_asgi("""
 async def handle(scope, receive, send):
     await start(send)
     await body(send)
     await gate()
     open("afterwards", "w").close()
-"""
-        ).channel
+""").channel
         channel.asgi_request("/", 1)
         channel.expect(RESPONSE)
         channel.drain()
-        channel.send(encode(PING))
-        channel.expect(PONG)
+        channel.wait_until_handled()
         gate.touch()
         channel.expect_end()
         mold.expect("worker-exited")
@@ -188,8 +172,7 @@ async def handle(scope, receive, send):
             config='def worker_int(worker):\n    open("hooked", "w").close()\n',
         )
         worker.channel.asgi_request("/long", 1)
-        worker.channel.send(encode(PING))
-        worker.channel.expect(PONG)
+        worker.channel.wait_until_handled()
         os.kill(worker.pid, number)
         worker.channel.expect(FAILED)
         worker.channel.expect_end()

@@ -136,14 +136,6 @@ class TestHooks:
         assert "worker_exit 0" in mold.stderr
 
 
-@pytest.fixture
-def gate(mold: MoldProcess) -> Path:
-    """A named pipe: opening it to write waits until the application waits in it."""
-    path = mold.folder / "gate"
-    os.mkfifo(path)
-    return path
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT"])
 class TestQuit:
     def test_an_idle_worker_leaves_at_once(
@@ -158,12 +150,12 @@ class TestQuit:
         assert "worker_exit 0" in mold.stderr
 
     def test_a_busy_worker_cuts_its_answer_and_leaves_at_once(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path, name: str
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path, name: str
     ) -> None:
         worker = start_worker(WAITING_APPLICATION)
         worker.channel.request()
         worker.channel.expect(RESPONSE)
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             mold.send("signal", worker=1, signal=name)
             assert worker.channel.expect(FAILED).flags == END | LAST
             worker.channel.expect_end()
@@ -187,12 +179,12 @@ class TestQuit:
 
 class TestAbort:
     def test_the_stack_is_written_before_the_worker_leaves(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
     ) -> None:
         worker = start_worker(WAITING_APPLICATION, RECORDING_HOOKS)
         worker.channel.request()
         worker.channel.expect(RESPONSE)
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             mold.send("signal", worker=1, signal="SIGABRT")
             exited = mold.expect("worker-exited")
         assert (exited["status"], exited["signal"], exited["report"]) == (1, None, None)
@@ -202,7 +194,7 @@ class TestAbort:
         assert "worker_exit 1" in mold.stderr
 
     def test_the_stacks_of_other_threads_are_written_too(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
     ) -> None:
         source = (
             "import threading\n\n"
@@ -212,26 +204,26 @@ class TestAbort:
         worker = start_worker(source + WAITING_APPLICATION)
         worker.channel.request()
         worker.channel.expect(RESPONSE)
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             mold.send("signal", worker=1, signal="SIGABRT")
             mold.expect("worker-exited")
         assert "in wait_for_ever" in mold.stderr
         assert "in wait_at_the_gate" in mold.stderr
 
     def test_the_stack_goes_to_the_error_log(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
     ) -> None:
         log = mold.folder / "error.log"
         worker = start_worker(WAITING_APPLICATION, error_log=str(log))
         worker.channel.request()
         worker.channel.expect(RESPONSE)
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             mold.send("signal", worker=1, signal="SIGABRT")
             mold.expect("worker-exited")
         assert "in wait_at_the_gate" in log.read_text()
 
     def test_the_stack_goes_to_the_log_that_was_opened_last_and_to_no_other_file(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
     ) -> None:
         # A descriptor below that of the log is free when the log is opened anew, and the application
         # opens a file of its own in the log's former place.
@@ -250,7 +242,7 @@ def application(environ, start_response):
     return wait_at_the_gate(own)
 
 def wait_at_the_gate(own):
-    return [open({str(gate)!r}, "rb").read()]
+    return [open({str(blocking_gate)!r}, "rb").read()]
 """
         worker = start_worker(source, error_log=str(log))
         worker.channel.request(1, {"PATH_INFO": "/before"})
@@ -258,7 +250,7 @@ def wait_at_the_gate(own):
         log.rename(mold.folder / "error.log.1")
         os.kill(worker.pid, signal.SIGUSR1)
         worker.channel.request(2, {"PATH_INFO": "/after"})
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             mold.send("signal", worker=1, signal="SIGABRT")
             mold.expect("worker-exited")
         assert (mold.folder / "own.txt").read_text() == "precious"
@@ -327,12 +319,12 @@ class TestRouters:
         assert body_of(second.receive_response()) == b"hello"
 
     def test_a_router_that_dies_during_an_answer_costs_the_answer_and_not_the_worker(
-        self, mold: MoldProcess, start_worker: StartWorker, router: RouterListener, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, router: RouterListener, blocking_gate: Path
     ) -> None:
         worker = start_worker(WAITING_APPLICATION)
         worker.channel.request()
         worker.channel.expect(RESPONSE)
-        with gate.open("wb") as writing:
+        with blocking_gate.open("wb") as writing:
             worker.channel.close()
             writing.write(b"second")
         second = router.accept()

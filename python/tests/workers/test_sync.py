@@ -70,14 +70,6 @@ def wait():
 """
 
 
-@pytest.fixture
-def gate(mold: MoldProcess) -> Path:
-    """A named pipe: opening it to write waits until the application waits in it."""
-    path = mold.folder / "gate"
-    os.mkfifo(path)
-    return path
-
-
 class TestRequests:
     def test_one_request_is_answered_after_another(self, start_worker: StartWorker) -> None:
         channel = start_worker(APPLICATION).channel
@@ -127,12 +119,12 @@ class TestRequests:
         assert body_of(channel.receive_response()) == b"whole"
 
     def test_a_client_that_leaves_between_two_pieces_ends_the_answer(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
     ) -> None:
         channel = start_worker(APPLICATION).channel
         channel.request(1, {"PATH_INFO": "/wait"})
         channel.expect(RESPONSE)
-        with gate.open("wb") as writing:
+        with blocking_gate.open("wb") as writing:
             channel.cancel(1)
             writing.write(b"second")
         received = channel.receive()
@@ -206,11 +198,11 @@ class TestLeaving:
         ids=["in pieces", "whole"],
     )
     def test_a_busy_worker_that_is_told_to_leave_answers_first(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path, path: str, kinds: list[int]
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path, path: str, kinds: list[int]
     ) -> None:
         worker = start_worker(APPLICATION)
         worker.channel.request(1, {"PATH_INFO": path})
-        with gate.open("wb") as writing:
+        with blocking_gate.open("wb") as writing:
             os.kill(worker.pid, signal.SIGTERM)
             writing.write(b"second")
         frames: list[Received] = []
@@ -235,13 +227,13 @@ class TestLeaving:
         assert mold.expect("worker-exited")["status"] == 0
 
     def test_a_drain_that_comes_between_two_pieces_is_not_lost(
-        self, mold: MoldProcess, start_worker: StartWorker, gate: Path
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
     ) -> None:
         # frame.md: no further request will come; finish and leave.
         channel = start_worker(APPLICATION).channel
         channel.request(1, {"PATH_INFO": "/wait"})
         channel.expect(RESPONSE)
-        with gate.open("wb") as writing:
+        with blocking_gate.open("wb") as writing:
             channel.drain()
             writing.write(b"second")
         frames = [channel.expect(BODY), channel.expect(BODY), channel.expect(BODY)]

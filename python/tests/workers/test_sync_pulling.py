@@ -65,14 +65,6 @@ def wait():
 
 
 @pytest.fixture
-def gate(mold: MoldProcess) -> Path:
-    """A named pipe: opening it to write waits until the application waits in it."""
-    path = mold.folder / "gate"
-    os.mkfifo(path)
-    return path
-
-
-@pytest.fixture
 def worker(start_pulling_worker: StartPullingWorker) -> PullingWorker:
     """A worker that pulls."""
     worker = start_pulling_worker(APPLICATION)
@@ -158,12 +150,12 @@ class TestRequests:
         serve_one(worker)
 
     def test_the_claim_tells_of_what_the_worker_is_busy_with_until_nothing_is_left_to_do(
-        self, worker: PullingWorker, gate: Path
+        self, worker: PullingWorker, blocking_gate: Path
     ) -> None:
         stream = worker.queue.issue({"PATH_INFO": "/late"})
         assert answer_to(worker.channel, stream) == b"late"
         assert worker.queue.claimed(CLAIM) == stream, "it hangs in close()"
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             pass
         worker.queue.wait_until_claimed(CLAIM, 0)
 
@@ -202,9 +194,9 @@ class TestLeaving:
         exited = mold.expect("worker-exited")
         assert (exited["status"], exited["signal"], exited["report"]) == (0, None, None)
 
-    def test_a_busy_worker_answers_first(self, worker: PullingWorker, gate: Path) -> None:
+    def test_a_busy_worker_answers_first(self, worker: PullingWorker, blocking_gate: Path) -> None:
         stream = worker.queue.issue({"PATH_INFO": "/wait"})
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             os.kill(worker.pid, signal.SIGTERM)
         assert answer_to(worker.channel, stream) == b"/wait"
         worker.channel.expect(LEAVING)
@@ -318,10 +310,10 @@ class TestRouters:
         assert answer_to(channel, stream) == b"/next"
 
     def test_a_worker_that_leaves_gives_the_token_of_a_next_router_back(
-        self, mold: MoldProcess, router: RouterListener, worker: PullingWorker, gate: Path
+        self, mold: MoldProcess, router: RouterListener, worker: PullingWorker, blocking_gate: Path
     ) -> None:
         stream = worker.queue.issue({"PATH_INFO": "/wait"})
-        with gate.open("wb"):
+        with blocking_gate.open("wb"):
             os.kill(worker.pid, signal.SIGTERM)
             worker.queue.replace()
             stream = worker.queue.issue()
