@@ -1,50 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { type AccessRecord, compileAccessFormat } from "../../src/log/access-format.ts";
+import { compileAccessFormat } from "../../src/log/access-format.ts";
+import { type Made, makeRecord } from "./made-record.ts";
 
 const GUNICORN_DEFAULT = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`;
 
-type Fields = Readonly<Record<string, string>>;
-
-interface Requested extends Partial<AccessRecord> {
-  readonly fields?: Fields;
-  readonly responseFields?: Fields;
-  readonly variables?: Fields;
+function line(format: string, requested: Made = {}): string {
+  return compileAccessFormat(format)(makeRecord(requested));
 }
 
-function record({ fields = {}, responseFields = {}, variables = {}, ...rest }: Requested = {}): AccessRecord {
-  return {
-    remoteAddress: "192.0.2.7",
-    method: "GET",
-    target: "/shop?id=7",
-    path: "/shop",
-    query: "id=7",
-    protocol: "HTTP/1.1",
-    status: 200,
-    bodyBytes: 512,
-    durationMs: 1234.5678,
-    pid: 4121,
-    requestField: (lowerName) => fields[lowerName],
-    responseField: (lowerName) => responseFields[lowerName],
-    environ: (lowerName) => variables[lowerName],
-    source: () => ({ requestFields: [], responseLines: "", environ: "" }),
-    ...rest,
-  };
-}
-
-function line(format: string, requested: Requested = {}): string {
-  return compileAccessFormat(format)(record(requested));
-}
-
-function basic(pair: string): Fields {
+function basic(pair: string): Readonly<Record<string, string>> {
   return { authorization: `Basic ${Buffer.from(pair).toString("base64")}` };
 }
 
 interface AtomCase {
   readonly what: string;
   readonly format: string;
-  readonly requested?: Requested;
+  readonly requested?: Made;
   readonly expected: string;
 }
 
@@ -199,7 +172,7 @@ test("compileAccessFormat() writes Gunicorn's default format as Gunicorn does", 
 test("compileAccessFormat() writes the time of the line, second by second", (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: Date.UTC(2026, 10, 20, 23, 49, 21, 100) });
   const format = compileAccessFormat("%(t)s");
-  const clockOf = (): string => /\d\d:(\d\d:\d\d) /.exec(format(record()))?.[1] ?? "";
+  const clockOf = (): string => /\d\d:(\d\d:\d\d) /.exec(format(makeRecord()))?.[1] ?? "";
   assert.equal(clockOf(), "49:21");
   t.mock.timers.tick(899);
   assert.equal(clockOf(), "49:21");
@@ -211,7 +184,7 @@ test("compileAccessFormat() writes the time of the line, second by second", (t) 
 
 test("compileAccessFormat() keeps a quotation mark of the client from ending a field of the line", () => {
   const evil = 'x" 200 1 "';
-  const requested: Requested = {
+  const requested: Made = {
     method: "GET",
     target: `/${evil}`,
     path: `/${evil}`,
@@ -229,7 +202,7 @@ test("compileAccessFormat() keeps a quotation mark of the client from ending a f
 
 test("compileAccessFormat() lets no client begin a line of its own, nor write control characters", () => {
   const evil = "a\r\n\u001b[2Jb";
-  const requested: Requested = {
+  const requested: Made = {
     fields: basic(`${evil}:x`),
     // The path stands decoded in the environ: %0A is a line end there.
     variables: { path_info: `/${evil}` },

@@ -1,38 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { AccessRecord } from "../../src/log/access-format.ts";
 import { compileAccessJson } from "../../src/log/access-json.ts";
+import { type Made, makeRecord } from "./made-record.ts";
 
-type Fields = Readonly<Record<string, string>>;
-
-interface Requested extends Partial<AccessRecord> {
-  readonly fields?: Fields;
-  readonly responseFields?: Fields;
-  readonly variables?: Fields;
-}
-
-function members(
-  { fields = {}, responseFields = {}, variables = {}, ...rest }: Requested = {},
-  format = "",
-): Record<string, unknown> {
-  const line = compileAccessJson(format)({
-    remoteAddress: "192.0.2.7",
-    method: "GET",
-    target: "/shop?id=7",
-    path: "/shop",
-    query: "id=7",
-    protocol: "HTTP/1.1",
-    status: 200,
-    bodyBytes: 512,
-    durationMs: 1234.5678,
-    pid: 4121,
-    requestField: (lowerName) => fields[lowerName],
-    responseField: (lowerName) => responseFields[lowerName],
-    environ: (lowerName) => variables[lowerName],
-    source: () => ({ requestFields: [], responseLines: "", environ: "" }),
-    ...rest,
-  });
+function members(made: Made = {}, format = ""): Record<string, unknown> {
+  const line = compileAccessJson(format)(makeRecord(made));
   assert.doesNotMatch(line, /\n/);
   return JSON.parse(line) as Record<string, unknown>;
 }

@@ -6,24 +6,13 @@ import { test, type TestContext } from "node:test";
 import { countingBytes, sha256 } from "../helpers/bodies.ts";
 import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { seen, untilSeen } from "../helpers/seen.ts";
 import { fixtureApps, runCommand, startFixture, type Server } from "../helpers/server.ts";
 
 const APPLICATION = "asgi_app:app";
 
 function startAsgi(t: TestContext, args: readonly string[] = [], workers = 1): Promise<Server> {
   return startFixture(t, APPLICATION, { args: ["-k", "asgi", "-w", String(workers), ...args], workers });
-}
-
-async function seen(server: Server, what: string): Promise<number> {
-  const { text } = await request(server.port, "/seen");
-  return (JSON.parse(text) as Record<string, number>)[what] ?? 0;
-}
-
-async function untilSeen(server: Server, what: string): Promise<void> {
-  await untilTrue(async () => (await seen(server, what)) > 0, {
-    deadlineMs: CLEANUP_DEADLINE_MS,
-    what: () => `"${what}" in the application\n${server.text}`,
-  });
 }
 
 interface Told {

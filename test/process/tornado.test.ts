@@ -7,7 +7,8 @@ import { bareInterpreter } from "../helpers/bare-interpreter.ts";
 import { countingBytes, multipart, sha256 } from "../helpers/bodies.ts";
 import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
-import { fixtureApps, runCommand, startFixture, type Server } from "../helpers/server.ts";
+import { seen, untilSeen } from "../helpers/seen.ts";
+import { fixtureApps, runCommand, startFixture } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const TORNADO = ["-k", "tornado"] as const;
@@ -31,18 +32,6 @@ interface Uploaded {
   readonly length: number;
   readonly pieces: number;
   readonly sha256: string;
-}
-
-async function seen(server: Server, what: string): Promise<number> {
-  const { text } = await request(server.port, "/seen");
-  return (JSON.parse(text) as Record<string, number>)[what] ?? 0;
-}
-
-async function untilSeen(server: Server, what: string): Promise<void> {
-  await untilTrue(async () => (await seen(server, what)) > 0, {
-    deadlineMs: CLEANUP_DEADLINE_MS,
-    what: () => `"${what}" in the application\n${server.text}`,
-  });
 }
 
 test("a Tornado application", async (t) => {

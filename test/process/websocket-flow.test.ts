@@ -3,15 +3,11 @@ import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
-import { startFixture, type Server } from "../helpers/server.ts";
+import { seen } from "../helpers/seen.ts";
+import { startFixture } from "../helpers/server.ts";
 import { WebSocketClient } from "../helpers/websocket-client.ts";
 
 const MIB = 1024 * 1024;
-
-async function seen(server: Server, what: string): Promise<number> {
-  const { text } = await request(server.port, "/seen");
-  return (JSON.parse(text) as Record<string, number>)[what] ?? 0;
-}
 
 /** Awaits that a number is above 0 and has not changed for a while of looking at it. */
 async function untilStill(measure: () => number | Promise<number>, what: string): Promise<number> {

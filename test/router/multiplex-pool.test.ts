@@ -17,9 +17,8 @@ import {
   response,
   type FakeWorker,
 } from "./fake-worker.ts";
-import { RecordedRequest, Recording } from "./recording.ts";
-
-const UNLIMITED = Number.MAX_SAFE_INTEGER;
+import { limitsOf, receiveRequest, recordingListener, submit } from "./pooled.ts";
+import { Recording } from "./recording.ts";
 
 interface OpenedPool {
   readonly pool: MultiplexPool;
@@ -45,15 +44,12 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
   const pool = new MultiplexPool({
     generation: 1,
     deadlines,
-    limits: () => ({ queuedRequests: UNLIMITED, queueMs: UNLIMITED, ...limits }),
+    limits: limitsOf(limits),
     listener: {
-      onWorkerDialled: () => undefined,
-      onWorkerReady: (worker) => told.add(`ready ${worker}`),
-      onWorkerLeaving: (worker) => told.add(`leaving ${worker}`),
+      ...recordingListener(told),
       onWorkerLost: (worker, request, others) =>
         told.add(`lost ${worker} with ${request?.target ?? "nothing"} and ${others} more`),
       onWorkerSilent: (worker, { count }) => told.add(`silent ${worker} with ${count}`),
-      onProtocolError: (worker, { code }) => told.add(`${code} by ${worker}`),
     },
   });
   const { dial } = await openChannelServer(t, (socket) => {
@@ -71,19 +67,6 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
     }
   };
   return { pool, told, boot, passDeadlines };
-}
-
-function submit(pool: MultiplexPool, target: string, submittedAt = performance.now()): RecordedRequest {
-  const request = new RecordedRequest(target, { submittedAt });
-  pool.submit(request);
-  return request;
-}
-
-/** The stream and the target of the request that the worker is given next. */
-async function receiveRequest(worker: FakeWorker): Promise<readonly [number, string]> {
-  const { type, stream, payload } = await worker.receive();
-  assert.equal(type, FrameType.request);
-  return [stream, /RAW_URI\0(.*)$/.exec(payload.toString("latin1"))?.[1] ?? ""];
 }
 
 async function receiveTypes(worker: FakeWorker, count: number): Promise<readonly number[]> {

@@ -11,12 +11,11 @@ import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import { FakePuller, makeFifos, RingEnd, TokensEnd } from "./fake-puller.ts";
 import { type FakeWorker, hello, openChannelServer, ready } from "./fake-worker.ts";
+import { limitsOf, recordingListener } from "./pooled.ts";
 import { RecordedRequest, type RecordedRequestOptions, Recording } from "./recording.ts";
 
 /** After this time what was withdrawn may be settled. */
 export const SETTLED_MS = 20;
-
-const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 export interface OpenedQueue {
   readonly queue: SharedQueue;
@@ -68,16 +67,9 @@ export async function openQueue(
     ring: ownRing,
     router: 0,
     deadlines,
-    limits: () => ({ queuedRequests: UNLIMITED, queueMs: UNLIMITED, ...limits }),
+    limits: limitsOf(limits),
     timeoutMs: () => timeoutMs,
-    listener: {
-      onWorkerDialled: (worker) => told.add(`dialled ${worker}`),
-      onWorkerReady: (worker) => told.add(`ready ${worker}`),
-      onWorkerLeaving: (worker) => told.add(`leaving ${worker}`),
-      onWorkerLost: (worker, request) => told.add(`lost ${worker} with ${request?.target ?? "nothing"}`),
-      onWorkerTimeout: (worker, request) => told.add(`timeout ${worker} of ${request.target}`),
-      onProtocolError: (worker, { code }) => told.add(`${code} by ${worker}`),
-    },
+    listener: recordingListener(told),
   });
   onTeardown(t, () => queue.destroy());
   if (active !== null) queue.activate(active, tokensPath(active));

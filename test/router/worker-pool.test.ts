@@ -16,9 +16,8 @@ import {
   READY,
   response,
 } from "./fake-worker.ts";
-import { RecordedRequest, Recording } from "./recording.ts";
-
-const UNLIMITED = Number.MAX_SAFE_INTEGER;
+import { limitsOf, receiveRequest, recordingListener, submit } from "./pooled.ts";
+import { Recording } from "./recording.ts";
 
 interface OpenedPool {
   readonly pool: WorkerPool;
@@ -40,15 +39,8 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
   const pool = new WorkerPool({
     generation: 1,
     deadlines,
-    limits: () => ({ queuedRequests: UNLIMITED, queueMs: UNLIMITED, ...limits }),
-    listener: {
-      onWorkerDialled: () => undefined,
-      onWorkerReady: (worker) => told.add(`ready ${worker}`),
-      onWorkerLeaving: (worker) => told.add(`leaving ${worker}`),
-      onWorkerLost: (worker, request) => told.add(`lost ${worker} with ${request?.target ?? "nothing"}`),
-      onWorkerTimeout: (worker, request) => told.add(`timeout ${worker} of ${request.target}`),
-      onProtocolError: (worker, { code }) => told.add(`${code} by ${worker}`),
-    },
+    limits: limitsOf(limits),
+    listener: recordingListener(told),
   });
   const channels: WorkerChannel[] = [];
   const { dial } = await openChannelServer(t, (socket) => {
@@ -65,17 +57,10 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
   return { pool, told, channels, dial, boot };
 }
 
-function submit(pool: WorkerPool, target: string, submittedAt = performance.now()): RecordedRequest {
-  const request = new RecordedRequest(target, { submittedAt });
-  pool.submit(request);
-  return request;
-}
-
 /** The target of the request that the worker is given next. */
 async function receiveTarget(worker: FakeWorker): Promise<string> {
-  const { type, payload } = await worker.receive();
-  assert.equal(type, FrameType.request);
-  return /RAW_URI\0(.*)$/.exec(payload.toString("latin1"))?.[1] ?? "";
+  const [, target] = await receiveRequest(worker);
+  return target;
 }
 
 async function receiveDrain(worker: FakeWorker): Promise<void> {
@@ -143,7 +128,7 @@ test("WorkerPool tells of a worker once, when it is idle for the first time", as
   worker.send(response(1, "hi", END | READY));
   await request.events.waitFor("response 200 hi (end)");
   await boot(2);
-  assert.deepEqual(told.lines, ["ready 1", "ready 2"]);
+  assert.deepEqual(told.lines, ["dialled 1", "ready 1", "dialled 2", "ready 2"]);
 });
 
 test("WorkerPool refuses a request beyond the queue's size, and takes one again when there is room", async (t) => {
