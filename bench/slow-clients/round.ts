@@ -6,6 +6,7 @@ import { runChild } from "../http/measure/child.ts";
 import type { ExitGuard } from "../http/measure/exit-guard.ts";
 import { freePort } from "../http/measure/free-port.ts";
 import { ServerProcess } from "../http/measure/server-process.ts";
+import { HELLO_REQUEST } from "../http/works/all.ts";
 import { percentile } from "../http/report/statistics.ts";
 import { Crowd } from "./crowd.ts";
 import type { NormalClientOptions } from "./normal-client.ts";
@@ -129,12 +130,7 @@ function startServer({ root, guard }: RoundOptions, port: number, folder: string
     cwd: join(root, "bench/apps"),
     logFile: join(folder, "error.log"),
     port,
-    request: {
-      method: "GET",
-      path: "/",
-      headers: [],
-      answer: { contentType: "text/plain", body: Buffer.from("Hello, World!") },
-    },
+    request: HELLO_REQUEST,
     guard,
   });
 }

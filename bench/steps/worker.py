@@ -22,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "bench" / "apps")]
 
+# The folders must be on the path first.
 from tunicorn import frame  # noqa: E402
 from tunicorn.channel import Channel  # noqa: E402
 from tunicorn.puller import QueuePlace  # noqa: E402
@@ -39,7 +40,7 @@ class Settings:
     """What the parts of a worker ask of its configuration."""
 
     threads, workers, max_requests, max_requests_jitter = 1, 2, 0, 0
-    settings = {"worker_class": "sync", "accesslog": "access.log", "access_log_format": FORMAT}  # noqa: RUF012
+    settings = {"worker_class": "sync", "accesslog": "access.log", "access_log_format": FORMAT}  # noqa: RUF012 -- nobody changes it
 
     def hook(self, _name):
         return None

@@ -9,6 +9,7 @@ import { ExitGuard } from "../http/measure/exit-guard.ts";
 import { freePort } from "../http/measure/free-port.ts";
 import { describeMachine } from "../http/measure/machine.ts";
 import { ServerProcess } from "../http/measure/server-process.ts";
+import { HELLO_REQUEST } from "../http/works/all.ts";
 import { memoryKibibytesOf } from "./process-memory.ts";
 import { EchoClient, deflatedMessage, plainMessage, type EchoMessage } from "./echo-client.ts";
 
@@ -133,12 +134,7 @@ function startServer(port: number, count: number, folder: string, guard: ExitGua
     cwd: join(root, "bench/apps"),
     logFile: join(folder, "error.log"),
     port,
-    request: {
-      method: "GET",
-      path: "/",
-      headers: [],
-      answer: { contentType: "text/plain", body: Buffer.from("Hello, World!") },
-    },
+    request: HELLO_REQUEST,
     guard,
   });
 }

@@ -8,7 +8,7 @@ const USUAL = { load: CLOSED, figure: "requestsPerSecond", measuresOneClient: fa
 /** For what takes longer than hello over connections that stay. */
 const LONG_WARM_UP = { warmUpSeconds: 2 } as const;
 
-const HELLO_REQUEST: WorkRequest = get("/", "text/plain", HELLO);
+export const HELLO_REQUEST: WorkRequest = get("/", "text/plain", HELLO);
 const SLOW_REQUEST: WorkRequest = get("/slow", "text/plain", HELLO);
 
 /** In the order of the tables. Each names its default servers: all that a reader would weigh for that work. */
