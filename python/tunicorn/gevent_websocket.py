@@ -23,7 +23,7 @@ class _Server:
         self.clients: dict[object, object] = {}
 
 
-class _Handshake(WebSocketHandler):  # type: ignore[misc]
+class _Handshake(WebSocketHandler):  # type: ignore[misc]  # the library has no types
     """The library's handshake of one request, without the server that it was written for."""
 
     def __init__(self, server: _Server, environ: dict[str, Any]) -> None:
@@ -47,7 +47,8 @@ class _Handshake(WebSocketHandler):  # type: ignore[misc]
     ) -> Callable[[bytes], None]:
         """The head that the library has made."""
         self.status, self.headers = status, headers
-        return self.socket.sendall  # type: ignore[no-any-return]
+        send: Callable[[bytes], None] = self.socket.sendall
+        return send
 
     def serve(self) -> None:
         """Answers 101, and calls the application for as long as the WebSocket lives."""

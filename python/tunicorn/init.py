@@ -94,7 +94,7 @@ def _reap(main_pid: int) -> int | None:
 def _become_subreaper() -> None:
     # A Python without ctypes reaps what it is given, and the rest is process 1's.
     with suppress(ImportError, AttributeError, OSError):
-        import ctypes  # noqa: PLC0415
+        import ctypes  # noqa: PLC0415 -- it may be missing
 
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

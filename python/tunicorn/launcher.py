@@ -36,7 +36,7 @@ def become_node(arguments: list[str]) -> NoReturn:
     launcher = ["--launcher", sys.executable] if sys.executable else []
     command = [node, find_program(), *launcher, *arguments]
     if os.getpid() == 1:
-        from tunicorn.init import run_as_init  # noqa: PLC0415
+        from tunicorn.init import run_as_init  # noqa: PLC0415 -- only in a container
 
         run_as_init(command)
     try:

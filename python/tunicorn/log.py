@@ -86,7 +86,7 @@ class Logger:
             if not cfg.disable_redirect_access_to_syslog:
                 self._set_syslog_handler(self.access_log, cfg, self.syslog_fmt, "access")
         if cfg.logconfig_dict or cfg.logconfig_json or cfg.logconfig:
-            from tunicorn.logging_config import apply_logging_config  # noqa: PLC0415
+            from tunicorn.logging_config import apply_logging_config  # noqa: PLC0415 -- seldom needed
 
             apply_logging_config(cfg)
 
@@ -181,7 +181,7 @@ class Logger:
             handler.close()
 
     def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:
-        from tunicorn.log_syslog import SyslogHandler  # noqa: PLC0415
+        from tunicorn.log_syslog import SyslogHandler  # noqa: PLC0415 -- seldom needed
 
         prefix = cfg.syslog_prefix or cfg.proc_name.replace(":", ".")
         try:
@@ -192,7 +192,7 @@ class Logger:
 
     def _add_handler(self, log: logging.Logger, handler: logging.Handler, fmt: logging.Formatter) -> None:
         handler.setFormatter(fmt)
-        handler._gunicorn = True  # type: ignore[attr-defined]
+        handler._gunicorn = True  # type: ignore[attr-defined]  # Gunicorn's mark of its own handlers
         log.addHandler(handler)
 
     def _get_gunicorn_handler(self, log: logging.Logger) -> logging.Handler | None:
@@ -200,7 +200,7 @@ class Logger:
 
     def _capture_output(self) -> None:
         """Lets standard output and standard error go to the file of the error log (capture_output)."""
-        logfile = open(self.cfg.errorlog, "a")  # noqa: SIM115
+        logfile = open(self.cfg.errorlog, "a")  # noqa: SIM115 -- it stays open
         for stream, fd in (sys.stdout, 1), (sys.stderr, 2):
             stream.flush()
             os.dup2(logfile.fileno(), fd)

@@ -90,9 +90,9 @@ class LogReceiver:
         """The atoms p and t are those of the message too, whatever class makes them."""
         logger = self._logger
         if isinstance(logger, Logger):
-            logger.pid = lambda: self._pid or os.getpid()  # type: ignore[method-assign]
+            logger.pid = lambda: self._pid or os.getpid()  # type: ignore[method-assign]  # of this object alone
             if type(logger).now is Logger.now:
-                logger.now = self._now  # type: ignore[method-assign]
+                logger.now = self._now  # type: ignore[method-assign]  # of this object alone
             return
         make_atoms = getattr(logger, "atoms", None)
         if make_atoms is None:

@@ -166,9 +166,9 @@ class LogFileHandler(_TargetHandler, logging.FileHandler):
     def __init__(self, path: str) -> None:
         """Raises OSError when it cannot be opened."""
         logging.FileHandler.__init__(self, path, delay=True)
-        self.stream = self._open()  # type: ignore[assignment]
+        self.stream = self._open()  # type: ignore[assignment]  # it has what a handler asks of a stream
 
-    def _open(self) -> LogStream:  # type: ignore[override]
+    def _open(self) -> LogStream:  # type: ignore[override]  # as above
         return LogStream(self.baseFilename)
 
 

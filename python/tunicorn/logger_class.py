@@ -63,7 +63,7 @@ class LoggerConfig(Config):
         config = self._originals.get("logconfig_dict") or self.settings["logconfig_dict"]
         if not isinstance(config, dict) or not config:
             return config
-        from tunicorn.logging_config import with_defaults  # noqa: PLC0415
+        from tunicorn.logging_config import with_defaults  # noqa: PLC0415 -- seldom needed
 
         # Here, so that Gunicorn's own class finds them too.
         return with_defaults(config)
@@ -120,7 +120,7 @@ def _find(name: str) -> Any:
 
 
 def _find_entry_point(name: str) -> Any:
-    from importlib.metadata import entry_points  # noqa: PLC0415
+    from importlib.metadata import entry_points  # noqa: PLC0415 -- seldom needed, and slow to import
 
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         return entry.load()

@@ -122,8 +122,10 @@ class TornadoCalls:
 
 
 def _make_web_socket(channel: StreamChannel, number: int, name: str) -> TornadoWebSocket:
-    # An application without WebSockets need not load Tornado's.
-    from tunicorn.tornado_websocket import TornadoWebSocket, install  # noqa: PLC0415
+    from tunicorn.tornado_websocket import (  # noqa: PLC0415 -- not for an application without WebSockets
+        TornadoWebSocket,
+        install,
+    )
 
     install()
     return TornadoWebSocket(channel, number, name)

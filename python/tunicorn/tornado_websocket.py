@@ -221,4 +221,5 @@ def _protocol_of(handler: websocket.WebSocketHandler) -> websocket.WebSocketProt
 
 def install() -> None:
     """Has Tornado's handlers speak to the router. It is where they choose among versions of the protocol."""
-    websocket.WebSocketHandler.get_websocket_protocol = _protocol_of  # type: ignore[assignment]
+    own = _protocol_of
+    websocket.WebSocketHandler.get_websocket_protocol = own  # type: ignore[assignment]  # no method

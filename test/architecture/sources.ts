@@ -6,7 +6,7 @@ import { repositoryRoot } from "../helpers/server.ts";
 /** The paths of all files below a folder of the repository, relative to its root, in order. */
 export function filesBelow(folder: string, extension: string): string[] {
   return readdirSync(join(repositoryRoot, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(extension) && !name.includes("__pycache__"))
+    .filter((name) => name.endsWith(extension) && !/__pycache__|node_modules/.test(name))
     .map((name) => join(folder, name))
     .toSorted();
 }

@@ -18,7 +18,7 @@ class EventletHub:
 
     def __init__(self) -> None:
         import eventlet  # noqa: PLC0415 -- nothing of it may be imported where another class is used
-        from eventlet import hubs  # noqa: PLC0415
+        from eventlet import hubs  # noqa: PLC0415 -- as above
 
         self._spawn = eventlet.spawn_n
         self._schedule = hubs.get_hub().schedule_call_global
@@ -57,7 +57,7 @@ class EventletWorker(GreenWorker):
         return enter
 
     def patch(self) -> None:
-        import eventlet  # noqa: PLC0415
+        import eventlet  # noqa: PLC0415 -- as above
 
         eventlet.monkey_patch()
 

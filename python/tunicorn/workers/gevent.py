@@ -34,7 +34,7 @@ class GeventWorker(GreenWorker):
     """Greenlets of gevent, on a standard library that was patched for it."""
 
     def patch(self) -> None:
-        from gevent import monkey  # noqa: PLC0415
+        from gevent import monkey  # noqa: PLC0415 -- as above
 
         monkey.patch_all()
 

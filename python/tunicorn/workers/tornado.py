@@ -30,9 +30,8 @@ class TornadoWorker(LoopWorker):
         super().init_process()
 
     async def start_application(self) -> TornadoCalls:
-        # Nothing of Tornado may be imported where it need not be installed.
-        from tunicorn.tornado_application import to_delegate  # noqa: PLC0415
-        from tunicorn.tornado_calls import TornadoCalls  # noqa: PLC0415
+        from tunicorn.tornado_application import to_delegate  # noqa: PLC0415 -- Tornado may be missing
+        from tunicorn.tornado_calls import TornadoCalls  # noqa: PLC0415 -- as above
 
         assert self.wsgi is not None
         return TornadoCalls(to_delegate(self.wsgi, int(self.cfg.threads), self.log), self.log)

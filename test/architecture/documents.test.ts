@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+
+import { repositoryRoot } from "../helpers/server.ts";
+import { filesBelow, readText } from "./sources.ts";
+
+const FOLDERS = ["src", "python", "bin", "scripts", "test", "bench", "docs", "examples"] as const;
+
+const documents = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...FOLDERS.filter((folder) => folder !== "python").flatMap((folder) => filesBelow(folder, ".md")),
+];
+
+/** `[text](path#heading)` of this repository; addresses elsewhere are not looked at. */
+const LINK = /\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)/g;
+
+/** As GitHub makes it of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\p{Pc} -]/gu, "")
+    .replaceAll(" ", "-");
+}
+
+test("Every link of the documents leads to a file, and to a heading of it", () => {
+  const dead = documents.flatMap((document) =>
+    [...readText(document).matchAll(LINK)]
+      .filter(([, path = "", anchor]) => {
+        const target = path === "" ? document : normalize(join(dirname(document), path));
+        if (!existsSync(join(repositoryRoot, target))) return true;
+        if (anchor === undefined) return false;
+        const headings = [...readText(target).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => heading);
+        return !headings.map(anchorOf).includes(anchor);
+      })
+      .map(([link]) => `${document}: ${link}`),
+  );
+  assert.deepEqual(dead, []);
+});
+
+test("docs/architecture.md names only files that are there", () => {
+  const paths = FOLDERS.flatMap((folder) => [
+    ...filesBelow(folder, ".ts"),
+    ...filesBelow(folder, ".js"),
+    ...filesBelow(folder, ".py"),
+    ...filesBelow(folder, ".md"),
+  ]);
+  const named = [...readText("docs/architecture.md").matchAll(/`([\w./-]+\.(?:ts|js|py|md))`/g)];
+  assert.ok(named.length > 50);
+  const lost = named
+    .map(([, name = ""]) => name)
+    .filter((name) => !paths.some((path) => endsWith(path, name)));
+  assert.deepEqual(lost, [], "Name the file that has taken its place, or take the sentence out");
+});
+
+test("docs/architecture.md names every folder of src/", () => {
+  const text = readText("docs/architecture.md");
+  const folders = new Set(filesBelow("src", ".ts").map((path) => path.split("/")[1] ?? ""));
+  const missing = [...folders].filter((folder) => !folder.endsWith(".ts") && !text.includes(`${folder}/`));
+  assert.deepEqual(missing, []);
+});
+
+/** Whether a path ends in these parts. */
+function endsWith(path: string, name: string): boolean {
+  return basename(path) === basename(name) && `/${path}`.endsWith(`/${name}`);
+}
