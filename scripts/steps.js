@@ -30,7 +30,15 @@ export function runOrFail(command, args, what) {
 /** Python 3.10 or newer with venv and pip, or one line that says what to install. */
 export function findPython() {
   const probe = "import sys, venv, ensurepip; sys.exit(0 if sys.version_info >= (3, 10) else 1)";
-  const candidates = ["python3", "python", "python3.13", "python3.12", "python3.11", "python3.10"];
+  const candidates = [
+    "python3",
+    "python",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+  ];
   const found = candidates.find((name) => spawnSync(name, ["-c", probe], { stdio: "ignore" }).status === 0);
   if (found === undefined) {
     fail(
