@@ -53,7 +53,9 @@ let isRunning = false;
  */
 export async function run(options: RunOptions): Promise<RunningServer> {
   if (isRunning) {
-    throw new TunicornError("ERR_ALREADY_RUNNING", "There is a server in this process already");
+    throw new TunicornError("ERR_ALREADY_RUNNING", "There is a server in this process already", {
+      hint: "Wait until it has stopped, or run the other one in a process of its own",
+    });
   }
   isRunning = true;
   try {
@@ -92,7 +94,9 @@ async function start(options: RunOptions): Promise<RunningServer> {
   } catch (error) {
     disconnect();
     throw error instanceof DaemonWanted
-      ? new TunicornError("ERR_SETTING_VALUE", "A process that runs already cannot become a daemon")
+      ? new TunicornError("ERR_SETTING_VALUE", "A process that runs already cannot become a daemon", {
+          hint: "Leave the setting daemon out",
+        })
       : error;
   }
   if (!arbiter.isServing) {
@@ -126,7 +130,10 @@ function makeInvocation({
     if (value === undefined) continue;
     if (isSettingName(name)) values.set(name, value);
     else if (settingsNotYet.includes(name)) notYet.set(name, value);
-    else throw new TunicornError("ERR_USAGE", `There is no setting "${name}"`);
+    else
+      throw new TunicornError("ERR_USAGE", `There is no setting "${name}"`, {
+        hint: "`tunicorn --help` names them all",
+      });
   }
   return {
     environment: process.env,

@@ -38,6 +38,7 @@ export class Pidfile {
       const reason = error instanceof Error ? error.message : String(error);
       throw new TunicornError("ERR_PIDFILE", `Cannot write the pidfile "${this.path}": ${reason}`, {
         cause: error,
+        hint: "Its folder must be there, and be writable for the user that starts the server",
       });
     }
   }
