@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { ClientConnection, request } from "../helpers/client.ts";
 import { examples, LOOPBACK, runCommand, startServer } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { WebSocketClient } from "../helpers/websocket-client.ts";
 
 const ACCESS_LINE =
   /^127\.0\.0\.1 - - \[\d\d\/\w{3}\/\d{4}:[\d:]{8} [+-]\d{4}\] "GET \/ HTTP\/1\.1" 200 \d+ "-" "-"$/;
@@ -179,7 +180,35 @@ test("myproject.wsgi: a Django project", async (t) => {
   });
 });
 
-test("the options that the last guide lists are all understood", async (t) => {
+test("FastAPI: -k asgi -w 2 main:app", async (t) => {
+  const cwd = join(examples, "fastapi");
+  const server = await startServer(t, {
+    cwd,
+    args: [...LOOPBACK, "-k", "asgi", "-w", "2", "main:app"],
+    workers: 2,
+  });
+
+  await t.test("checks what it is sent", async () => {
+    const post = (body: string): ReturnType<typeof request> =>
+      request(server.port, "/orders", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body,
+      });
+    const wanted = { item: "tea", count: 2 };
+    const taken = await post(JSON.stringify(wanted));
+    assert.deepEqual([taken.status, JSON.parse(taken.text)], [201, wanted]);
+    assert.equal((await post(JSON.stringify({ ...wanted, count: 0 }))).status, 422);
+  });
+
+  await t.test("answers on a WebSocket", async (t) => {
+    const client = await WebSocketClient.open(t, server.port, "/shout");
+    client.socket.send("tea, please");
+    assert.equal(await client.receive(), "TEA, PLEASE");
+  });
+});
+
+test("the options that guides to Gunicorn list are all understood", async (t) => {
   const folder = await temporaryFolder(t);
   const paths = {
     pid: join(folder, "server.pid"),
