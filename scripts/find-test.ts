@@ -15,6 +15,9 @@ function testFiles(): string[] {
     .toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
+/** What a test is called, in quotation marks or as a template. */
+const TITLE = /\btest\(\s*(?:"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/g;
+
 /** The first test whose name has the setting's name or one of its flags in it; or null. */
 export function findTest(name: string): ParityRow | null {
   const flags: readonly string[] = allSettings.find((record) => record.name === name)?.flags ?? [];
@@ -22,9 +25,7 @@ export function findTest(name: string): ParityRow | null {
   const wanted = new RegExp(`(^|[^\\w-])(${words.join("|")})($|[^\\w-])`);
   for (const file of testFiles()) {
     const text = readFileSync(join(folder, file), "utf8");
-    const titles = [...text.matchAll(/\btest\(\s*["'`]((?:[^"'`\\]|\\.)*)["'`]/g)].map(
-      ([, title = ""]) => title,
-    );
+    const titles = [...text.matchAll(TITLE)].map(([, plain, template]) => plain ?? template ?? "");
     const title = titles.find((each) => wanted.test(each));
     if (title !== undefined) return { name, file, test: title, better: null };
   }
