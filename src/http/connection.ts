@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Waiting } from "../system/deadlines.ts";
+import type { DeadlineSeat, Waiting } from "../system/deadlines.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Exchange, type ExchangeTransport } from "./exchange.ts";
 import { handOver, type HandedOver } from "./handed-over.ts";
@@ -33,6 +33,7 @@ type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
  */
 export class Connection implements ExchangeTransport, Waiting {
   deadlineAt: number;
+  readonly #deadlineSeat: DeadlineSeat;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
   readonly #parser: RequestSource;
@@ -70,7 +71,7 @@ export class Connection implements ExchangeTransport, Waiting {
     // A reset or a broken pipe is the client's business; "close" follows.
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#onClose());
-    options.deadlines.add(this);
+    this.#deadlineSeat = options.deadlines.add(this);
   }
 
   /** Also when the answer comes before the end of its request: what follows is body, not a request. */
@@ -136,9 +137,8 @@ export class Connection implements ExchangeTransport, Waiting {
       this.#socket.pause();
     }
     this.deadlineAt = this.#isHeldBack ? Infinity : performance.now() + this.#options.timeouts.keepAliveMs;
-    if (this.#isHeldBack) return;
-    // Within the pump, which goes on by itself; it also sees to a client that is done.
-    if (this.#isPumping) return;
+    // The pump, if this is within it, goes on by itself; it also sees to a client that is done.
+    if (this.#isHeldBack || this.#isPumping) return;
     if (this.#parser.bufferedBytes > 0) this.#pump();
     if (this.#state !== "reading") return;
     if (this.#isClientDone) this.#onClientDone();
@@ -388,7 +388,7 @@ export class Connection implements ExchangeTransport, Waiting {
   #onClose(): void {
     this.#state = "closed";
     this.deadlineAt = Infinity;
-    this.#options.deadlines.delete(this);
+    this.#options.deadlines.remove(this.#deadlineSeat);
     const exchange = this.#exchange;
     this.#exchange = null;
     if (exchange !== null) {

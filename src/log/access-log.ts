@@ -6,6 +6,7 @@ import {
 } from "./access-format.ts";
 import { compileAccessJson } from "./access-json.ts";
 import type { AccessSink } from "./access-sink.ts";
+import { GatheredLines } from "./gathered-lines.ts";
 import { LogFile } from "./log-file.ts";
 
 export interface AccessLogOptions {
@@ -18,15 +19,15 @@ export interface AccessLogOptions {
 /** How long a line waits for others: each write costs as much as making some ten lines. */
 const GATHER_MS = 10;
 
-/** So much is written at once, without waiting. */
-const GATHER_LIMIT = 64 * 1024;
+/** Room for lines that wait; more are written at once. */
+const GATHER_LIMIT_BYTES = 64 * 1024;
 
 /** The access log of a router. Lines that come close together are written together. */
 export class AccessLog implements AccessSink {
   readonly needsResponseFields: boolean;
   readonly #file: LogFile;
   readonly #format: AccessFormatter;
-  #lines = "";
+  readonly #lines = new GatheredLines(GATHER_LIMIT_BYTES);
   #timer: NodeJS.Timeout | null = null;
 
   constructor(path: string, format: string, options: AccessLogOptions = {}) {
@@ -37,9 +38,12 @@ export class AccessLog implements AccessSink {
   }
 
   write(record: AccessRecord): void {
+    const line = `${this.#format(record)}\n`;
+    if (!this.#lines.add(line)) {
+      this.#flush();
+      if (!this.#lines.add(line)) this.#file.write(line);
+    }
     this.#timer ??= setTimeout(this.#flush, GATHER_MS);
-    this.#lines += `${this.#format(record)}\n`;
-    if (this.#lines.length > GATHER_LIMIT) this.#flush();
   }
 
   reopen(): void {
@@ -55,8 +59,6 @@ export class AccessLog implements AccessSink {
   readonly #flush = (): void => {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    const lines = this.#lines;
-    this.#lines = "";
-    if (lines !== "") this.#file.write(lines);
+    if (!this.#lines.isEmpty) this.#file.write(this.#lines.take());
   };
 }

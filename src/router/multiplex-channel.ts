@@ -3,7 +3,7 @@ import { encodeDrain, type Hello } from "../channel/messages.ts";
 import { decodeStreamMessage, encodePing, type StreamMessage } from "../channel/stream-messages.ts";
 import type { ApplicationInterface } from "../config/worker-class.ts";
 import { TunicornError } from "../errors.ts";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { Deadlines, DeadlineSeat, Waiting } from "../system/deadlines.ts";
 import type { WorkerRequest } from "./dispatcher.ts";
 import type { RequestSummary, WorkerSilence } from "./messages.ts";
 import {
@@ -11,6 +11,7 @@ import {
   type MultiplexChannelEvent,
   type MultiplexChannelState,
 } from "./multiplex-channel-state.ts";
+import { StreamTable } from "./stream-table.ts";
 import { listenToWorker } from "./worker-socket.ts";
 import { WorkerStream, type StreamChannel } from "./worker-stream.ts";
 
@@ -48,9 +49,10 @@ const LAST_STREAM = 0xffff_ffff;
 /** The router's view of one worker that multiplexes: its channel, and a stream for each of its requests. */
 export class MultiplexChannel implements StreamChannel, Waiting {
   deadlineAt = Infinity;
+  readonly #deadlineSeat: DeadlineSeat;
   readonly #socket: Socket;
   readonly #options: MultiplexChannelOptions;
-  readonly #streams = new Map<number, WorkerStream>();
+  readonly #streams = new StreamTable<WorkerStream>();
   #openWebSockets = 0;
   #state: MultiplexChannelState = "greeting";
   #hello: Hello | null = null;
@@ -73,7 +75,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       onProtocolError: (error) => options.listener.onProtocolError(this, error),
       onClosed: () => this.#onClose(),
     });
-    options.deadlines.add(this);
+    this.#deadlineSeat = options.deadlines.add(this);
   }
 
   get state(): MultiplexChannelState {
@@ -133,7 +135,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
   /** No further request: the worker finishes those that it has, and leaves. */
   retire(): void {
     if (!this.#drain()) return;
-    for (const { request } of this.#streams.values()) {
+    for (const { request } of this.#streams.all()) {
       request.onRetire?.();
       request.streaming?.onRetire();
     }
@@ -201,13 +203,14 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       requests: this.#summaries().slice(0, NAMED_REQUESTS),
     };
     this.#drain();
-    for (const stream of this.#streams.values()) stream.fail("worker-timeout");
+    for (const stream of this.#streams.all()) stream.fail("worker-timeout");
     this.#options.listener.onSilent(this, silence);
   }
 
   /** The requests that it has, those begun last first. */
   #summaries(): RequestSummary[] {
-    return [...this.#streams.values()].map((stream) => stream.summary).toReversed();
+    const streams = this.#streams.all().toSorted((first, second) => second.number - first.number);
+    return streams.map((stream) => stream.summary);
   }
 
   #onMessage(message: StreamMessage): void {
@@ -262,8 +265,8 @@ export class MultiplexChannel implements StreamChannel, Waiting {
     const summaries = this.#summaries();
     this.#state = "closed";
     this.deadlineAt = Infinity;
-    this.#options.deadlines.delete(this);
-    const streams = [...this.#streams.values()];
+    this.#options.deadlines.remove(this.#deadlineSeat);
+    const streams = this.#streams.all();
     this.#streams.clear();
     for (const stream of streams) {
       stream.fail("worker-died");

@@ -11,6 +11,7 @@ import { UwsgiParser } from "../http/uwsgi-parser.ts";
 import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { Ring } from "../queue/ring.ts";
 import { Deadlines } from "../system/deadlines.ts";
+import { Roster, type Seat } from "../system/roster.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { BufferBudget } from "./buffer-budget.ts";
 import { ClientHandler } from "./client-handler.ts";
@@ -45,11 +46,17 @@ const TURN_AWAY_MS = 1000;
 
 type State = "serving" | "draining" | "stopped";
 
+/** A connection of a client, and who answers on it. */
+interface Served {
+  readonly connection: Connection;
+  readonly handler: ClientHandler;
+}
+
 /** The router: client connections on one side, workers on the other. */
 export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #tell: (message: RouterToArbiter) => void;
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
-  readonly #connections = new Map<Connection, ClientHandler>();
+  readonly #connections = new Roster<Served>();
   readonly #budget: BufferBudget;
   readonly #servers: ClientServers;
   readonly #logs: RouterLogs;
@@ -120,9 +127,9 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
    */
   async closeListeners(ids: readonly number[]): Promise<void> {
     await this.#servers.drain(ids);
-    for (const [connection, { listener }] of this.#connections) {
-      if (ids.includes(listener.id)) connection.drain({ closesIdle: false });
-    }
+    this.#connections.forEach(({ connection, handler }) => {
+      if (ids.includes(handler.listener.id)) connection.drain({ closesIdle: false });
+    });
   }
 
   configure(settings: RouterSettings): void {
@@ -160,10 +167,10 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     if (isHandover) this.#servers.close();
     else await this.#servers.drain();
     this.#isReplaced = isHandover;
-    for (const [connection, handler] of this.#connections) {
+    this.#connections.forEach(({ connection, handler }) => {
       connection.drain({ closesIdle: !isHandover });
       handler.leave(isHandover);
-    }
+    });
     await this.#allConnectionsClosed();
     if (this.#queue !== null)
       this.#logs.errorLog.debug(`Shared queue at the end: ${this.#queue.takeStock()}`);
@@ -174,7 +181,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     this.#state = "stopped";
     this.#servers.close();
     this.#tunnels.cutAll();
-    for (const connection of this.#connections.keys()) connection.destroy();
+    this.#connections.forEach(({ connection }) => connection.destroy());
     // Those of tunnels have an access line when they are closed.
     await this.#allConnectionsClosed();
     this.#dispatcher.destroy();
@@ -257,10 +264,10 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       timeouts: settings.timeouts,
       deadlines: this.#deadlines,
       handler,
-      onClosed: () => this.#forget(connection),
+      onClosed: () => this.#forget(seat),
       onLargeHead: () => this.#budget.refresh(),
     });
-    this.#connections.set(connection, handler);
+    const seat = this.#connections.add({ connection, handler });
     if (this.#state !== "draining") return;
     connection.drain();
     handler.leave(this.#isReplaced);
@@ -277,16 +284,17 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
 
   #measureMemory(): number {
     let bytes = 0;
-    for (const [connection, handler] of this.#connections)
+    this.#connections.forEach(({ connection, handler }) => {
       bytes += connection.memoryBytes + handler.memoryBytes;
+    });
     return bytes;
   }
 
   #shed(): void {
-    for (const [connection, handler] of this.#connections) {
+    this.#connections.forEach(({ connection, handler }) => {
       connection.shed();
       handler.shed();
-    }
+    });
   }
 
   #acceptWorker(socket: Socket): void {
@@ -334,8 +342,8 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     if (this.#connections.size > 0) await this.#emptied.promise;
   }
 
-  #forget(connection: Connection): void {
-    this.#connections.delete(connection);
+  #forget(seat: Seat<Served>): void {
+    this.#connections.remove(seat);
     if (this.#connections.size > 0) return;
     this.#emptied.resolve();
     this.#emptied = makeDeferred();

@@ -10,6 +10,7 @@ import type { RequestSummary } from "./messages.ts";
 import type { QueueChannel, QueueChannelListener } from "./queue-channel.ts";
 import { QueueChannels } from "./queue-channels.ts";
 import { QueuedRequest, type Claimant, type WithdrawalReason } from "./queued-request.ts";
+import { StreamTable } from "./stream-table.ts";
 import type { QueueLimits, WorkerPoolListener } from "./worker-pool.ts";
 
 /** How often the claims are looked at while requests are under way. */
@@ -40,7 +41,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   deadlineAt = Infinity;
   readonly #options: SharedQueueOptions;
   readonly #ring: Ring;
-  readonly #entries = new Map<number, QueuedRequest>();
+  readonly #entries = new StreamTable<QueuedRequest>();
   /** Requests for which there was no slot. */
   readonly #waiting = new Fifo<WorkerRequest>();
   readonly #channels: QueueChannels;
@@ -62,9 +63,9 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   /** Requests that no worker has begun. */
   get waiting(): number {
     const claims = this.#ring.readClaims();
-    const unclaimed = [...this.#entries.values()].filter(
-      ({ state, stream }) => state.type === "issued" && claims.claimOf(stream) === null,
-    );
+    const unclaimed = this.#entries
+      .all()
+      .filter(({ state, stream }) => state.type === "issued" && claims.claimOf(stream) === null);
     return unclaimed.length + this.#waiting.size;
   }
 
@@ -81,7 +82,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
 
   cancel(request: WorkerRequest): void {
     this.#waiting.delete(request);
-    for (const queued of this.#entries.values()) {
+    for (const queued of this.#entries.all()) {
       if (queued.request !== request) continue;
       queued.isWanted = false;
       if (queued.state.type === "issued") this.#withdraw(queued, "cancelled");
@@ -124,7 +125,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   takeStock(): string {
     let taken = SLOT_COUNT - this.#ring.free;
     // No request will be issued any more, so what was withdrawn need not be settled first.
-    for (const { state, stream } of this.#entries.values()) {
+    for (const { state, stream } of this.#entries.all()) {
       if (state.type === "withdrawn") taken -= this.#ring.slotsOf(stream);
     }
     const left = this.#recallTokens();
@@ -203,7 +204,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   /** Looks who has claimed what, settles what was withdrawn, and ends what takes too long. */
   onDeadline(now: number): void {
     const claims = this.#ring.readClaims();
-    for (const queued of this.#entries.values()) this.#look(queued, claims, now);
+    for (const queued of this.#entries.all()) this.#look(queued, claims, now);
     for (const channel of this.#channels) this.#lookAtFinishing(channel, claims, now);
     this.#expireWaiting(now);
     this.#issueWaiting();
@@ -294,7 +295,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   #failClaimedBy(channel: QueueChannel, claims: Claims): RequestSummary | null {
     const now = performance.now();
     let lost: RequestSummary | null = null;
-    for (const queued of this.#entries.values()) {
+    for (const queued of this.#entries.all()) {
       const { state, stream } = queued;
       const claimant = state.type === "claimed" ? state.channel : this.#channels.claimantOf(stream, claims);
       if (claimant !== channel) continue;
@@ -307,7 +308,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   /** A worker of this generation may have died with a token in its hands: with one of those that are neither claimed nor in the FIFO. */
   #reissueLost(generation: number, claims: Claims): void {
     const left = generation === this.#generation ? this.#recallTokens() : new Set();
-    for (const queued of this.#entries.values()) {
+    for (const queued of this.#entries.all()) {
       if (queued.state.type !== "issued" || queued.generation !== generation) continue;
       if (left.has(queued.stream) || claims.claimOf(queued.stream) !== null) continue;
       this.#withdraw(queued, "reissue");

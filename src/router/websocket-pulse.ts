@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { Deadlines, DeadlineSeat, Waiting } from "../system/deadlines.ts";
 import type { WebSocketSettings } from "./messages.ts";
 
 export interface WebSocketPulseOptions {
@@ -18,6 +18,7 @@ export interface WebSocketPulseOptions {
  */
 export class WebSocketPulse implements Waiting {
   deadlineAt = Infinity;
+  readonly #deadlineSeat: DeadlineSeat;
   readonly #options: WebSocketPulseOptions;
   /** resting: the next ping is not due. sending: it waits behind what is unsent. asking: it was sent. */
   #state: "resting" | "sending" | "asking" = "resting";
@@ -31,12 +32,12 @@ export class WebSocketPulse implements Waiting {
     options.webSocket.on("pong", () => {
       if (this.#state === "asking") this.#rest(this.#askedAt);
     });
-    options.deadlines.add(this);
+    this.#deadlineSeat = options.deadlines.add(this);
   }
 
   stop(): void {
     this.deadlineAt = Infinity;
-    this.#options.deadlines.delete(this);
+    this.#options.deadlines.remove(this.#deadlineSeat);
   }
 
   /** The client has taken some of what was sent. */

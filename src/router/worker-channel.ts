@@ -11,7 +11,7 @@ import {
   type WorkerMessage,
 } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { Deadlines, DeadlineSeat, Waiting } from "../system/deadlines.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { RequestSummary } from "./messages.ts";
 import { nextState, type WorkerChannelEvent, type WorkerChannelState } from "./worker-channel-state.ts";
@@ -44,6 +44,7 @@ const GREETING_MS = 10_000;
 /** The router's view of one worker: its channel, and the one request that it has. */
 export class WorkerChannel implements RequestWorker, Waiting {
   deadlineAt = performance.now() + GREETING_MS;
+  readonly #deadlineSeat: DeadlineSeat;
   readonly #socket: Socket;
   readonly #options: WorkerChannelOptions;
   #state: WorkerChannelState = "greeting";
@@ -65,7 +66,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
       onProtocolError: (error) => options.listener.onProtocolError(this, error),
       onClosed: () => this.#onClose(),
     });
-    options.deadlines.add(this);
+    this.#deadlineSeat = options.deadlines.add(this);
   }
 
   get state(): WorkerChannelState {
@@ -276,7 +277,7 @@ export class WorkerChannel implements RequestWorker, Waiting {
     const summary = this.#summary();
     this.#state = "closed";
     this.deadlineAt = Infinity;
-    this.#options.deadlines.delete(this);
+    this.#options.deadlines.remove(this.#deadlineSeat);
     this.#deliver((request) => request.onFailure("worker-died"));
     this.#letGo();
     this.#options.listener.onClosed(this, summary);

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { FRAME_HEADER_BYTES, FrameType, readFrameHeader } from "../channel/frame.ts";
 import { decodeWorkerMessage, type Hello } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import type { Deadlines, DeadlineSeat, Waiting } from "../system/deadlines.ts";
 
 /** Time between dialling and HELLO. */
 const GREETING_MS = 10_000;
@@ -21,6 +21,7 @@ export interface WorkerGreetingOptions {
 /** Waits for the first frame of a worker that has dialled: it says what the connection is for. */
 export class WorkerGreeting implements Waiting {
   readonly deadlineAt = performance.now() + GREETING_MS;
+  readonly #deadlineSeat: DeadlineSeat;
   readonly #options: WorkerGreetingOptions;
   #bytes = Buffer.alloc(0);
 
@@ -30,7 +31,7 @@ export class WorkerGreeting implements Waiting {
     socket.on("data", this.#onData);
     socket.on("error", this.#onLost);
     socket.on("close", this.#onLost);
-    deadlines.add(this);
+    this.#deadlineSeat = deadlines.add(this);
   }
 
   onDeadline(): void {
@@ -72,7 +73,7 @@ export class WorkerGreeting implements Waiting {
     socket.off("data", this.#onData);
     socket.off("error", this.#onLost);
     socket.off("close", this.#onLost);
-    deadlines.delete(this);
+    deadlines.remove(this.#deadlineSeat);
   }
 }
 

@@ -1,3 +1,5 @@
+import { Roster, type Seat } from "./roster.ts";
+
 /** Something that must not wait for ever. */
 export interface Waiting {
   /** When `onDeadline` is due, in milliseconds of `performance.now()`; Infinity while nothing is awaited. */
@@ -5,36 +7,40 @@ export interface Waiting {
   onDeadline(now: number): void;
 }
 
+/** What `Deadlines` gives to who waits, until it is over. */
+export type DeadlineSeat = Seat<Waiting>;
+
 /**
  * One timer for many deadlines. Setting a deadline is a store into `deadlineAt`, which a request can
  * afford many times; all are looked at once per interval, so they fire up to one interval late.
  */
 export class Deadlines {
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Roster<Waiting>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(intervalMs: number) {
-    this.#timer = setInterval(() => this.#sweep(), intervalMs);
+    this.#timer = setInterval(() => this.sweep(performance.now()), intervalMs);
     this.#timer.unref();
   }
 
-  add(waiting: Waiting): void {
-    this.#waiting.add(waiting);
+  /** Looks after it until what is returned here is given to `remove`. */
+  add(waiting: Waiting): DeadlineSeat {
+    return this.#waiting.add(waiting);
   }
 
-  delete(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
+  remove(seat: DeadlineSeat): void {
+    this.#waiting.remove(seat);
+  }
+
+  /** Looks at all deadlines now, which the timer does by itself. */
+  sweep(now: number): void {
+    this.#waiting.forEach((waiting) => {
+      if (waiting.deadlineAt <= now) waiting.onDeadline(now);
+    });
   }
 
   close(): void {
     clearInterval(this.#timer);
     this.#waiting.clear();
-  }
-
-  #sweep(): void {
-    const now = performance.now();
-    for (const waiting of this.#waiting) {
-      if (waiting.deadlineAt <= now) waiting.onDeadline(now);
-    }
   }
 }

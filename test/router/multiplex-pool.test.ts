@@ -35,10 +35,7 @@ interface OpenedPool {
 
 /** A pool whose active generation is 1 and whose deadlines fire only when a test calls for them. */
 async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Promise<OpenedPool> {
-  const waiting = new Set<{ deadlineAt: number; onDeadline(now: number): void }>();
   const deadlines = new Deadlines(60_000);
-  deadlines.add = (each) => void waiting.add(each);
-  deadlines.delete = (each) => void waiting.delete(each);
   onTeardown(t, () => deadlines.close());
   const told = new Recording();
   const pool = new MultiplexPool({
@@ -61,12 +58,7 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
     await told.waitFor(`ready ${worker}`);
     return dialled;
   };
-  const passDeadlines = (now: number): void => {
-    for (const each of waiting) {
-      if (each.deadlineAt <= now) each.onDeadline(now);
-    }
-  };
-  return { pool, told, boot, passDeadlines };
+  return { pool, told, boot, passDeadlines: (now) => deadlines.sweep(now) };
 }
 
 async function receiveTypes(worker: FakeWorker, count: number): Promise<readonly number[]> {

@@ -4,7 +4,7 @@ import { test, type TestContext } from "node:test";
 
 import { FrameType } from "../../src/channel/frame.ts";
 import { WorkerGreeting } from "../../src/router/worker-greeting.ts";
-import { Deadlines } from "../../src/system/deadlines.ts";
+import { Deadlines, type Waiting } from "../../src/system/deadlines.ts";
 import { recordedFrame } from "../channel/recorded-frames.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import {
@@ -113,8 +113,11 @@ test("WorkerGreeting has its deadline looked after until the worker has said who
   const looked: string[] = [];
   const deadlines = new Deadlines(60_000);
   onTeardown(t, () => deadlines.close());
-  deadlines.add = () => looked.push("add");
-  deadlines.delete = () => looked.push("delete");
+  t.mock.method(deadlines, "add", (waiting: Waiting) => {
+    looked.push("add");
+    return { holder: waiting, place: 0 };
+  });
+  t.mock.method(deadlines, "remove", () => looked.push("remove"));
   const greeted = new Recording();
   const { dial } = await openChannelServer(t, (socket) => {
     const greeting = new WorkerGreeting({
@@ -133,11 +136,11 @@ test("WorkerGreeting has its deadline looked after until the worker has said who
   const worker = await dial();
   worker.send(HELLO);
   await greeted.waitFor("hello");
-  assert.deepEqual(looked, ["add", "delete"]);
+  assert.deepEqual(looked, ["add", "remove"]);
   const stranger = await dial();
   stranger.destroy();
   await greeted.waitFor("closed");
-  assert.deepEqual(looked, ["add", "delete", "add", "delete"]);
+  assert.deepEqual(looked, ["add", "remove", "add", "remove"]);
 });
 
 test("WorkerGreeting says nothing of a connection that ends before it has said who it is", async (t) => {

@@ -49,9 +49,9 @@ class Waiter implements Waiting {
 /** Resolves when the deadlines were looked at, so many times from now on. */
 async function sweeps(deadlines: Deadlines, count: number): Promise<void> {
   const waiter = new Waiter(0);
-  deadlines.add(waiter);
+  const seat = deadlines.add(waiter);
   await waiter.waitForCalls(count);
-  deadlines.delete(waiter);
+  deadlines.remove(seat);
 }
 
 test("Deadlines calls what is due, with the time, and not before it is due", async (t) => {
@@ -105,12 +105,12 @@ test("Deadlines calls each of many that are due, once though it was added twice"
   assert.ok(waiters.every(({ calls }) => calls.length === 1));
 });
 
-test("Deadlines.delete() takes out what is due", async (t) => {
+test("Deadlines.remove() takes out what is due", async (t) => {
   const deadlines = openDeadlines(t);
   const waiter = new Waiter(0);
-  deadlines.add(waiter);
-  deadlines.delete(waiter);
-  deadlines.delete(waiter);
+  const seat = deadlines.add(waiter);
+  deadlines.remove(seat);
+  deadlines.remove(seat);
   await sweeps(deadlines, 3);
   assert.deepEqual(waiter.calls, []);
 });
@@ -118,12 +118,12 @@ test("Deadlines.delete() takes out what is due", async (t) => {
 test("Deadlines lets a call take out others, and itself", async (t) => {
   const deadlines = openDeadlines(t);
   const second = new Waiter(0);
-  const first = new Waiter(0, (called) => {
-    deadlines.delete(called);
-    deadlines.delete(second);
+  const first = new Waiter(0, () => {
+    deadlines.remove(firstSeat);
+    deadlines.remove(secondSeat);
   });
-  deadlines.add(first);
-  deadlines.add(second);
+  const secondSeat = deadlines.add(second);
+  const firstSeat = deadlines.add(first);
   await first.waitForCalls(1);
   await sweeps(deadlines, 2);
   assert.equal(first.calls.length, 1);
@@ -132,12 +132,12 @@ test("Deadlines lets a call take out others, and itself", async (t) => {
 
 test("Deadlines lets a call add another, which is called in its turn", async (t) => {
   const deadlines = openDeadlines(t);
-  const second = new Waiter(0, (called) => deadlines.delete(called));
-  const first = new Waiter(0, (called) => {
-    deadlines.delete(called);
+  const second = new Waiter(0, (called) => (called.deadlineAt = Infinity));
+  const first = new Waiter(0, () => {
+    deadlines.remove(firstSeat);
     deadlines.add(second);
   });
-  deadlines.add(first);
+  const firstSeat = deadlines.add(first);
   await second.waitForCalls(1);
 });
 
