@@ -62,6 +62,10 @@ export class Tunnel {
       return;
     }
     this.#worker = worker;
+    if (worker.destroyed) {
+      this.#onWorkerClosed();
+      return;
+    }
     // Either side of it may end before the other.
     worker.allowHalfOpen = true;
     worker.on("data", (bytes: Buffer) => this.#onWorkerData(bytes));

@@ -22,6 +22,8 @@ export class TunnelPlace {
   put(socket: Socket): void {
     if (this.#take === null && this.#socket === null) {
       this.#socket = socket;
+      // Whoever takes it sees that it is gone.
+      socket.on("error", () => socket.destroy());
       return;
     }
     this.#onClosed();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { Tunnel } from "../../src/router/tunnel.ts";
+import { TunnelPlace } from "../../src/router/tunnels.ts";
 import { ANSWER_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
@@ -137,4 +138,24 @@ test("a client that does not close its side after the end of its tunnel is cut o
   await answered;
   await withDeadline(closed, { deadlineMs: ANSWER_DEADLINE_MS, what: "the close" });
   assert.deepEqual([tunnel.status, tunnel.sentBytes], [101, 3]);
+});
+
+test("a tunnel whose worker's connection is lost before the application has the client's answers with an error", async (t) => {
+  const [client, worker] = [await openPair(t), await openPair(t)];
+  const place = new TunnelPlace(1, () => undefined);
+  place.put(worker.inner);
+  const lost = new Promise((resolve) => worker.inner.once("close", resolve));
+  // More than the kernel takes: what is left makes the end an error.
+  worker.inner.write(Buffer.alloc(FLOOD_BYTES));
+  worker.outer.destroy();
+  await withDeadline(lost, { deadlineMs: ANSWER_DEADLINE_MS, what: "the loss of the worker's connection" });
+
+  const connection = { socket: client.inner, bytes: Buffer.alloc(0) };
+  const tunnel = new Tunnel({ client: connection, writeStallMs: STALL_MS, onClosed: () => undefined });
+  let answer = "";
+  client.outer.on("data", (bytes: Buffer) => (answer += bytes.toString("latin1")));
+  const ended = new Promise((resolve) => client.outer.once("end", resolve));
+  place.take((socket) => tunnel.attach(socket));
+  await withDeadline(ended, { deadlineMs: ANSWER_DEADLINE_MS, what: "the end of the answer" });
+  assert.match(answer, /^HTTP\/1\.1 500 Internal Server Error\r\n/);
 });
