@@ -28,7 +28,7 @@ export function cookAsgiHead(input: AsgiHeadInput): string {
   const rootPath = rootPathOf(input, word.scriptName);
   return (
     `${head.method}\0${versionOf(head)}\0${scheme}\0${rootPath}` +
-    `\0${pathUnder(rootPath, head.path)}\0${head.query}\0${address}\0${port}\0${serverText(client)}${fields}`
+    `\0${pathUnder(rootPath, head.path)}\0${head.query}\0${address}\0${port}\0${serverText(input)}${fields}`
   );
 }
 
@@ -73,8 +73,9 @@ function pathUnder(rootPath: string, path: string): string {
   return isUnder(rootPath, path) || !path.startsWith("/") ? path : rootPath + path;
 }
 
-function serverText({ listener }: Client): string {
-  if (listener.serverName !== null) return `${listener.serverName}\0${listener.serverPort ?? ""}`;
+function serverText({ head, client: { listener } }: AsgiHeadInput): string {
+  if (listener.serverName !== null)
+    return `${listener.serverName}\0${portOf(listener.serverPort ?? "", head, "")}`;
   return `${Buffer.from(listener.url.replace(/^unix:/, "")).toString("latin1")}\0`;
 }
 
@@ -87,7 +88,12 @@ function clientOf({ head, client, settings, trustedPeers }: AsgiHeadInput): read
     const [address, port] = forwardedClient(forwarded, trustedPeers);
     if (address !== "") return [address, port];
   }
-  return [client.address, client.address === "" ? "" : client.port];
+  return [client.address, client.address === "" ? "" : portOf(client.port, head, "0")];
+}
+
+/** A front server may say anything of a port, and nginx says nothing where a header has named the client. */
+function portOf(port: string, { variables }: RequestHead, unknown: string): string {
+  return variables === null || /^[0-9]{1,5}$/.test(port) ? port : unknown;
 }
 
 /** The last of the list that is no trusted proxy itself, else the first; its port is mostly unknown, which is 0. */

@@ -6,13 +6,14 @@ import type { TunnelPlace, Tunnels } from "./tunnels.ts";
 
 /**
  * Whether a request asks for another protocol (RFC 9110 section 7.8). One with a body is answered as any request:
- * where it would end and the other protocol begin, others could see elsewhere.
+ * where it would end and the other protocol begin, others could see elsewhere. A front server that speaks uwsgi passes
+ * bytes on, too, when it is answered 101; it says in which version its client has asked.
  */
 export function asksForUpgrade(head: RequestHead): boolean {
-  const { names, values, method, version, framing, variables } = head;
+  const { names, values, method, version, protocol, framing, variables } = head;
   if (!names.some(({ lower }) => lower === "upgrade")) return false;
-  if (method !== "GET" || version !== "HTTP/1.1" || framing.type !== "none" || variables !== null)
-    return false;
+  const asked = variables === null ? version : protocol;
+  if (method !== "GET" || asked !== "HTTP/1.1" || framing.type !== "none") return false;
   return values.some((value, index) => names[index]?.lower === "connection" && isUpgrade(value));
 }
 

@@ -148,6 +148,25 @@ test("--protocol uwsgi answers a packet with an HTTP response and closes", async
   assert.equal(connection.waitingBytes, 0);
 });
 
+test("--protocol uwsgi: ports that are no numbers are unknown to an ASGI application", async (t) => {
+  const server = await startFixture(t, "asgi_app:app", { args: [...UWSGI, "-k", "asgi"] });
+  for (const port of ["", "x"]) {
+    const connection = await ClientConnection.open(t, server.port);
+    const path = { REQUEST_URI: "/echo", PATH_INFO: "/echo" };
+    connection.send(
+      uwsgiPacket({ ...REQUEST, ...path, REMOTE_PORT: port, SERVER_NAME: "s.test", SERVER_PORT: port }),
+    );
+    const scope = JSON.parse((await connection.readAnswer()).text) as Record<string, unknown>;
+    assert.deepEqual(
+      [scope["client"], scope["server"]],
+      [
+        [CLIENT, 0],
+        ["s.test", null],
+      ],
+    );
+  }
+});
+
 const badPackets: readonly (readonly [what: string, Buffer | string])[] = [
   ["plain HTTP", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"],
   ["code to evaluate", Buffer.from([22, 1, 0, 0, 0x31])],
