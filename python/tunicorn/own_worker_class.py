@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tunicorn.application import application_traceback
 from tunicorn.config import to_plain
@@ -96,7 +96,11 @@ def find_own_worker_class(name: str) -> OwnWorkerClass:
         if method in overridden
     ]
     _set_up(name, found)
-    return OwnWorkerClass(found, base, to_plain(getattr(found, "CONFIG_KWARGS", {})), warnings)
+    kwargs = to_plain(getattr(found, "CONFIG_KWARGS", {}))
+    # Of what is changed from here on, the workers tell.
+    worker_class: Any = found
+    worker_class._kwargs_read = kwargs
+    return OwnWorkerClass(found, base, kwargs, warnings)
 
 
 def _set_up(name: str, found: type) -> None:

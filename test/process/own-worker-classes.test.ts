@@ -93,6 +93,14 @@ test("a class that derives from UvicornWorker brings uvicorn's options", async (
   await server.waitForLine(/^own: handle_quit/);
 });
 
+test("what __init__ changes in uvicorn's options is taken, or told to be too late", async (t) => {
+  const server = await startOwn(t, "LateAsgi", "asgi_app:app");
+  await server.waitForLine(
+    /\[WARNING\] CONFIG_KWARGS of the worker class own_workers\.LateAsgi was changed .*, too late for limit_concurrency: /,
+  );
+  assert.equal((await request(server.port, "/echo")).headers.get("x-late"), "taken");
+});
+
 test("--print-config shows the class by its name, and the settings that it makes of its options", async (t) => {
   const { stdout, status } = await runCommand(t, {
     cwd: fixtureApps,

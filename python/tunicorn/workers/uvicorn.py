@@ -6,10 +6,14 @@ import logging
 from typing import Any, ClassVar, Final
 
 from tunicorn.asgi_types import AsgiApplication, Message, Receive, Scope, Send
+from tunicorn.config import to_plain
 from tunicorn.workers.asgi import AsgiWorker
 
 #: What a response begins with; the headers of the application follow.
 STARTS: Final = ("http.response.start", "websocket.accept")
+
+#: Options that a worker takes over by itself.
+TAKEN_LATE: Final = ("loop", "headers")
 
 
 class UvicornWorker(AsgiWorker):
@@ -18,6 +22,9 @@ class UvicornWorker(AsgiWorker):
     #: uvicorn's options. Of a class of the user's own src/config/uvicorn-options.ts makes settings of them;
     #: loop and headers are taken from here.
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {"loop": "auto", "http": "auto"}
+
+    #: The same, as it was when settings were made of it; None: nothing was.
+    _kwargs_read: ClassVar[dict[str, Any] | None] = None
 
     #: uvicorn lets a call go on when its client has left.
     limits_abandoned_calls = False
@@ -38,7 +45,23 @@ class UvicornWorker(AsgiWorker):
             uvicorns.handlers = logger.handlers
             uvicorns.setLevel(logger.level)
             uvicorns.propagate = False
+        self._tell_of_late_options()
         super().init_process()
+
+    def _tell_of_late_options(self) -> None:
+        """uvicorn's own class reads its options when it is made; the server has set itself up by then."""
+        read = self._kwargs_read
+        if read is None:
+            return
+        now: Any = to_plain(self.CONFIG_KWARGS)
+        changed = [name for name in {**read, **now} if read.get(name) != now.get(name)]
+        late = [name for name in changed if name not in TAKEN_LATE]
+        if late:
+            self.log.warning(
+                "CONFIG_KWARGS of the worker class %s was changed when the worker was made, too late for %s: "
+                "set it where the class is defined, or in setup()",
+                self.cfg.worker_class_str, ", ".join(late),
+            )  # fmt: skip
 
 
 class UvicornH11Worker(UvicornWorker):
