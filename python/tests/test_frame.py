@@ -34,6 +34,7 @@ KINDS: Final = {
     "accept": frame.ACCEPT,
     "message": frame.MESSAGE,
     "close": frame.CLOSE,
+    "control": frame.CONTROL,
     "request": frame.REQUEST,
     "cancel": frame.CANCEL,
     "file-answer": frame.FILE_ANSWER,
@@ -157,7 +158,15 @@ def test_recorded_windows_are_encoded() -> None:
 def test_a_recorded_accept_is_encoded(name: str) -> None:
     record = RECORDS[name]
     subprotocol, lines = (record[key].encode("latin-1") for key in ("subprotocol", "fieldLines"))
-    assert frame.encode_accept(record["stream"], subprotocol, lines) == octets(name)
+    hears_control = record["aux"] == 1
+    encoded = frame.encode_accept(record["stream"], subprotocol, lines, hears_control=hears_control)
+    assert encoded == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "control"))
+def test_a_recorded_ping_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    assert frame.encode_ping(record["stream"], record["body"].encode("latin-1")) == octets(name)
 
 
 @pytest.mark.parametrize("name", names_of("to-router", "close"))

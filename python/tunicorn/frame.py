@@ -37,6 +37,7 @@ PONG: Final = 50
 ACCEPT: Final = 64
 MESSAGE: Final = 65
 CLOSE: Final = 66
+CONTROL: Final = 67
 
 #: The message of this stream is complete with this frame.
 END: Final = 1
@@ -71,6 +72,9 @@ HEAD_LENGTH: Final = struct.Struct("<I")
 WINDOW_BYTES: Final = 128 * 1024
 #: What a message of a WebSocket takes of a window beside its own bytes.
 MESSAGE_COST_BYTES: Final = 64
+#: Opcodes of a WebSocket's control frames.
+PING_OPCODE: Final = 9
+PONG_OPCODE: Final = 10
 #: Largest payload of a frame with a part of a body or message.
 PART_BYTES: Final = 256 * 1024
 WINDOW_PAYLOAD: Final = struct.Struct("<I")
@@ -119,9 +123,12 @@ def encode_window(stream: int, size: int) -> bytes:
     return encode(WINDOW, stream, WINDOW_PAYLOAD.pack(size))
 
 
-def encode_accept(stream: int, subprotocol: bytes, field_lines: bytes) -> bytes:
-    """An ACCEPT frame: the WebSocket is opened."""
-    return encode(ACCEPT, stream, HEAD_LENGTH.pack(len(subprotocol)) + subprotocol + field_lines)
+def encode_accept(
+    stream: int, subprotocol: bytes, field_lines: bytes, *, hears_control: bool = False
+) -> bytes:
+    """An ACCEPT frame: the WebSocket is opened. Whether the worker wants the client's pings and pongs."""
+    payload = HEAD_LENGTH.pack(len(subprotocol)) + subprotocol + field_lines
+    return encode(ACCEPT, stream, payload, aux=int(hears_control))
 
 
 def encode_message(stream: int, message: bytes, kind: int) -> bytes:
@@ -134,6 +141,11 @@ def encode_message(stream: int, message: bytes, kind: int) -> bytes:
         flags = kind | (END if start + PART_BYTES >= size else 0)
         frames.append(encode(MESSAGE, stream, message[start : start + PART_BYTES], flags=flags))
     return b"".join(frames)
+
+
+def encode_ping(stream: int, data: bytes) -> bytes:
+    """A CONTROL frame: the client of a WebSocket is pinged."""
+    return encode(CONTROL, stream, data, aux=PING_OPCODE)
 
 
 def encode_close(stream: int, code: int, reason: str) -> bytes:

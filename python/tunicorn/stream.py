@@ -37,6 +37,10 @@ class Stream:
         """A part of a message of a WebSocket has come."""
         raise frame.ProtocolError(f"the router sent a message for stream {self.number}")
 
+    def on_control(self, opcode: int, data: bytes) -> None:
+        """The client of a WebSocket has sent a ping or a pong."""
+        raise frame.ProtocolError(f"the router sent a control frame for stream {self.number}")
+
     def on_close(self, code: int, reason: str) -> None:
         """The WebSocket is closed."""
         raise frame.ProtocolError(f"the router closed stream {self.number}")

@@ -127,6 +127,8 @@ class StreamChannel(asyncio.Protocol):
             stream.on_cancel(aux == 1)
         elif kind == frame.MESSAGE:
             stream.on_message(payload, flags)
+        elif kind == frame.CONTROL:
+            stream.on_control(aux, payload)
         elif kind == frame.CLOSE:
             stream.on_close(aux, payload.decode("utf-8", "replace"))
         elif kind == frame.FILE_ANSWER:

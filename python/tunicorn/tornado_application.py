@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tornado import httputil, wsgi
 from tornado.httpserver import HTTPServer
@@ -13,6 +13,7 @@ from tunicorn.tornado_connection import TornadoConnection
 
 if TYPE_CHECKING:
     from tunicorn.application import Application
+    from tunicorn.config import Config
     from tunicorn.log import Logger
 
 
@@ -24,6 +25,26 @@ def to_delegate(application: Application, threads: int, log: Logger) -> httputil
         # One argument: the request.
         return HTTPServer(application)
     return HTTPServer(ServedWsgi(application, threads, log))
+
+
+#: Settings of an application that are the router's here, under the same names.
+_SETTINGS_OF_ROUTER: Final = (
+    "websocket_ping_interval", "websocket_ping_timeout", "websocket_max_message_size",
+)  # fmt: skip
+
+
+def tell_of_settings(application: Application, cfg: Config, log: Logger) -> None:
+    """Warns of settings that have no effect, since the server's say something else."""
+    settings = getattr(application, "settings", None)
+    if not isinstance(settings, dict):
+        return
+    for name in _SETTINGS_OF_ROUTER:
+        wanted, held = settings.get(name), getattr(cfg, name)
+        if wanted is not None and wanted != held:
+            log.warning(
+                "%s of the Tornado application is %s, but that of the server counts, which is %s: use --%s",
+                name, wanted, held, name.replace("_", "-"),
+            )  # fmt: skip
 
 
 class ServedWsgi(wsgi.WSGIContainer):

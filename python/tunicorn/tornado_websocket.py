@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tornado import gen, httputil, websocket
 from tornado.escape import json_encode, utf8
@@ -21,23 +21,35 @@ if TYPE_CHECKING:
 UNSAID_CODES: Final = (1005, 1006)
 NORMAL: Final = 1000
 
+#: What a control frame carries at most (RFC 6455 section 5.5).
+CONTROL_LIMIT_BYTES: Final = 125
+
 Message = str | bytes
+
+
+class ControlFrame(NamedTuple):
+    """A ping or pong of the client."""
+
+    opcode: int
+    data: bytes
 
 
 class TornadoWebSocket(TornadoStream):
     """A WebSocket from its opening handshake on; until it is opened it may be answered as any request."""
 
-    __slots__ = ("_incoming", "_outgoing", "_parts", "closed", "is_accepted")
+    __slots__ = ("_incoming", "_outgoing", "_parts", "closed", "hears_control", "is_accepted")
 
     def __init__(self, channel: StreamChannel, number: int, name: str) -> None:
         super().__init__(channel, number, name, b"", frame.END)
         self.is_accepted = False
+        #: The handler wants to know of the client's pings and pongs.
+        self.hears_control = False
         #: Code and reason with which it was closed, by whichever side.
         self.closed: tuple[int | None, str | None] | None = None
         #: Parts of a message that is not complete.
         self._parts: list[bytes] = []
         #: Messages that the handler has not taken, with what each takes of the window.
-        self._incoming: deque[tuple[Message, int]] = deque()
+        self._incoming: deque[tuple[Message | ControlFrame, int]] = deque()
         #: Messages that the router has no room for yet, as frames; what each costs; and who waits for it.
         self._outgoing: deque[tuple[bytes, int, asyncio.Future[None]]] = deque()
 
@@ -56,7 +68,8 @@ class TornadoWebSocket(TornadoStream):
         ]
         self.is_accepted = True
         lines = encode_interim_fields(fields)
-        self.channel.write(frame.encode_accept(self.number, subprotocol.encode("latin-1"), lines))
+        encoded = subprotocol.encode("latin-1")
+        self.channel.write(frame.encode_accept(self.number, encoded, lines, hears_control=self.hears_control))
 
     def on_message(self, part: bytes, flags: int) -> None:
         self._parts.append(part)
@@ -68,6 +81,10 @@ class TornadoWebSocket(TornadoStream):
         self._incoming.append((message, len(data) + frame.MESSAGE_COST_BYTES))
         self.wake()
 
+    def on_control(self, opcode: int, data: bytes) -> None:
+        self._incoming.append((ControlFrame(opcode, data), len(data) + frame.MESSAGE_COST_BYTES))
+        self.wake()
+
     def on_close(self, code: int, reason: str) -> None:
         self.closed = self.closed or (None if code in UNSAID_CODES else code, reason or None)
         self.wake()
@@ -77,8 +94,8 @@ class TornadoWebSocket(TornadoStream):
             self.closed = self.closed or (None, None)
         super().on_cancel(is_half)
 
-    async def receive(self) -> Message | None:
-        """The next message; None when there will be none."""
+    async def receive(self) -> Message | ControlFrame | None:
+        """The next message, or a control frame amid them; None when there will be none."""
         while not self._incoming:
             if self.closed is not None or self.is_complete:
                 return None
@@ -89,9 +106,15 @@ class TornadoWebSocket(TornadoStream):
 
     def send_message(self, data: bytes, *, is_text: bool) -> asyncio.Future[None]:
         """Sends a message; done when the router has taken it."""
+        return self._put(frame.encode_message(self.number, data, frame.TEXT if is_text else 0), len(data))
+
+    def ping(self, data: bytes) -> None:
+        """Pings the client, behind the messages."""
+        self._put(frame.encode_ping(self.number, data), len(data))
+
+    def _put(self, frames: bytes, size: int) -> asyncio.Future[None]:
         sent: asyncio.Future[None] = self.channel.loop.create_future()
-        frames = frame.encode_message(self.number, data, frame.TEXT if is_text else 0)
-        self._outgoing.append((frames, len(data) + frame.MESSAGE_COST_BYTES, sent))
+        self._outgoing.append((frames, size + frame.MESSAGE_COST_BYTES, sent))
         self._send_messages()
         return sent
 
@@ -151,6 +174,7 @@ class RouterProtocol(websocket.WebSocketProtocol):
         if self._subprotocol:
             assert self._subprotocol in subprotocols
             handler.set_header("Sec-WebSocket-Protocol", self._subprotocol)
+        self._link.hears_control = _overrides(handler, "on_ping") or _overrides(handler, "on_pong")
         handler.clear_header("Content-Type")
         handler.set_status(101)
         handler.finish()
@@ -168,7 +192,7 @@ class RouterProtocol(websocket.WebSocketProtocol):
         assert isinstance(handler, websocket.WebSocketHandler)
         try:
             while (message := await link.receive()) is not None:
-                handled = handler.on_message(message)
+                handled = _hand_over(handler, message)
                 if handled is not None:
                     await gen.convert_yielded(handled)
         except Exception:
@@ -199,16 +223,32 @@ class RouterProtocol(websocket.WebSocketProtocol):
         return self.server_terminated or not self._link.is_open
 
     def write_ping(self, data: bytes) -> None:
-        """The router pings, every websocket_ping_interval."""
+        if len(data) > CONTROL_LIMIT_BYTES:
+            raise ValueError(f"a ping carries {len(data)} bytes, want at most {CONTROL_LIMIT_BYTES}")
+        self._link.ping(data)
 
     def start_pinging(self) -> None:
-        """The router does."""
+        """The router does, every websocket_ping_interval of the server."""
 
     def set_nodelay(self, x: bool) -> None:
         """The router sends without delay in any case."""
 
     def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None:
         raise NotImplementedError
+
+
+def _overrides(handler: websocket.WebSocketHandler, name: str) -> bool:
+    method = getattr(handler, name)
+    return getattr(method, "__func__", method) is not getattr(websocket.WebSocketHandler, name)
+
+
+def _hand_over(handler: websocket.WebSocketHandler, received: Message | ControlFrame) -> Any:
+    """Calls the handler's method for it; what it returns may have to be awaited."""
+    if not isinstance(received, ControlFrame):
+        return handler.on_message(received)
+    # Tornado's own are annotated as if they returned nothing.
+    called: Any = handler.on_ping if received.opcode == frame.PING_OPCODE else handler.on_pong
+    return called(received.data)
 
 
 _own_protocol: Final = websocket.WebSocketHandler.get_websocket_protocol

@@ -40,6 +40,36 @@ export const streamFrames: readonly RecordedFrame[] = [
     },
   },
   {
+    name: "accept-hears-control",
+    octets: [hex("04000000 40 00 0100 0f000000"), hex("00000000")],
+    fields: {
+      type: "accept",
+      direction: "to-router",
+      flags: [],
+      aux: 1,
+      stream: 15,
+      subprotocol: "",
+      fieldLines: "",
+    },
+  },
+  {
+    name: "control-to-router",
+    octets: [hex("03000000 43 00 0900 0f000000"), hex("00 80 ff")],
+    fields: {
+      type: "control",
+      direction: "to-router",
+      flags: [],
+      aux: 9,
+      stream: 15,
+      body: "\x00\x80\xff",
+    },
+  },
+  {
+    name: "control-to-worker",
+    octets: [hex("02000000 43 00 0a00 0f000000"), "hi"],
+    fields: { type: "control", direction: "to-worker", flags: [], aux: 10, stream: 15, body: "hi" },
+  },
+  {
     name: "message-text-to-worker",
     octets: [hex("03000000 41 41 0000 0d000000"), hex("e2 82 ac")],
     fields: {

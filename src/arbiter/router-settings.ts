@@ -24,6 +24,7 @@ export function makeRouterSettings(
     },
     webSockets: {
       maxMessageBytes: settings.websocket_max_message_size,
+      maxMessagesPerSecond: settings.websocket_max_message_rate,
       compresses: settings.websocket_compression,
       pingMs: milliseconds(settings.websocket_ping_interval),
       pongMs: milliseconds(settings.websocket_ping_timeout),

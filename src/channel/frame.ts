@@ -33,6 +33,7 @@ export const FrameType = {
   accept: 64,
   message: 65,
   close: 66,
+  control: 67,
 } as const;
 
 /** Frame flags, each one bit. */

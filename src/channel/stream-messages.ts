@@ -15,6 +15,12 @@ export const WINDOW_BYTES = 128 * 1024;
 /** What a message of a WebSocket takes of a window beside its own bytes, so that many small ones fill it too. */
 export const MESSAGE_COST_BYTES = 64;
 
+/** Opcodes of a WebSocket's control frames (RFC 6455 section 11.8), as CONTROL names them. */
+export const Opcode = { ping: 9, pong: 10 } as const;
+
+/** What a control frame of a WebSocket carries at most (RFC 6455 section 5.5). */
+const CONTROL_LIMIT_BYTES = 125;
+
 /** Largest payload of a frame with a part of a body or message. */
 export const PART_BYTES = 256 * 1024;
 
@@ -37,7 +43,11 @@ export type StreamMessage =
       /** Or "" for none. */
       readonly subprotocol: string;
       readonly fieldLines: Buffer;
+      /** It wants to hear of the client's pings and pongs. */
+      readonly hearsControl: boolean;
     }
+  /** The application pings the client. */
+  | { readonly type: "control"; readonly stream: number; readonly data: Buffer }
   | { readonly type: "message"; readonly stream: number; readonly part: MessagePart }
   | { readonly type: "close"; readonly stream: number; readonly code: number; readonly reason: string };
 
@@ -79,6 +89,11 @@ export function encodeMessage(stream: number, message: Buffer, isText: boolean):
   return frames;
 }
 
+/** The client has sent a ping or a pong. */
+export function encodeControl(stream: number, opcode: number, data: Buffer): Buffer {
+  return encode({ type: FrameType.control, stream, aux: opcode }, data);
+}
+
 /** The WebSocket is closed. */
 export function encodeClose(stream: number, code: number, reason: string): Buffer {
   return encode({ type: FrameType.close, stream, aux: code }, Buffer.from(reason));
@@ -96,7 +111,13 @@ export function decodeStreamMessage(header: FrameHeader, payload: Buffer): Strea
     case FrameType.trailers:
       return { type: "trailers", stream, fieldLines: payload, after: afterFrame(flags) };
     case FrameType.accept:
-      return decodeAccept(stream, payload);
+      return decodeAccept(header, payload);
+    case FrameType.control:
+      if (header.aux !== Opcode.ping || payload.length > CONTROL_LIMIT_BYTES) {
+        const reason = `A worker sent a control frame of opcode ${header.aux} and ${payload.length} bytes`;
+        throw new TunicornError("ERR_PROTOCOL", reason);
+      }
+      return { type: "control", stream, data: payload };
     case FrameType.message:
       return {
         type: "message",
@@ -114,7 +135,7 @@ export function decodeStreamMessage(header: FrameHeader, payload: Buffer): Strea
   }
 }
 
-function decodeAccept(stream: number, payload: Buffer): StreamMessage {
+function decodeAccept({ stream, aux }: FrameHeader, payload: Buffer): StreamMessage {
   const end = payload.length < 4 ? Infinity : 4 + payload.readUInt32LE(0);
   if (end > payload.length) throw shorter("accept");
   return {
@@ -122,6 +143,7 @@ function decodeAccept(stream: number, payload: Buffer): StreamMessage {
     stream,
     subprotocol: payload.toString("latin1", 4, end),
     fieldLines: payload.subarray(end),
+    hearsControl: aux === 1,
   };
 }
 

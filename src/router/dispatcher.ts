@@ -1,8 +1,9 @@
 import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
-import type { MessagePart } from "../channel/stream-messages.ts";
+import type { MessagePart, StreamMessage } from "../channel/stream-messages.ts";
 import type { ApplicationInterface } from "../config/worker-class.ts";
 
 type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
+export type AcceptMessage = Extract<StreamMessage, { type: "accept" }>;
 
 /** Why a request that was given to a worker gets no (further) response from it. */
 export type RequestFailure =
@@ -74,7 +75,9 @@ export interface StreamingRequest {
   /** The response ends with these field lines. */
   onTrailers(fieldLines: Buffer): void;
   /** The application opens the WebSocket. */
-  onAccept(subprotocol: string, fieldLines: Buffer): void;
+  onAccept(message: AcceptMessage): void;
+  /** The application pings the client. */
+  onPing(data: Buffer): void;
   onMessage(part: MessagePart): void;
   /** Its worker takes no further requests, and leaves when it has none. */
   onRetire(): void;
@@ -98,6 +101,8 @@ export interface StreamWorker extends RequestWorker {
   /** It is an open WebSocket from now on: it takes a place in the worker, but mostly no time. */
   onOpened(): void;
   sendMessage(message: Buffer, isText: boolean): void;
+  /** A ping or pong of the client. */
+  sendControl(opcode: number, data: Buffer): void;
   sendClose(code: number, reason: string): void;
   /** So many bytes of a message, or of what was not passed on, may be sent anew. */
   takeBack(bytes: number): void;

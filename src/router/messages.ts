@@ -45,6 +45,8 @@ export interface ApplicationSettings extends WorkerClass {
 export interface WebSocketSettings {
   /** Of a message; 0: any number. */
   readonly maxMessageBytes: number;
+  /** That a client may send in a second; 0: any number. */
+  readonly maxMessagesPerSecond: number;
   /** permessage-deflate is offered. */
   readonly compresses: boolean;
   /** From one ping to the next. */

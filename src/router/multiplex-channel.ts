@@ -242,6 +242,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       case "window":
       case "trailers":
       case "accept":
+      case "control":
       case "message":
       case "close":
         // A stream that is over on our side may still be spoken of on the other.

@@ -177,6 +177,8 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
 
   onAccept(): void {}
 
+  onPing(): void {}
+
   onMessage(): void {}
 
   onRetire(): void {}

@@ -4,6 +4,7 @@ export const GOING_AWAY = 1001;
 const PROTOCOL_ERROR = 1002;
 /** Never sent: the connection ended without a close. */
 export const ABNORMAL = 1006;
+export const POLICY_VIOLATION = 1008;
 export const INTERNAL_ERROR = 1011;
 export const SERVICE_RESTART = 1012;
 export const TRY_AGAIN_LATER = 1013;
@@ -15,7 +16,7 @@ const REASON_LIMIT_BYTES = 123;
 const FAULT_CODES: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: POLICY_VIOLATION,
 };
 
 /** The code with which the library closes because of an error; null: it has sent none. */

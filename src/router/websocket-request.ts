@@ -6,7 +6,13 @@ import { errorPage } from "../http/error-page.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { AsgiRequest } from "./asgi-request.ts";
 import type { ClientRequest } from "./client-request.ts";
-import type { Opening, RequestFailure, StreamingRequest, WorkerRequest } from "./dispatcher.ts";
+import type {
+  AcceptMessage,
+  Opening,
+  RequestFailure,
+  StreamingRequest,
+  WorkerRequest,
+} from "./dispatcher.ts";
 import { WEBSOCKET_VERSION, checkHandshake } from "./websocket-handshake.ts";
 import { GOING_AWAY, SERVICE_RESTART } from "./websocket-codes.ts";
 import { WebSocketSession } from "./websocket-session.ts";
@@ -125,7 +131,7 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
     this.#session?.onWindow();
   }
 
-  onAccept(subprotocol: string, fieldLines: Buffer): void {
+  onAccept({ subprotocol, fieldLines, hearsControl }: AcceptMessage): void {
     const worker = this.worker;
     if (worker === null || this.exchange.isAnswered) return;
     const { webSockets: upgrader } = this.context;
@@ -141,9 +147,20 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
       socket,
       worker,
       upgrader,
+      hearsControl,
+      onFlood: () => this.#onFlood(),
       onClosed: () => this.#onClosed(),
     });
     if (this.#leavingCode !== null) this.#session.close(this.#leavingCode);
+  }
+
+  #onFlood(): void {
+    const { errorLog, webSockets } = this.context;
+    const { maxMessagesPerSecond } = webSockets.settings;
+    errorLog.warning(
+      `${this.method} ${this.target} of ip=${this.client.address} is closed with 1008: its client sends ` +
+        `more than ${maxMessagesPerSecond} messages a second (websocket_max_message_rate)`,
+    );
   }
 
   #onClosed(): void {
@@ -153,6 +170,10 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
 
   onMessage(part: MessagePart): void {
     this.#session?.send(part);
+  }
+
+  onPing(data: Buffer): void {
+    this.#session?.ping(data);
   }
 
   onClose(code: number, reason: string): void {

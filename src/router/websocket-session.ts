@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
-import { MESSAGE_COST_BYTES, type MessagePart } from "../channel/stream-messages.ts";
+import { MESSAGE_COST_BYTES, Opcode, type MessagePart } from "../channel/stream-messages.ts";
 import type { StreamWorker } from "./dispatcher.ts";
+import { MessageRate } from "./message-rate.ts";
 import {
   ABNORMAL,
   INTERNAL_ERROR,
   NORMAL,
+  POLICY_VIOLATION,
   TRY_AGAIN_LATER,
   codeOfFault,
   isSendable,
@@ -25,6 +27,10 @@ export interface WebSocketSessionOptions {
   readonly socket: Socket;
   readonly worker: StreamWorker;
   readonly upgrader: WebSocketUpgrader;
+  /** The application wants to hear of the client's pings and pongs. */
+  readonly hearsControl: boolean;
+  /** The client has sent more messages than it may in the time; it is closed. */
+  readonly onFlood: () => void;
   readonly onClosed: () => void;
 }
 
@@ -32,6 +38,10 @@ export interface WebSocketSessionOptions {
 export class WebSocketSession {
   readonly #options: WebSocketSessionOptions;
   readonly #pulse: WebSocketPulse;
+  /** Null: any number of messages may come. */
+  readonly #rate: MessageRate | null;
+  /** The client has sent too many: nothing of it is heard any more. */
+  #isFlooded = false;
   /** The code that tells the application of an end without the client's word. */
   #ownCode = ABNORMAL;
   /** Bytes that were read from the client and are not of a message that is incomplete. */
@@ -46,12 +56,15 @@ export class WebSocketSession {
     this.#options = options;
     const { webSocket, socket, upgrader } = options;
     const { settings, deadlines } = upgrader;
+    const { maxMessagesPerSecond } = settings;
+    this.#rate = maxMessagesPerSecond > 0 ? new MessageRate(maxMessagesPerSecond, performance.now()) : null;
     this.#bytesBefore = socket.bytesRead;
     const onPing = (): void => this.#onPing();
     this.#pulse = new WebSocketPulse({ webSocket, socket, settings, deadlines, onPing });
     // A message is one buffer, unless the library is told otherwise.
     webSocket.on("message", (message, isBinary) => this.#onMessage(message as Buffer, isBinary));
-    for (const event of ["ping", "pong"] as const) webSocket.on(event, (data) => this.#onControl(data));
+    for (const event of ["ping", "pong"] as const)
+      webSocket.on(event, (data) => this.#onControl(Opcode[event], data));
     webSocket.on("error", (error) => this.#onFault(error));
     webSocket.on("close", (code, reason) => this.#onClose(code, reason));
   }
@@ -71,6 +84,12 @@ export class WebSocketSession {
       this.#pulse.onTaken();
       worker.takeBack(cost);
     });
+  }
+
+  /** A ping of the application, in its order among the messages. */
+  ping(data: Buffer): void {
+    const { webSocket, worker } = this.#options;
+    webSocket.ping(data, undefined, () => worker.takeBack(data.length + MESSAGE_COST_BYTES));
   }
 
   /** The closing handshake is begun; once it is, this changes nothing. */
@@ -104,20 +123,45 @@ export class WebSocketSession {
   /** The application takes more messages. */
   onWindow(): void {
     const { webSocket, worker } = this.#options;
-    if (worker.room > 0 && webSocket.isPaused) webSocket.resume();
+    if (worker.room <= 0 || !webSocket.isPaused) return;
+    this.#rate?.resume(performance.now());
+    webSocket.resume();
   }
 
   #onMessage(message: Buffer, isBinary: boolean): void {
-    const { webSocket, socket, worker } = this.#options;
+    const { socket, worker } = this.#options;
     this.#bytesBefore = socket.bytesRead;
+    if (!this.#isWithinRate()) return;
     this.#parts += 1;
     worker.sendMessage(message, !isBinary);
-    if (worker.room <= 0 && webSocket.readyState === webSocket.OPEN) webSocket.pause();
+    this.#holdBack();
   }
 
-  #onControl(data: Buffer): void {
-    const { socket } = this.#options;
+  /** Until the application takes more. */
+  #holdBack(): void {
+    const { webSocket, worker } = this.#options;
+    if (worker.room > 0 || webSocket.readyState !== webSocket.OPEN) return;
+    this.#rate?.pause(performance.now());
+    webSocket.pause();
+  }
+
+  #isWithinRate(): boolean {
+    const { webSocket, onFlood } = this.#options;
+    if (this.#rate === null) return true;
+    this.#isFlooded ||= !this.#rate.take(performance.now());
+    if (this.#isFlooded && webSocket.readyState === webSocket.OPEN) {
+      onFlood();
+      this.close(POLICY_VIOLATION, `more than ${this.#rate.perSecond} messages a second`);
+    }
+    return !this.#isFlooded;
+  }
+
+  #onControl(opcode: number, data: Buffer): void {
+    const { socket, worker, hearsControl } = this.#options;
     this.#bytesBefore = Math.min(socket.bytesRead, this.#bytesBefore + CONTROL_HEAD_BYTES + data.length);
+    if (!this.#isWithinRate() || !hearsControl) return;
+    worker.sendControl(opcode, data);
+    this.#holdBack();
   }
 
   /** A WebSocket that has been idle for so long may be so for hours. */

@@ -4,6 +4,7 @@ import {
   MESSAGE_COST_BYTES,
   WINDOW_BYTES,
   encodeClose,
+  encodeControl,
   encodeMessage,
   encodeRequestBody,
   encodeWindow,
@@ -115,6 +116,12 @@ export class WorkerStream implements StreamWorker {
     for (const frame of encodeMessage(this.number, message, isText)) this.#channel.write(frame);
   }
 
+  sendControl(opcode: number, data: Buffer): void {
+    if (this.#isAbandoned || !this.#isOpen) return;
+    this.#room -= data.length + MESSAGE_COST_BYTES;
+    this.#channel.write(encodeControl(this.number, opcode, data));
+  }
+
   sendClose(code: number, reason: string): void {
     if (!this.#isAbandoned && this.#isOpen) this.#channel.write(encodeClose(this.number, code, reason));
   }
@@ -176,7 +183,10 @@ export class WorkerStream implements StreamWorker {
         this.#after(true);
         break;
       case "accept":
-        this.#deliver((request) => request.streaming?.onAccept(message.subprotocol, message.fieldLines));
+        this.#deliver((request) => request.streaming?.onAccept(message));
+        break;
+      case "control":
+        this.#deliver((request) => request.streaming?.onPing(message.data));
         break;
       case "message":
         this.#deliver((request) => request.streaming?.onMessage(message.part));

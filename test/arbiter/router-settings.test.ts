@@ -78,6 +78,12 @@ const mappings: readonly Mapping[] = [
     expected: 9,
     read: (all) => all.webSockets.maxMessageBytes,
   },
+  {
+    name: "websocket_max_message_rate",
+    value: 9,
+    expected: 9,
+    read: (all) => all.webSockets.maxMessagesPerSecond,
+  },
   { name: "websocket_compression", value: false, expected: false, read: (all) => all.webSockets.compresses },
   { name: "websocket_ping_interval", value: 9, expected: 9000, read: (all) => all.webSockets.pingMs },
   { name: "websocket_ping_interval", value: 0, expected: UNLIMITED, read: (all) => all.webSockets.pingMs },

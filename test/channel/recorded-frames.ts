@@ -112,6 +112,7 @@ export const streamTypes: ReadonlySet<number> = new Set([
   FrameType.accept,
   FrameType.message,
   FrameType.close,
+  FrameType.control,
 ]);
 
 export function recordedFrame(name: string): RecordedFrame {

@@ -5,10 +5,12 @@ import { FRAME_HEADER_BYTES, FrameFlag, FrameType, readFrameHeader } from "../..
 import {
   decodeStreamMessage,
   encodeClose,
+  encodeControl,
   encodeMessage,
   encodePing,
   encodeRequestBody,
   encodeWindow,
+  Opcode,
   PART_BYTES,
   type StreamMessage,
 } from "../../src/channel/stream-messages.ts";
@@ -33,8 +35,11 @@ function expectedMessage(frame: RecordedFrame): unknown {
     }
     case FrameType.accept: {
       const fieldLines = latin1(frame.fieldLines ?? "");
-      return { type: "accept", stream, subprotocol: frame.subprotocol, fieldLines };
+      const hearsControl = frame.aux === 1;
+      return { type: "accept", stream, subprotocol: frame.subprotocol, fieldLines, hearsControl };
     }
+    case FrameType.control:
+      return { type: "control", stream, data: latin1(frame.body ?? "") };
     case FrameType.message: {
       const isText = (flags & FrameFlag.text) !== 0;
       return { type: "message", stream, part: { isText, isEnd, bytes: latin1(frame.body ?? "") } };
@@ -76,6 +81,10 @@ test("encodeClose() writes the recorded frame", () => {
   assert.deepEqual(encodeClose(13, 1012, "bye\x7f"), recordedFrame("close-to-worker").octets);
 });
 
+test("encodeControl() writes the recorded frame", () => {
+  assert.deepEqual(encodeControl(15, Opcode.pong, latin1("hi")), recordedFrame("control-to-worker").octets);
+});
+
 test("encodeMessage() writes the recorded frame", () => {
   const [octets] = encodeMessage(13, Buffer.from("€"), true);
   assert.deepEqual(octets, recordedFrame("message-text-to-worker").octets);
@@ -95,16 +104,18 @@ test("encodeMessage() sends an empty message as one frame, and a large one in pa
   );
 });
 
-for (const [what, type, payload] of [
+for (const [what, type, payload, aux = 0] of [
   ["WINDOW without a number", FrameType.window, Buffer.alloc(3)],
   ["WINDOW with more than a number", FrameType.window, Buffer.alloc(5)],
   ["ACCEPT without a length", FrameType.accept, Buffer.alloc(3)],
   ["ACCEPT with a subprotocol longer than the frame", FrameType.accept, latin1("\x05\0\0\0chat")],
+  ["CONTROL that is no ping", FrameType.control, Buffer.alloc(1), Opcode.pong],
+  ["CONTROL longer than a ping", FrameType.control, Buffer.alloc(126), Opcode.ping],
   ["PING, which only a router sends", FrameType.ping, Buffer.alloc(0)],
   ["REQUEST_BODY, which only a router sends", FrameType.requestBody, Buffer.alloc(1)],
 ] as const) {
   test(`decodeStreamMessage() refuses ${what}`, () => {
-    const header = { payloadBytes: payload.length, type, flags: 0, aux: 0, stream: 1 };
+    const header = { payloadBytes: payload.length, type, flags: 0, aux, stream: 1 };
     assert.throws(() => decodeStreamMessage(header, payload), { code: "ERR_PROTOCOL" });
   });
 }

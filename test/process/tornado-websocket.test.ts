@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { countingBytes } from "../helpers/bodies.ts";
 import { request } from "../helpers/client.ts";
+import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 import { startFixture } from "../helpers/server.ts";
 import { DeniedError, WebSocketClient } from "../helpers/websocket-client.ts";
 
@@ -62,6 +63,38 @@ test("Tornado's WebSocketHandler", async (t) => {
     const foreign = WebSocketClient.open(t, server.port, "/socket/x", { origin: "http://elsewhere.test" });
     await assert.rejects(foreign, isDenied);
   });
+
+  await t.test(
+    "pings its client, and hears of pings and pongs in their order among the messages",
+    async () => {
+      const client = await open("/pinging");
+      const pinged = new Promise<string>((resolve) =>
+        client.socket.once("ping", (data) => resolve(data.toString())),
+      );
+      client.send("are you there?");
+      assert.equal(
+        await withDeadline(pinged, { deadlineMs: ANSWER_DEADLINE_MS, what: "a ping" }),
+        "are you there?",
+      );
+      assert.equal(await client.receive(), "pong are you there?");
+      client.socket.ping("and you?");
+      client.socket.pong("unasked");
+      assert.equal(await client.receive(), "ping and you?");
+      assert.equal(await client.receive(), "pong unasked");
+      client.send("x".repeat(126));
+      assert.equal(await client.receive(), "a ping carries 126 bytes, want at most 125");
+    },
+  );
+
+  await t.test(
+    "has the settings of the server, and a warning tells of those of the application",
+    async () => {
+      await server.waitForLine(
+        /\[WARNING\] websocket_ping_interval of the Tornado application is 5, but that of the server counts, which is 20: use --websocket-ping-interval$/,
+      );
+      assert.doesNotMatch(server.text, /websocket_ping_timeout of the Tornado application/);
+    },
+  );
 
   await t.test("answers 400 to a request that is no handshake", async () => {
     assert.equal((await request(server.port, "/socket/x")).status, 400);

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
-import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { ANSWER_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import { seen } from "../helpers/seen.ts";
 import { startFixture } from "../helpers/server.ts";
 import { WebSocketClient } from "../helpers/websocket-client.ts";
+import { encodeFrame, type FrameCase } from "../websocket/frames.ts";
+import { RawClient } from "../websocket/raw-client.ts";
 
 const MIB = 1024 * 1024;
 
@@ -100,6 +102,91 @@ test("a WebSocket is pinged, and cut off when its client does not answer", async
   await untilTrue(() => pings >= 4, { deadlineMs: ANSWER_DEADLINE_MS, what: "4 pings" });
   alive.send("still here");
   assert.equal(await alive.receive(), "still here");
+});
+
+test("websocket_max_message_rate: a WebSocket whose client sends more", async (t) => {
+  const args = ["-k", "asgi", "--websocket-max-message-rate", "3"];
+  const server = await startFixture(t, "websocket_app:app", { args });
+  const text = (fin: boolean): FrameCase => ({ op: "text", text: "x", fin });
+  const more = (fin: boolean): FrameCase => ({ op: "continuation", text: "x", fin });
+  const message = text(true);
+  const ping: FrameCase = { op: "ping", text: "x" };
+  const pong: FrameCase = { op: "pong", text: "x" };
+
+  for (const [what, frames, closes, taken] of [
+    ["messages", [message, message, message, message, message], true, 3],
+    ["empty messages", Array.from({ length: 4 }, (): FrameCase => ({ op: "binary" })), true, 3],
+    ["pings", [ping, ping, ping, ping], true, 0],
+    ["pongs", [pong, pong, pong, pong], true, 0],
+    ["messages, pings and pongs", [message, ping, pong, message], true, 1],
+    ["pings amid the fragments of a message", [text(false), ping, ping, ping, ping, more(true)], true, 0],
+    ["messages of several fragments", [1, 2, 3, 4].flatMap(() => [text(false), more(true)]), true, 3],
+    [
+      "fragments, not messages",
+      [text(false), ...Array.from({ length: 50 }, () => more(false)), more(true)],
+      false,
+      1,
+    ],
+    ["nothing more, but just so many", [message, ping, message], false, 2],
+  ] as const) {
+    await t.test(`that is ${what}: ${closes ? "is closed with 1008" : "stays open"}`, async () => {
+      const [before, echoed] = [server.lines.length, await seen(server, "echoed")];
+      const client = new RawClient(server.port);
+      const until = (holds: () => boolean, what: string): Promise<void> =>
+        withDeadline(client.until(holds), { deadlineMs: ANSWER_DEADLINE_MS, what });
+      try {
+        client.shakeHands(undefined);
+        await until(() => client.head !== "", "the answer");
+        // In one write, so that they come at once.
+        client.send(Buffer.concat(frames.map(encodeFrame)));
+        const answers = (): number => client.frames.filter(({ opcode }) => opcode <= 2).length;
+        await until(() => client.closeFrame !== undefined || (!closes && answers() === taken), "the outcome");
+        assert.equal(client.closeFrame !== undefined, closes);
+        if (closes) {
+          const payload = client.closeFrame?.payload ?? Buffer.alloc(0);
+          assert.equal(payload.readUInt16BE(0), 1008);
+          assert.equal(payload.toString("utf8", 2), "more than 3 messages a second");
+          await server.waitForLine(
+            /\[WARNING\] WebSocket \/echo of ip=127\.0\.0\.1 is closed with 1008: its client sends more than 3 messages a second \(websocket_max_message_rate\)$/,
+            { from: before },
+          );
+          // Not heard any more.
+          client.send(encodeFrame(message));
+        }
+        const code = closes ? 1008 : 1000;
+        client.send(encodeFrame({ op: "close", code }));
+        await until(() => client.isEnded, "the end");
+        await server.waitForLine(new RegExp(`/echo: websocket.disconnect ${code} `), { from: before });
+        assert.equal((await seen(server, "echoed")) - echoed, taken);
+      } finally {
+        client.destroy();
+      }
+    });
+  }
+
+  await t.test("because the application has not received for a while stays open", async (t) => {
+    const pinging = await startFixture(t, "websocket_app:app", {
+      args: [...args, "--websocket-ping-interval", "1", "--websocket-ping-timeout", "1"],
+    });
+    const client = await WebSocketClient.open(t, pinging.port, "/hold");
+    const full = Buffer.alloc(256 * 1024);
+    client.send(full);
+    // Two in each second is not too much; all at once they would be.
+    let pings = 0;
+    client.socket.on("ping", () => {
+      pings += 1;
+      client.send(Buffer.alloc(1));
+      client.send(Buffer.alloc(1));
+    });
+    await untilTrue(() => pings >= 3, {
+      deadlineMs: ANSWER_DEADLINE_MS,
+      what: () => `3 pings, not ${pings}`,
+    });
+    client.socket.removeAllListeners("ping");
+    await request(pinging.port, "/release");
+    client.send("over");
+    assert.equal(await client.receive(), String(full.length + 2 * pings));
+  });
 });
 
 test("buffer_memory: when twice as much is taken, incomplete messages are given up", async (t) => {

@@ -30,8 +30,9 @@ class TornadoWorker(LoopWorker):
         super().init_process()
 
     async def start_application(self) -> TornadoCalls:
-        from tunicorn.tornado_application import to_delegate  # noqa: PLC0415 -- Tornado may be missing
+        from tunicorn.tornado_application import tell_of_settings, to_delegate  # noqa: PLC0415 -- Tornado may be missing
         from tunicorn.tornado_calls import TornadoCalls  # noqa: PLC0415 -- as above
 
         assert self.wsgi is not None
+        tell_of_settings(self.wsgi, self.cfg, self.log)
         return TornadoCalls(to_delegate(self.wsgi, int(self.cfg.threads), self.log), self.log)

@@ -49,6 +49,19 @@ does after a complete response is never cancelled by this. Without effect with u
 A message is in memory, of router and worker, until it is complete.`,
   }),
   setting({
+    name: "websocket_max_message_rate",
+    section: "Worker Processes",
+    flags: ["--websocket-max-message-rate"],
+    metavar: "MESSAGES",
+    isOwn: true,
+    defaultValue: 0,
+    parse: wholeNumber,
+    doc: `Messages that the client of a WebSocket may send in a second; 0: no limit. More close it with 1008.
+
+A second's worth may come at once. Pings and pongs count as messages do; the fragments of a message do not, of
+which there may be 16,384. A client is not to blame for what comes late because the application did not receive.`,
+  }),
+  setting({
     name: "websocket_compression",
     section: "Worker Processes",
     flags: ["--no-websocket-compression"],
