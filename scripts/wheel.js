@@ -8,8 +8,6 @@ import { build, installNodeModules, installPythonPackages, root, runOrFail } fro
 
 const output = join(root, "build");
 const staging = join(output, "javascript");
-/** Types and source maps are for who imports the package, which Python does not. */
-const DEVELOPMENT_FILE = /\.(d\.[cm]?ts|map)$/;
 
 if (!process.argv.includes("--no-build")) {
   installNodeModules();
@@ -24,24 +22,15 @@ runOrFail(
   "Building the wheel",
 );
 
-/** What the wheel's Node runs: the program as it is built, and the packages that it imports. */
+/** What the wheel's Node runs: the two programs, which have in them what they import. */
 function stageJavaScript() {
   rmSync(staging, { recursive: true, force: true });
-  mkdirSync(staging, { recursive: true });
-  for (const name of ["package.json", "package-lock.json"]) {
-    copyFileSync(join(root, name), join(staging, name));
-  }
-  runOrFail(
-    "npm",
-    ["ci", "--prefix", staging, "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
-    "Installing the runtime packages",
-  );
-  rmSync(join(staging, "package-lock.json"));
-  rmSync(join(staging, "node_modules", ".package-lock.json"));
-  for (const name of ["bin", "dist"]) {
+  mkdirSync(join(staging, "dist"), { recursive: true });
+  copyFileSync(join(root, "package.json"), join(staging, "package.json"));
+  for (const name of ["bin", "dist/bundle"]) {
     cpSync(join(root, name), join(staging, name), {
       recursive: true,
-      filter: (path) => !DEVELOPMENT_FILE.test(path),
+      filter: (path) => !path.endsWith(".map"),
     });
   }
 }
