@@ -22,10 +22,11 @@ const NOTHING_ELSE = { application: null, wantsVersion: false, wantsHelp: false,
 
 type SettingRecord = (typeof allSettings)[number];
 
-const SUMMARY = `Serves Python WSGI applications: Gunicorn's command line, settings and signals.
+const SUMMARY = `Serves Python WSGI and ASGI applications: Gunicorn's command line, settings and signals.
 
   tunicorn wsgi:app                          the object app of wsgi.py, on 127.0.0.1:8000
   tunicorn -w 4 -b 0.0.0.0:8000 run:app      four workers, all addresses
+  tunicorn -k asgi main:app                  an ASGI application, such as FastAPI's
   tunicorn -c gunicorn.conf.py wsgi:app      settings from a file
   tunicorn 'project:create_app("prod")'      an application factory`;
 
