@@ -23,7 +23,8 @@ if (isComplete) runPythonTests();
 
 const skippedText = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
 process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skippedText}\n`);
-process.exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
+// Not process.exit(), which drops what a pipe has not taken yet.
+process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 
 function testFiles(path) {
   if (!statSync(join(root, path)).isDirectory()) return path.endsWith(".test.ts") ? [path] : [];
