@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from tunicorn import frame
@@ -20,6 +20,8 @@ BODY_FRAME_BYTES: Final = frame.PAYLOAD_LIMIT_BYTES
 #: A router that died is replaced within this time, or the worker leaves.
 DIAL_SECONDS: Final = 10.0
 DIAL_INTERVAL_SECONDS: Final = 0.05
+#: A router that starts together with the worker is there sooner: each pause is twice the one before.
+FIRST_DIAL_INTERVAL_SECONDS: Final = 0.002
 
 
 class Frame(NamedTuple):
@@ -30,6 +32,14 @@ class Frame(NamedTuple):
     aux: int
     stream: int
     payload: bytes
+
+
+def dial_pauses() -> Iterator[float]:
+    """How long to wait after each attempt to dial."""
+    pause = FIRST_DIAL_INTERVAL_SECONDS
+    while True:
+        yield min(pause, DIAL_INTERVAL_SECONDS)
+        pause *= 2
 
 
 class Channel:
@@ -50,6 +60,7 @@ class Channel:
         """Connects to the router that listens at path; None when none answers while it is wanted."""
         deadline = time.monotonic() + DIAL_SECONDS
         parent = os.getppid()
+        pauses = dial_pauses()
         while time.monotonic() < deadline and os.getppid() == parent and is_wanted():
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             # The application may have set a default timeout for its own sockets.
@@ -58,7 +69,7 @@ class Channel:
                 connection.connect(path)
             except (FileNotFoundError, ConnectionError):
                 connection.close()
-                time.sleep(DIAL_INTERVAL_SECONDS)
+                time.sleep(next(pauses))
                 continue
             return cls(connection, path)
         return None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from tunicorn.application import Application, load_application
 from tunicorn.interface import check_interface
-from tunicorn.paste import load_paste_application
 
 if TYPE_CHECKING:
     from tunicorn.config import Config
@@ -21,6 +20,8 @@ def load_configured(cfg: Config, interface: Interface) -> Application:
     if cfg.paste is None:
         application = load_application(str(cfg.wsgi_app))
     else:
+        from tunicorn.paste import load_paste_application  # noqa: PLC0415 -- seldom needed
+
         application = load_paste_application(str(cfg.paste), cfg.raw_paste_global_conf)
     check_interface(application, interface, str(cfg.paste or cfg.wsgi_app), cfg.worker_class_str)
     return application

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tunicorn.config import Config
 from tunicorn.hooks import describe_raised
 from tunicorn.log import Logger, LoggingConfigError
-from tunicorn.statsd import StatsdAddress, StatsdLogger, parse_statsd_address
 
 if TYPE_CHECKING:
     from tunicorn.hooks import Hook
     from tunicorn.identity import Identity
+    from tunicorn.statsd import StatsdAddress
 
 #: Names of the classes that tunicorn has itself; src/arbiter/log-settings.ts has them too.
 OWN_NAMES: Final = (
@@ -72,7 +72,11 @@ class LoggerConfig(Config):
     def statsd_host(self) -> StatsdAddress | None:
         """A path, or host and port."""
         written = self.settings["statsd_host"]
-        return None if written is None else parse_statsd_address(str(written))
+        if written is None:
+            return None
+        from tunicorn.statsd import parse_statsd_address  # noqa: PLC0415 -- seldom needed
+
+        return parse_statsd_address(str(written))
 
     @property
     def user(self) -> int:
@@ -88,8 +92,12 @@ class LoggerConfig(Config):
 def make_logger(cfg: LoggerConfig) -> Logger:
     """The logger of the settings. Raises LoggerError, or OSError when a log cannot be opened."""
     name = str(cfg.settings["logger_class"])
+    logger_class: Any = Logger
     if name in OWN_NAMES:
-        logger_class: Any = Logger if cfg.statsd_host is None else StatsdLogger
+        if cfg.statsd_host is not None:
+            from tunicorn.statsd import StatsdLogger  # noqa: PLC0415 -- seldom needed
+
+            logger_class = StatsdLogger
     else:
         logger_class = _find(name)
         _check(name, logger_class, cfg)

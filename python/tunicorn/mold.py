@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-import pathlib
-import platform
 import select
-import shutil
 import signal
 import sys
 import time
@@ -29,11 +26,9 @@ from tunicorn.identity import IdentityError, find_identity
 from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
-from tunicorn.own_worker_class import WorkerClassError, find_own_worker_class
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
-from tunicorn.watched_files import FileReporter
 from tunicorn.worker_classes import find_worker_class, missing_library
 from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.sync import SyncWorker
@@ -97,9 +92,7 @@ class Mold:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         for number in ARBITER_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        self._control.send(
-            "hello", pid=os.getpid(), python=platform.python_version(), executable=sys.executable
-        )
+        self._control.send("hello", pid=os.getpid(), python=sys.version.split()[0], executable=sys.executable)
         while not self._is_stopping:
             readable, _, _ = select.select([self._control.fileno(), wakeup_read], [], [], REAP_SECONDS)
             if wakeup_read in readable:
@@ -156,10 +149,12 @@ class Mold:
 
     def _find_worker_class(self, message: Message) -> None:
         """Imports a worker class of the user's own: the arbiter has to know how it is given requests."""
+        from tunicorn import own_worker_class  # noqa: PLC0415 -- seldom needed
+
         try:
             enter_folder(message["chdir"], message["pythonpath"])
-            found = find_own_worker_class(message["name"])
-        except (OSError, WorkerClassError) as error:
+            found = own_worker_class.find_own_worker_class(message["name"])
+        except (OSError, own_worker_class.WorkerClassError) as error:
             self._control.send("worker-class-failed", message=str(error))
             return
         self._own_worker_class = found.worker_class
@@ -259,6 +254,8 @@ class Mold:
         worker.queue_place = self._queue_place
         worker.stack_file = self._logs.make_stack_file()
         if server.cfg.reload:
+            from tunicorn.watched_files import FileReporter  # noqa: PLC0415 -- for --reload alone
+
             path = os.path.join(self._runtime_directory, f"watch-{age}")
             worker.reloader = FileReporter(path, self._generation, server.cfg.reload_extra_files)
         raised = self._run_hook("pre_fork", server, worker)
@@ -356,6 +353,8 @@ class Mold:
 
     def _leave_alone(self) -> None:
         """The arbiter is gone: let the workers finish, then end them, and remove what it left."""
+        import shutil  # noqa: PLC0415 -- seldom needed
+
         for pid in self._children:
             os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + self._graceful_seconds
@@ -379,7 +378,9 @@ class Mold:
 def _remove_pidfile(path: str, pid: int) -> None:
     """Removes the pidfile of an arbiter that could not; not one that a later server has written."""
     with suppress(OSError, ValueError):
-        if int(pathlib.Path(path).read_text()) == pid:
+        with open(path) as file:
+            written = int(file.read())
+        if written == pid:
             os.unlink(path)
 
 

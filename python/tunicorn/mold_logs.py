@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tunicorn.log import Logger, reopen, writes_plain_text
-from tunicorn.log_process import LogProcess
 from tunicorn.logger_class import LoggerConfig, LoggerError, make_logger
 from tunicorn.stack_file import StackFile
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from tunicorn.control import Message
     from tunicorn.hooks import Hook
     from tunicorn.identity import Identity
+    from tunicorn.log_process import LogProcess
     from tunicorn.workers.base import Worker
 
 
@@ -44,6 +44,8 @@ class MoldLogs:
         try:
             self.logger = make_logger(cfg)
             if place is not None:
+                from tunicorn.log_process import LogProcess  # noqa: PLC0415 -- seldom needed
+
                 self._process = LogProcess(place["socketPath"], self.logger, cfg, identity)
         except OSError as error:
             raise LoggerError(f"Cannot open the logs: {error}") from error

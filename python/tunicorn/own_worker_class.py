@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tunicorn.application import application_traceback
@@ -138,6 +137,8 @@ def _load(name: str) -> object:
 
 
 def _entry_point(text: str) -> object:
+    import importlib.metadata  # noqa: PLC0415 -- with all that it needs it takes longer than all of us
+
     package, _, name = text.partition("#")
     try:
         distribution = importlib.metadata.distribution(package)

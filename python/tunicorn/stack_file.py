@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 
 class StackFile:
@@ -39,5 +38,7 @@ def _open() -> int:
     """In memory where the system can: there may be no folder to write to."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("tunicorn-stacks")
+    import tempfile  # noqa: PLC0415 -- seldom needed
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, application_traceback
 from tunicorn.channel import Channel
-from tunicorn.failed_application import FailedApplication
 from tunicorn.interface import Interface
 from tunicorn.loading import ServedApplication
 from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
-from tunicorn.spew import start_spewing
-from tunicorn.watched_files import FileReporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from tunicorn.puller import QueuePlace
     from tunicorn.server import Server
     from tunicorn.stack_file import StackFile
+    from tunicorn.watched_files import FileReporter
 
 #: Shows the stacks of all threads in the log, whatever they do.
 STACKS_SIGNAL: Final = signal.SIGIO
@@ -205,6 +203,8 @@ class Worker:
             if not self.alive and isinstance(error.__cause__, SystemExit):
                 raise error.__cause__ from None
             if self.reloader is not None:
+                from tunicorn.failed_application import FailedApplication  # noqa: PLC0415 -- for --reload alone
+
                 self.log.error(error.report)
                 self.reloader.add_failure(error)
                 self.wsgi = FailedApplication(error.report)
@@ -285,6 +285,8 @@ class Worker:
             self.init_signals()
             self.init_own_signals()
             if self.cfg.spew:
+                from tunicorn.spew import start_spewing  # noqa: PLC0415 -- seldom needed
+
                 start_spewing()
             self._call_boot_hook("post_fork", self.server, self)
             self._init_process()

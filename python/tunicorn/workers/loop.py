@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tunicorn import frame
-from tunicorn.channel import DIAL_INTERVAL_SECONDS, DIAL_SECONDS, encode_hello
+from tunicorn.channel import DIAL_SECONDS, dial_pauses, encode_hello
 from tunicorn.event_loop import make_loop
 from tunicorn.left_tasks import end_tasks
 from tunicorn.stream_channel import StreamChannel
@@ -108,11 +108,12 @@ class LoopWorker(Worker):
         """Reaches a router; None when there is none, or the worker leaves."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DIAL_SECONDS
+        pauses = dial_pauses()
         while self.alive and os.getppid() == self.ppid and loop.time() < deadline:
             try:
                 _, channel = await loop.create_unix_connection(lambda: StreamChannel(loop, self), path)
             except (FileNotFoundError, ConnectionError):
-                await asyncio.sleep(DIAL_INTERVAL_SECONDS)
+                await asyncio.sleep(next(pauses))
                 continue
             return channel
         return None
