@@ -25,7 +25,7 @@ const CONTENTS = /^(owner|ring-\d+|tokens-\d+|router-\d+\.sock|log-\d+|watch-\d+
 
 /** Writes down whose directory this is. Where that cannot be told, it is left alone for ever. */
 export function markOwner(directory: string): void {
-  const owner = describeOwner(process.pid);
+  const owner = describeThis();
   if (owner === null) return;
   attempt(() => writeFileSync(join(directory, OWNER_FILE), owner, { flag: "wx", mode: 0o600 }));
 }
@@ -44,7 +44,7 @@ function isLeftBehind(directory: string): boolean {
   const owner = readOwner(join(directory, OWNER_FILE));
   const [boot = "", namespace = "", pid = "", started = ""] = owner.split(" ");
   // A process of another boot or container cannot be seen from here.
-  if (describeOwner(process.pid)?.startsWith(`${boot} ${namespace} `) !== true) return false;
+  if (describeThis()?.startsWith(`${boot} ${namespace} `) !== true) return false;
   if (!/^\d+$/.test(pid) || startOf(Number(pid)) === started) return false;
   // The router and the workers of a killed arbiter finish what they have, and remove it themselves.
   const sockets = readFileSync("/proc/net/unix", "utf8");
@@ -79,6 +79,14 @@ function isRead(directory: string, name: string): boolean {
 function remove(directory: string): void {
   for (const name of readdirSync(directory)) if (CONTENTS.test(name)) unlinkSync(join(directory, name));
   rmdirSync(directory);
+}
+
+let ourselves: string | null = null;
+
+/** As describeOwner(): it is asked of each directory, and never changes. */
+function describeThis(): string | null {
+  ourselves ??= describeOwner(process.pid);
+  return ourselves;
 }
 
 /** Boot, pid namespace, pid and start of a process: together no other process has them. Null: they cannot be told. */

@@ -44,22 +44,17 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   const notYet = new Map<string, unknown>();
   // GUNICORN_CMD_ARGS is mostly empty, and to build a parser for it takes milliseconds.
   if (argv.length === 0) return { ...NOTHING_ELSE, layer: { source, values, notYet } };
-  const command = makeCommand();
-  for (const record of allSettings) {
-    const isRepeatable = "isRepeatable" in record && record.isRepeatable;
-    const switchValue = "switchValue" in record ? record.switchValue : true;
-    addOptions(command, makeOptions(record), (value) =>
-      note(values, record.name, value ?? switchValue, isRepeatable),
-    );
-  }
-  for (const [name, record] of recordsNotYet) {
-    const isRepeatable = Array.isArray(record.defaultValue);
-    addOptions(command, makeOptionsNotYet(record), (value) =>
-      note(notYet, name, value ?? true, isRepeatable),
-    );
-  }
+  let command: Command;
   try {
-    command.parse(expandAbbreviations(argv, knownFlags), { from: "user" });
+    const words = expandAbbreviations(argv, knownFlags);
+    command = makeParser(words, values, notYet);
+    try {
+      command.parse(words, { from: "user" });
+    } catch (error) {
+      // Its message also suggests flags that were not written.
+      makeParser(null, values, notYet).parse(words, { from: "user" });
+      throw error;
+    }
   } catch (error) {
     throw usageError(error, source);
   }
@@ -100,6 +95,40 @@ const knownFlags: ReadonlyMap<string, Flag> = new Map([
 
 function flagOf(flag: string, setting: string, needsValue: boolean, isOwn = false): [string, Flag] {
   return [flag, { setting, needsValue, isOwn }];
+}
+
+/** A parser that notes what is given. It knows the flags that `words` may mean, which is sooner made; null: all flags. */
+function makeParser(
+  words: readonly string[] | null,
+  values: Map<SettingName, unknown>,
+  notYet: Map<string, unknown>,
+): Command {
+  const command = makeCommand();
+  for (const record of allSettings) {
+    if (words !== null && !mayMean(words, record.flags)) continue;
+    const isRepeatable = "isRepeatable" in record && record.isRepeatable;
+    const switchValue = "switchValue" in record ? record.switchValue : true;
+    addOptions(command, makeOptions(record), (value) =>
+      note(values, record.name, value ?? switchValue, isRepeatable),
+    );
+  }
+  for (const [name, record] of recordsNotYet) {
+    if (words !== null && !mayMean(words, record.flags)) continue;
+    const isRepeatable = Array.isArray(record.defaultValue);
+    addOptions(command, makeOptionsNotYet(record), (value) =>
+      note(notYet, name, value ?? true, isRepeatable),
+    );
+  }
+  return command;
+}
+
+/** Whether one of the words may be one of the flags: short ones stand together, and hold values. */
+function mayMean(words: readonly string[], flags: readonly string[]): boolean {
+  return words.some((word) =>
+    word.startsWith("--")
+      ? flags.includes(word.split("=", 1)[0] ?? "")
+      : word.startsWith("-") && flags.some((flag) => flag.length === 2 && word.includes(flag.charAt(1))),
+  );
 }
 
 function addOptions(

@@ -1,8 +1,8 @@
 /** Parsers for the values of settings: what a command line, a Python file or an environment variable says. */
 import { existsSync, statSync } from "node:fs";
-import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { isLogLevel, logLevels, type LogLevel } from "../log/log-level.ts";
+import { ipVersion } from "../system/ip-version.ts";
 import { WantedError } from "./setting.ts";
 
 const WHOLE_NUMBER = /^\s*(?:[0-9]+|0[xX][0-9a-fA-F]+|0[oO][0-7]+)\s*$/;
@@ -125,7 +125,7 @@ export function networkList(input: unknown): readonly string[] {
 
 function isNetwork(entry: string): boolean {
   const [address = "", prefix, ...rest] = entry.split("/");
-  const version = isIP(address);
+  const version = ipVersion(address);
   if (version === 0 || rest.length > 0) return false;
   if (prefix === undefined) return true;
   return /^[0-9]{1,3}$/.test(prefix) && Number(prefix) <= (version === 6 ? 128 : 32);

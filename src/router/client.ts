@@ -1,5 +1,6 @@
 import { BlockList, isIP, type Socket } from "node:net";
 import type { ProxyPreamble } from "../http/proxy-protocol.ts";
+import { ipVersion } from "../system/ip-version.ts";
 import type { InheritedListener } from "./messages.ts";
 
 /** What is known of a client for the life of its connection. */
@@ -26,8 +27,9 @@ export class TrustedPeers {
     this.#isEverybody = entries.includes("*");
     for (const entry of entries) {
       const [address = "", prefix] = entry.split("/");
-      const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-      if (isIP(address) === 0) continue;
+      const version = ipVersion(address);
+      if (version === 0) continue;
+      const family = version === 6 ? "ipv6" : "ipv4";
       if (prefix === undefined) this.#list.addAddress(address, family);
       else this.#list.addSubnet(address, Number(prefix), family);
     }

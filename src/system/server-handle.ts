@@ -8,6 +8,7 @@
 import * as net from "node:net";
 import type { SendHandle } from "node:child_process";
 import { getSystemErrorName } from "node:util";
+import { ipVersion } from "./ip-version.ts";
 
 /** Where a socket is bound: an IP address and a port, or a unix socket, whose name Node cannot tell. */
 export type SocketName =
@@ -57,7 +58,7 @@ function systemError(errno: number): NodeJS.ErrnoException {
 
 /** Binds a TCP address; port 0 takes a free one. Throws a system error with `code`. */
 export function bindTcp(address: string, port: number): BoundSocket {
-  return toBoundSocket(createHandle(address, port, net.isIPv6(address) ? 6 : 4));
+  return toBoundSocket(createHandle(address, port, ipVersion(address) === 6 ? 6 : 4));
 }
 
 /** Binds a unix socket; a path that begins with NUL is an abstract name (Linux). Throws a system error with `code`. */
