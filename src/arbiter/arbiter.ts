@@ -264,12 +264,10 @@ export class Arbiter {
       bindingOptions(settings, belongings.identity, { log, interpreter }),
     );
     this.#requireStarting();
-    await this.#startRouter(belongings, log);
-    this.#requireStarting();
-    log.info(`Listening at: ${urlsOf(belongings.listeners.all)} (${process.pid})`);
-    log.info(`Using worker: ${generation.workerClass}`);
-    await generation.runHook("when_ready");
-    await generation.bootWorkers();
+    const listening = this.#startRouter(belongings, log);
+    // A hook comes in between; without it the workers boot while the router does.
+    await generation.runHook("when_ready", listening);
+    await Promise.all([listening, generation.bootWorkers()]);
     this.#requireStarting();
     log.info(`Ready: ${this.#describe()}, ${generation.python}`);
     this.#service.ready(this.#describe());
@@ -336,6 +334,9 @@ export class Arbiter {
     });
     this.#router = router;
     await router.start();
+    this.#requireStarting();
+    log.info(`Listening at: ${urlsOf(belongings.listeners.all)} (${process.pid})`);
+    log.info(`Using worker: ${this.#generations.requireActive().workerClass}`);
   }
 
   #requireStarted(): ServerParts {

@@ -70,10 +70,10 @@ export class Generation {
     this.#options = options;
   }
 
-  /** Starts a mold, and reads and validates the settings through it. */
+  /** Starts a mold, and reads and validates the settings: without waiting for it, unless there is a configuration file. */
   static async prepare(options: GenerationOptions): Promise<Generation> {
     const generation = new Generation(options);
-    const mold = await MoldHandle.start({
+    const mold = new MoldHandle({
       interpreter: options.interpreter,
       workingFolder: options.invocation.workingFolder,
       listener: {
@@ -164,9 +164,9 @@ export class Generation {
     if (answer.type === "load-failed") throw bootError(answer.exitStatus, answer.message);
   }
 
-  /** Runs a hook in the mold, if the configuration file has it. Throws ERR_HOOK when it raised. */
-  async runHook(hook: ServerHookName): Promise<void> {
-    await this.#hooks?.run(hook);
+  /** Runs a hook in the mold, if the configuration file has it, after what it waits for. Throws ERR_HOOK. */
+  async runHook(hook: ServerHookName, after: Promise<void> | null = null): Promise<void> {
+    await this.#hooks?.run(hook, after);
   }
 
   /** Tells the mold how many workers there will be; the hook nworkers_changed may raise ERR_HOOK. */

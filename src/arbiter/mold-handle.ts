@@ -38,13 +38,14 @@ export class MoldHandle {
   readonly #listener: MoldListener;
   #rest = "";
   #waiting: { resolve: (message: MoldToArbiter) => void; reject: (error: Error) => void } | null = null;
-  /** Fulfilled when the question before has its answer. */
-  #turn: Promise<void> = Promise.resolve();
+  /** Fulfilled when the mold has said hello, and then when the question before has its answer. */
+  #turn: Promise<void>;
   #isGone = false;
   #python = "";
   readonly exited: Promise<void>;
 
-  private constructor(options: MoldOptions) {
+  /** Starts a mold. It can be asked at once, and answers when it is there. */
+  constructor(options: MoldOptions) {
     this.#listener = options.listener;
     this.#process = spawn(options.interpreter, [MOLD_PROGRAM], {
       cwd: options.workingFolder,
@@ -67,17 +68,18 @@ export class MoldHandle {
         resolve();
       });
     });
+    this.#turn = this.#hear();
+    // Whoever asks it is told.
+    this.#turn.catch(() => undefined);
   }
 
-  /** Starts a mold and waits until it is there. */
-  static async start(options: MoldOptions): Promise<MoldHandle> {
-    const mold = new MoldHandle(options);
-    const hello = await mold.#receive("hello", HELLO_MS);
-    if (hello.type === "hello") mold.#python = `Python ${hello.python} (${hello.executable})`;
-    return mold;
+  /** Waits until the mold is there. */
+  async #hear(): Promise<void> {
+    const hello = await this.#receive("hello", HELLO_MS);
+    if (hello.type === "hello") this.#python = `Python ${hello.python} (${hello.executable})`;
   }
 
-  /** Version and path of the interpreter, for the log. */
+  /** Version and path of the interpreter, for the log; "" until the mold is there. */
   get python(): string {
     return this.#python;
   }
@@ -91,13 +93,16 @@ export class MoldHandle {
     if (!this.#isGone && !this.#control.destroyed) this.#control.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Sends an order, after those before it, and waits for its answer. Rejects when the mold dies meanwhile. */
+  /**
+   * Sends an order, after those before it, and waits for its answer. Rejects when the mold dies meanwhile, or could
+   * not be started.
+   */
   async ask(message: ArbiterToMold, deadlineMs: number): Promise<MoldToArbiter> {
     const before = this.#turn;
     const turn = makeDeferred();
     this.#turn = turn.promise;
-    await before;
     try {
+      await before;
       const answer = this.#receive(message.type, deadlineMs);
       this.send(message);
       return await answer;

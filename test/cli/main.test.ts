@@ -139,7 +139,7 @@ const refused: readonly RefusedCase[] = [
     args: ["echo:app"],
     python: "/bin/true",
     status: 1,
-    says: [/^tunicorn: /],
+    says: [/^tunicorn: The mold process ended/m],
   },
 ];
 
