@@ -322,6 +322,7 @@ export class Arbiter {
       describe: (number) => describeRouter({ generations: this.#generations, belongings }, number),
       early: this.#earlyRouter,
       log,
+      interpreter: this.#options.interpreter,
       onMessage: (message) => reports.handle(message),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
     });

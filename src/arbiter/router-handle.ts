@@ -88,6 +88,10 @@ export class RouterHandle {
     );
   }
 
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
   get isGone(): boolean {
     return this.#isGone;
   }

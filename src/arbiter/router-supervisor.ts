@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describeError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RouterToArbiter } from "../router/messages.ts";
+import { scheduleAsBatch } from "../system/batch-scheduling.ts";
 import type { Listener } from "./listener.ts";
 import { RouterHandle, type RouterOptions } from "./router-handle.ts";
 import type { EarlyRouter } from "./router-process.ts";
@@ -10,6 +11,8 @@ import type { EarlyRouter } from "./router-process.ts";
 const RESTART_PAUSE_MS = 500;
 /** For a router that was told to stop. */
 const STOP_MS = 2_000;
+/** What a router does not need in order to serve waits until a server that starts is ready. */
+const SETTLED_MS = 1_000;
 
 export interface RouterSupervisorOptions {
   /** What a router is started with; asked anew for each. */
@@ -17,6 +20,8 @@ export interface RouterSupervisorOptions {
   /** A process for the first one. */
   readonly early: EarlyRouter | null;
   readonly log: ErrorLog;
+  /** Of the application. */
+  readonly interpreter: string;
   readonly onMessage: (message: RouterToArbiter) => void;
   /** A router died and no other could be started. */
   readonly onGivenUp: () => void;
@@ -62,6 +67,18 @@ export class RouterSupervisor {
     }
     this.#router = router;
     this.#hasListened = true;
+    setTimeout(() => void this.#letWorkersGoOn(router), SETTLED_MS).unref();
+  }
+
+  /**
+   * Has a router that wakes not interrupt a worker that runs: it finds more to do in one go when the worker is through.
+   * Where there are more processors than there is to do, nothing changes.
+   */
+  async #letWorkersGoOn({ pid, isGone }: RouterHandle): Promise<void> {
+    const { log, interpreter } = this.#options;
+    if (this.#isEnding || isGone || pid === undefined) return;
+    const reason = await scheduleAsBatch(interpreter, pid);
+    if (reason !== null) log.debug(`The router is scheduled as any process: ${reason}`);
   }
 
   send(message: ArbiterToRouter): void {

@@ -12,6 +12,8 @@ export interface RoutersOptions {
   /** A process for the first of them. */
   readonly early: EarlyRouter | null;
   readonly log: ErrorLog;
+  /** Of the application. */
+  readonly interpreter: string;
   readonly onMessage: (message: RouterToArbiter) => void;
   /** A router died and no other could be started. */
   readonly onGivenUp: () => void;

@@ -6,6 +6,7 @@ import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
 import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
 import type { ProcessEntry } from "../helpers/processes.ts";
+import { schedulingOf } from "../helpers/scheduling.ts";
 import { startFixture, type Server } from "../helpers/server.ts";
 
 function routersOf(server: Server): readonly ProcessEntry[] {
@@ -68,6 +69,27 @@ test("a router that is killed loses its own connections only, and is replaced", 
   await untilRouters(server, 2);
   for (let count = 0; count < 40; count += 1) assert.equal((await request(server.port, "/")).status, 200);
   assert.equal(server.bootedPids.length, 2);
+});
+
+test("a router interrupts no worker once the server is ready, also one that has taken the place of another", async (t) => {
+  const server = await startFixture(t, "echo", { args: ["-w", "1"] });
+  const untilBatch = (): Promise<void> =>
+    untilTrue(() => routersOf(server).every(({ pid }) => schedulingOf(pid) === "batch"), {
+      deadlineMs: LOG_DEADLINE_MS,
+      what: () => `a router with the policy "batch"`,
+    });
+  await untilBatch();
+  const [victim] = routersOf(server);
+  assert(victim !== undefined);
+  process.kill(victim.pid, "SIGKILL");
+  await server.waitForLine(/The router ended by SIGKILL/);
+  await untilRouters(server, 1);
+  await untilBatch();
+  const workers = server.bootedPids;
+  assert.deepEqual(
+    workers.map((pid) => schedulingOf(pid)),
+    workers.map(() => "other"),
+  );
 });
 
 test("HUP and TERM reach all routers: every request is answered", async (t) => {
