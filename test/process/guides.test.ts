@@ -1,3 +1,4 @@
+/** What guides to Gunicorn tell their readers to type, but for the name of the command. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";

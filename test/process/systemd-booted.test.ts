@@ -11,7 +11,7 @@ import { ANSWER_DEADLINE_MS, BOOT_DEADLINE_MS, untilTrue } from "../helpers/dead
 import { repositoryRoot } from "../helpers/server.ts";
 import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
-/** The unit of the guide, word for word but for its paths and the name of the server. */
+/** A unit as guides to Gunicorn give it, word for word but for its paths and the name of the server. */
 const GUIDE_UNIT = `
 [Unit]
 Description=Gunicorn instance
