@@ -97,21 +97,40 @@ const requests: readonly RecordedRequest[] = [
     environ: [],
     body: "",
   },
+  {
+    name: "placed-body",
+    at: 45_056,
+    octets: [
+      hex("06022c01 40000000 1e000000 00000000"),
+      hex("12000000"),
+      "REQUEST_METHOD\0PUT",
+      hex("02000000 25000000"),
+    ],
+    stream: 19_661_318,
+    flags: ["placed-body"],
+    environ: [["REQUEST_METHOD", "PUT"]],
+    body: "This stands in the third place. \xc3\xa9\0\n\xff",
+  },
 ];
 
 const header: readonly Octets[] = [
   "tunq",
-  hex("0100 2c01 00020000 00100000 40000000 00100000 00500000"),
-  Buffer.alloc(36),
+  hex("0200 2c01 00020000 00100000 40000000 00100000 00500000"),
+  hex("00502000 00001000 03000000"),
+  Buffer.alloc(24),
 ];
 
 /** Of all requests, in their order. */
 const tokens = hex(
-  "00022c01 0000 2c01  01022c01 0000 2c01  02022c01 0000 2c01  04022c01 0000 2c01  05022c01 0000 2c01",
+  "00022c01 0000 2c01  01022c01 0000 2c01  02022c01 0000 2c01  04022c01 0000 2c01  05022c01 0000 2c01  " +
+    "06022c01 0000 2c01",
 );
 
 /** That of the first worker which is told to pull, while it is busy with the second request. */
 const claim = { number: 2048, at: 8256, octets: hex("01022c01"), stream: 19_661_313 };
+
+/** The body of the last request. Places have a mebibyte each, and the first begins behind the slots. */
+const place = { count: 3, number: 2, at: 4_214_784 };
 
 const folder = process.argv[2] ?? fileURLToPath(new URL("../test/ring", import.meta.url));
 
@@ -124,8 +143,9 @@ writeFileSync(join(folder, "tokens.bin"), tokens);
 writeFileSync(join(folder, "claim.bin"), claim.octets);
 for (const { name, octets } of requests) writeFileSync(join(folder, `${name}.bin`), joinOctets(octets));
 const description = {
-  octets: 2_117_632,
+  octets: 5_263_360,
   epoch: 300,
+  places: { count: place.count, number: place.number, at: place.at },
   claim: { number: claim.number, at: claim.at, stream: claim.stream },
   requests: requests.map(({ name, at, stream, flags, environ, body }) => ({
     name,

@@ -52,6 +52,7 @@ FLAGS: Final = {
     "awaits-continue": frame.AWAITS_CONTINUE,
     "websocket": frame.WEBSOCKET,
     "text": frame.TEXT,
+    "placed-body": frame.PLACED_BODY,
 }
 
 

@@ -16,7 +16,7 @@ from tunicorn.router_link import RouterLink
 from tunicorn.wsgi import WsgiGateway
 
 from tests.helpers.deadlines import deadline
-from tests.helpers.queue import QueueEnd, pull
+from tests.helpers.queue import PLACED, QueueEnd, pull
 from tests.helpers.router import CANCEL, FETCH, REQUEST, RouterEnd, encode, request_payload
 
 
@@ -215,6 +215,14 @@ class TestFetching:
         assert pulling.handled == [(0, Pulled(stream, frame.FILE_BODY, head, body))]
         assert pulling.router.channel.expect(FETCH).stream == stream
         assert pulling.queue.claimed(10) == 0
+
+    def test_the_body_of_one_may_lie_in_a_place(self, pulling: Pulling) -> None:
+        stream = pulling.queue.issue_by_channel()
+        pulling.queue.fill_place(1, b"in the place")
+        head, place = request_payload({"PATH_INFO": "/large"}), PLACED.pack(1, 12)
+        pulling.router.channel.send(encode(REQUEST, stream, head + place, frame.PLACED_BODY))
+        pulling.run_to_the_end()
+        assert pulling.handled == [(0, Pulled(stream, frame.PLACED_BODY, head, b"in the place"))]
 
     def test_one_that_is_shorter_than_its_head_breaks_the_protocol(self, pulling: Pulling) -> None:
         stream = pulling.queue.issue_by_channel()

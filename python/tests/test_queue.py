@@ -18,12 +18,12 @@ from tunicorn.channel import Channel
 from tunicorn.queue import BY_CHANNEL, Admission, Pulled, Ring, Token, Tokens
 
 from tests.helpers.deadlines import deadline
-from tests.helpers.queue import CLAIMS, RING_BYTES, QueueEnd
+from tests.helpers.queue import CLAIMS, PLACE_BYTES, PLACED, PLACES, RING_BYTES, QueueEnd
 from tests.helpers.router import RouterEnd
 
 FOLDER: Final = Path(__file__).parents[2] / "test" / "ring"
 RECORD: Final[dict[str, Any]] = json.loads((FOLDER / "ring.json").read_text())
-FLAGS: Final = {"file-body": frame.FILE_BODY, "by-channel": BY_CHANNEL}
+FLAGS: Final = {"file-body": frame.FILE_BODY, "placed-body": frame.PLACED_BODY, "by-channel": BY_CHANNEL}
 
 CLAIM: Final = 17
 
@@ -46,6 +46,11 @@ def recorded(tmp_path: Path) -> Path:
     octets = bytearray(RECORD["octets"])
     for name, at in [("header", 0), *((request["name"], request["at"]) for request in RECORD["requests"])]:
         octets[at : at + len(part(name))] = part(name)
+    for request in RECORD["requests"]:
+        if "placed-body" in request["flags"]:
+            body = request["body"].encode("latin-1")
+            at = RECORD["places"]["at"]
+            octets[at : at + len(body)] = body
     path.write_bytes(octets)
     return path
 
@@ -88,7 +93,7 @@ class TestRecordedRing:
         if flags != BY_CHANNEL:
             environ, body = frame.decode_request(pulled.payload)
             assert list(environ.items()) == [tuple(pair) for pair in request_["environ"]]
-            assert body == request_["body"].encode("latin-1")
+            assert (pulled.body or body) == request_["body"].encode("latin-1")
 
     def test_the_recorded_claim_is_stored(self, recorded: Path) -> None:
         claim = RECORD["claim"]
@@ -111,7 +116,7 @@ class TestRecordedRing:
         assert [tokens.take() for _ in expected] == expected
 
     def test_the_helpers_of_these_tests_have_the_recorded_layout(self) -> None:
-        assert RECORD["octets"] == RING_BYTES
+        assert RECORD["octets"] == RING_BYTES + RECORD["places"]["count"] * PLACE_BYTES
 
 
 class TestAdmission:
@@ -144,7 +149,7 @@ class TestRing:
         self, end: QueueEnd, tmp_path: Path
     ) -> None:
         with end.ring_path.open("r+b") as file:
-            file.seek(-4096, os.SEEK_END)
+            file.seek(RING_BYTES - 4096)
             file.write(struct.pack("<IIII", 0xFFFF_FFFF, 0, 4, 0) + b"last")
         ring = Ring(str(end.ring_path), Admission(end.epoch, CLAIMS - 1))
         pulled = ring.claim(0xFFFF_FFFF)
@@ -195,6 +200,42 @@ class TestRing:
         assert seen == [stream], "the router could see the claim"
         assert end.claimed(CLAIM) == 0
 
+    def test_a_body_is_read_from_its_place(self, end: QueueEnd, ring: Ring) -> None:
+        body = os.urandom(PLACE_BYTES)
+        end.fill_place(PLACES - 1, body)
+        end.fill_place(0, b"another's")
+        stream = end.put(body=PLACED.pack(PLACES - 1, len(body)), flags=frame.PLACED_BODY)
+        pulled = ring.claim(stream)
+        assert pulled is not None
+        assert pulled.body == body
+        assert type(pulled.body) is bytes
+
+    def test_a_body_that_was_given_up_while_it_was_read_is_not_begun(
+        self, end: QueueEnd, ring: Ring, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stream = end.put(body=PLACED.pack(0, 5), flags=frame.PLACED_BODY)
+        end.fill_place(0, b"first")
+        pread = os.pread
+
+        def read_late(fd: int, size: int, offset: int) -> bytes:
+            """The worker was stopped before it: its router has given the place to another body."""
+            end.withdraw(stream)
+            end.fill_place(0, b"other")
+            return pread(fd, size, offset)
+
+        monkeypatch.setattr(os, "pread", read_late)
+        assert ring.claim(stream) is None
+        monkeypatch.undo()
+        assert end.claimed(CLAIM) == 0
+
+    @pytest.mark.parametrize(("place", "size"), [(PLACES, 1), (0, PLACE_BYTES + 1)], ids=["number", "size"])
+    def test_a_body_outside_of_the_places_breaks_the_protocol(
+        self, end: QueueEnd, ring: Ring, place: int, size: int
+    ) -> None:
+        stream = end.put(body=PLACED.pack(place, size), flags=frame.PLACED_BODY)
+        with pytest.raises(frame.ProtocolError, match=f"place {place} has .* want {size}"):
+            ring.claim(stream)
+
     def test_claims_of_several_workers_do_not_touch(self, end: QueueEnd) -> None:
         rings = [Ring(str(end.ring_path), Admission(end.epoch, claim)) for claim in (3, 4, 5)]
         streams = [end.put() for _ in rings]
@@ -218,7 +259,7 @@ class TestRing:
         assert ring.claim(stream) is None
         ring.close()
 
-    @pytest.mark.parametrize(("at", "octets"), [(0, b"tunX"), (4, b"\2\0")], ids=["magic", "version"])
+    @pytest.mark.parametrize(("at", "octets"), [(0, b"tunX"), (4, b"\1\0")], ids=["magic", "version"])
     def test_what_is_no_ring_of_this_version_is_refused(self, end: QueueEnd, at: int, octets: bytes) -> None:
         with end.ring_path.open("r+b") as file:
             file.seek(at)
@@ -230,8 +271,7 @@ class TestRing:
         with pytest.raises(frame.ProtocolError, match=f"has {CLAIMS} claims, not one of number {CLAIMS}"):
             Ring(str(end.ring_path), Admission(end.epoch, CLAIMS))
 
-    def test_a_ring_that_is_mapped_keeps_no_descriptor_open(self, end: QueueEnd, ring: Ring) -> None:
-        # mmap has one of its own, and closes it with the map.
+    def test_a_ring_that_was_closed_keeps_no_descriptor_open(self, end: QueueEnd, ring: Ring) -> None:
         before = len(os.listdir("/dev/fd"))
         further = Ring(str(end.ring_path), Admission(end.epoch, CLAIM))
         further.close()

@@ -51,8 +51,10 @@ FILE_BODY: Final = 8
 AWAITS_CONTINUE: Final = 16
 #: The request is the opening handshake of a WebSocket.
 WEBSOCKET: Final = 32
-#: The message is text.
+#: A message is text.
 TEXT: Final = 64
+#: The body of a request is in a place of the shared queue's ring.
+PLACED_BODY: Final = 64
 
 #: reason length, field lines length, content length
 RESPONSE_PREFIX: Final = struct.Struct("<IIQ")

@@ -6,13 +6,14 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tunicorn import frame
 from tunicorn.queue import BY_CHANNEL, Pulled, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tunicorn.identity import Identity
-    from tunicorn.queue import Token
+    from tunicorn.queue import Ring, Token
     from tunicorn.router_link import RouterLink
 
 
@@ -134,12 +135,19 @@ class Puller:
         if ring is None or pulled is None:
             return
         if pulled.flags & BY_CHANNEL:
-            pulled = link.fetch(stream)
+            pulled = self._fetch(link, ring, stream)
         if pulled is not None:
             self._handle(link, pulled)
         # Without a channel the answer did not arrive: the claim tells the router that it was begun.
         if not link.channel.is_lost:
             ring.finish()
+
+    def _fetch(self, link: RouterLink, ring: Ring, stream: int) -> Pulled | None:
+        pulled = link.fetch(stream)
+        if pulled is None or not pulled.flags & frame.PLACED_BODY:
+            return pulled
+        body = ring.read_body(stream, pulled.body or b"")
+        return None if body is None else pulled._replace(body=body)
 
     def _hear(self) -> bool:
         """Takes the frames that have come. False when one says to leave, or a router is gone."""

@@ -17,20 +17,24 @@ if TYPE_CHECKING:
 
     from tunicorn.channel import Channel
 
-#: magic, version, epoch, slot count, slot bytes, offset of claims, their number, offset of slots
-RING_HEADER: Final = struct.Struct("<IHHIIIII")
+#: magic, version, epoch, slot count, slot bytes, offset of claims, their number, offset of slots,
+#: offset of places, bytes of a place, number of places
+RING_HEADER: Final = struct.Struct("<IHHIIIIIIII")
 #: In units of 32 bits: version and epoch of the header; flags and payload bytes of a slot, behind its stream.
 RING_VERSION_AND_EPOCH: Final = 1
 SLOT_FLAGS: Final = 1
 SLOT_BYTES: Final = 2
 UNIT_BYTES: Final = 4
 RING_MAGIC: Final = 0x716E7574
-RING_VERSION: Final = 1
+RING_VERSION: Final = 2
 
 #: stream, router, epoch
 TOKEN: Final = struct.Struct("<IHH")
 #: stream, flags, payload bytes, reserved
 SLOT: Final = struct.Struct("<IIII")
+
+#: Of a body in a place: the number of the place, and the size.
+PLACED_BODY: Final = struct.Struct("<II")
 
 #: In a slot's flags: the request is not in the ring but comes over the channel.
 BY_CHANNEL: Final = 128
@@ -68,17 +72,19 @@ class Ring:
     """A router's ring of slots, mapped, and one of the claims in it."""
 
     def __init__(self, path: str, admission: Admission) -> None:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            self._map = mmap.mmap(fd, 0)
-        finally:
-            os.close(fd)
-        magic, version, _, *places = RING_HEADER.unpack_from(self._map)
+        self._file = io.FileIO(os.open(path, os.O_RDWR | os.O_CLOEXEC), "r+b")
+        header = os.pread(self._file.fileno(), RING_HEADER.size, 0)
+        magic, version, _, *numbers = RING_HEADER.unpack(header.ljust(RING_HEADER.size))
         if magic != RING_MAGIC or version != RING_VERSION:
+            self._file.close()
             raise frame.ProtocolError(f"{path} is no ring of this version")
-        self._slots, self._slot_bytes, claims, count, self._start = places
+        self._slots, self._slot_bytes, claims, count, self._start, *places = numbers
+        self._places_start, self._place_bytes, self._places = places
         if admission.claim >= count:
+            self._file.close()
             raise frame.ProtocolError(f"{path} has {count} claims, not one of number {admission.claim}")
+        # Not the places: what is read from them is copied in any case, and they come and go.
+        self._map = mmap.mmap(self._file.fileno(), self._places_start)
         #: The same by units, each of which is read and stored at once.
         self._units = memoryview(self._map).cast("I")
         self._claim = claims // UNIT_BYTES + admission.claim
@@ -100,12 +106,28 @@ class Ring:
         units[self._claim] = stream
         start = offset + SLOT.size
         payload = self._map[start : start + size]
+        body = None
+        if flags & frame.PLACED_BODY:
+            body = self.read_body(stream, payload)
         # The router withdraws first and looks for a claim afterwards; here it is the other way round. One of
         # the two sees the other. What was copied before it was withdrawn is whole.
         if units[slot] != stream or units[RING_VERSION_AND_EPOCH] != self._version_and_epoch:
             self.finish()
             return None
-        return Pulled(stream, flags, payload)
+        return Pulled(stream, flags, payload, body)
+
+    def read_body(self, stream: int, payload: bytes) -> bytes | None:
+        """The body of a request whose payload ends with its place; None when it was withdrawn meanwhile."""
+        place, size = PLACED_BODY.unpack(payload[-PLACED_BODY.size :].rjust(PLACED_BODY.size, b"\0"))
+        start = self._places_start + place * self._place_bytes
+        body = os.pread(self._file.fileno(), min(size, self._place_bytes), start)
+        slot = (self._start + stream % self._slots * self._slot_bytes) // UNIT_BYTES
+        # The router withdraws the stream before another body comes to the place.
+        if self._units[slot] != stream or self.is_others:
+            return None
+        if len(body) != size:
+            raise frame.ProtocolError(f"place {place} has {len(body)} bytes of a body, want {size}")
+        return body
 
     def finish(self) -> None:
         """Says that nothing is left to do for what was claimed."""
@@ -115,6 +137,7 @@ class Ring:
         """Unmaps it."""
         self._units.release()
         self._map.close()
+        self._file.close()
 
 
 class Tokens:

@@ -88,6 +88,29 @@ export const requestFrames: readonly RecordedFrame[] = [
     },
   },
   {
+    name: "request-placed-body",
+    octets: [
+      hex("34000000 10 41 0000 06060000"),
+      hex("28000000"),
+      "REQUEST_METHOD\0PUT\0CONTENT_LENGTH\x00300000",
+      hex("3f000000 e0930400"),
+    ],
+    fields: {
+      type: "request",
+      direction: "to-worker",
+      flags: ["end", "placed-body"],
+      aux: 0,
+      stream: 1542,
+      environ: [
+        ["REQUEST_METHOD", "PUT"],
+        ["CONTENT_LENGTH", "300000"],
+      ],
+      body: "\x3f\0\0\0\xe0\x93\x04\0",
+      place: 63,
+      length: 300_000,
+    },
+  },
+  {
     name: "request-latin-1",
     octets: [
       hex("4c000000 10 01 0000 05000000"),

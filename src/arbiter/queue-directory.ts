@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { endianness } from "node:os";
 import { join } from "node:path";
 import { findWorkerClass } from "../config/worker-class.ts";
+import { PLACE_BYTES, PLACES_LIMIT } from "../queue/ring-layout.ts";
 import { createRing } from "../queue/ring.ts";
 import { giveFile, type Identity } from "./identity.ts";
 import { markOwner, removeLeftBehind } from "./left-behind.ts";
@@ -27,7 +28,8 @@ export class QueueDirectory {
     this.path = mkdtempSync(join(folder, "tunicorn-"));
     markOwner(this.path);
     try {
-      for (const path of this.#ringPaths) createRing(path);
+      const places = placesFor(folder, routers);
+      for (const path of this.#ringPaths) createRing(path, places);
     } catch (error) {
       this.remove();
       throw error;
@@ -65,6 +67,12 @@ export class QueueDirectory {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** Places for bodies of each router: all together may take a quarter of what is free, for others use the folder too. */
+function placesFor(folder: string, routers: number): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return Math.min(PLACES_LIMIT, Math.floor((bavail * bsize) / 4 / PLACE_BYTES / routers));
 }
 
 function isInMemory(folder: string): boolean {

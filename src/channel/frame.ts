@@ -50,8 +50,10 @@ export const FrameFlag = {
   awaitsContinue: 16,
   /** The request is the opening handshake of a WebSocket. */
   webSocket: 32,
-  /** The message is text. */
+  /** A message is text. */
   text: 64,
+  /** The body of a request is in a place of the shared queue's ring. */
+  placedBody: 64,
 } as const;
 
 export interface FrameHeader {

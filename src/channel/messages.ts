@@ -78,7 +78,12 @@ export interface AfterFrame {
 /** The body of a request on its way to a worker. */
 export type RequestBody =
   | { readonly type: "memory"; readonly pieces: readonly Buffer[]; readonly bytes: number }
-  | { readonly type: "file"; readonly path: string };
+  | { readonly type: "file"; readonly path: string }
+  /** In a place of the ring, from which the worker reads it. */
+  | { readonly type: "placed"; readonly place: number; readonly bytes: number };
+
+/** Of a body in a place, a frame carries the number of the place and the size. */
+const PLACED_BYTES = 8;
 
 /** Octets before the path of a file: start and length. */
 const FILE_PREFIX_BYTES = 16;
@@ -96,8 +101,7 @@ export function encodeRequest(
   body: RequestBody,
   flags: number = FrameFlag.end,
 ): Buffer {
-  const bodyBytes = body.type === "file" ? Buffer.byteLength(body.path) : body.bytes;
-  const payloadBytes = 4 + head.length + bodyBytes;
+  const payloadBytes = requestPayloadBytes(head, body);
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payloadBytes);
   const bodyFlags = writeRequestPayload(frame, FRAME_HEADER_BYTES, head, body);
   writeFrameHeader(frame, 0, {
@@ -112,10 +116,28 @@ export function encodeRequest(
 
 /** The same in parts that follow each other: a large body is not copied. */
 export function encodeRequestParts(stream: number, head: string, body: RequestBody): readonly Buffer[] {
-  if (body.type === "file") return [encodeRequest(stream, head, body)];
+  if (body.type !== "memory") return [encodeRequest(stream, head, body)];
   const first = encodeRequest(stream, head, { type: "memory", pieces: [], bytes: 0 });
   first.writeUInt32LE(first.length - FRAME_HEADER_BYTES + body.bytes, 0);
   return [first, ...body.pieces];
+}
+
+/** How large the payload of a request frame is. */
+export function requestPayloadBytes(head: string, body: RequestBody): number {
+  return 4 + head.length + bodyPartBytes(body);
+}
+
+function bodyPartBytes(body: RequestBody): number {
+  switch (body.type) {
+    case "memory":
+      return body.bytes;
+    case "file":
+      return Buffer.byteLength(body.path);
+    case "placed":
+      return PLACED_BYTES;
+    default:
+      return body satisfies never;
+  }
 }
 
 /** Writes the payload of a request frame into `target`; returns the flags that say what its body is. */
@@ -123,15 +145,23 @@ export function writeRequestPayload(target: Buffer, offset: number, head: string
   target.writeUInt32LE(head.length, offset);
   target.write(head, offset + 4, "latin1");
   let at = offset + 4 + head.length;
-  if (body.type === "file") {
-    target.write(body.path, at, "utf8");
-    return FrameFlag.fileBody;
+  switch (body.type) {
+    case "memory":
+      for (const piece of body.pieces) {
+        piece.copy(target, at);
+        at += piece.length;
+      }
+      return 0;
+    case "file":
+      target.write(body.path, at, "utf8");
+      return FrameFlag.fileBody;
+    case "placed":
+      target.writeUInt32LE(body.place, at);
+      target.writeUInt32LE(body.bytes, at + 4);
+      return FrameFlag.placedBody;
+    default:
+      return body satisfies never;
   }
-  for (const piece of body.pieces) {
-    piece.copy(target, at);
-    at += piece.length;
-  }
-  return 0;
 }
 
 /** A frame without payload from the router: the client of `stream` is gone, or (`isHalf`) has closed its side. */

@@ -1,5 +1,6 @@
-import type { Socket } from "node:net";
 import type { DeadlineSeat, Waiting } from "../system/deadlines.ts";
+import { BodyPace } from "./body-pace.ts";
+import { ClientSocket, type ClientSocketListener } from "./client-socket.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { Exchange, type ExchangeTransport } from "./exchange.ts";
 import { handOver, type HandedOver } from "./handed-over.ts";
@@ -10,7 +11,6 @@ import {
   CONTINUE,
   PIPELINE_LIMIT_BYTES,
   UNSENT_LIMIT_BYTES,
-  BODY_RATE_GRACE_SECONDS,
   PROBE_AFTER_MS,
   FIRST_REQUEST_MS,
   LINGER_MS,
@@ -18,7 +18,6 @@ import {
   LARGE_HEAD_BYTES,
 } from "./connection-limits.ts";
 import { errorAnswer } from "./error-page.ts";
-import { WriteWatch } from "./write-watch.ts";
 
 /**
  * reading: a request is awaited or arrives. answering: it is complete, its response is not.
@@ -31,21 +30,19 @@ type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
  * A client connection from accept to close: requests one after another, each answered before the next is
  * handled. The socket must have been accepted with `allowHalfOpen`.
  */
-export class Connection implements ExchangeTransport, Waiting {
+export class Connection implements ExchangeTransport, ClientSocketListener, Waiting {
   deadlineAt: number;
   readonly #deadlineSeat: DeadlineSeat;
   readonly #options: ConnectionOptions;
-  readonly #socket: Socket;
+  readonly #socket: ClientSocket;
   readonly #parser: RequestSource;
-  readonly #writeWatch: WriteWatch;
+  readonly #bodyPace: BodyPace;
   #preambleReader: ProxyPreambleReader | null;
   #state: State = "reading";
   #exchange: Exchange | null = null;
   #isRequestComplete = false;
   /** The deadline of a head runs from its first byte, not anew from each further one. */
   #isHeadTimed = false;
-  #bodyBytes = 0;
-  #bodyStartedAt = 0;
   /** No request has come yet: its first one may be on its way. */
   #isFresh = true;
   #isClientDone = false;
@@ -59,18 +56,11 @@ export class Connection implements ExchangeTransport, Waiting {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#socket = options.socket;
+    this.#socket = new ClientSocket(options.socket, options.timeouts.writeStallMs, this);
     this.#parser = options.source;
     this.#preambleReader = options.preambleReader;
-    this.#writeWatch = new WriteWatch(options.socket, options.timeouts.writeStallMs);
+    this.#bodyPace = new BodyPace(options.timeouts.bodyBytesPerSecond);
     this.deadlineAt = performance.now() + options.timeouts.headMs;
-    const socket = this.#socket;
-    socket.on("data", (bytes: Buffer) => this.#onData(bytes));
-    socket.on("end", () => this.#onClientDone());
-    socket.on("drain", () => this.#onDrain());
-    // A reset or a broken pipe is the client's business; "close" follows.
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#onClose());
     this.#deadlineSeat = options.deadlines.add(this);
   }
 
@@ -80,12 +70,12 @@ export class Connection implements ExchangeTransport, Waiting {
   }
 
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.unsentBytes;
   }
 
   /** Bytes that this connection holds in memory: unsent ones, a part of a head, and pipelined requests. */
   get memoryBytes(): number {
-    return this.#socket.writableLength + this.#parser.memoryBytes;
+    return this.unsentBytes + this.#parser.memoryBytes;
   }
 
   /** Memory is short: a head that comes in parts and is large already is refused. */
@@ -118,7 +108,6 @@ export class Connection implements ExchangeTransport, Waiting {
   write(bytes: Buffer): void {
     if (this.#state === "closed") return;
     this.#socket.write(bytes);
-    if (this.unsentBytes > 0) this.#writeWatch.start();
   }
 
   finish(exchange: Exchange, keepAlive: boolean): void {
@@ -141,7 +130,7 @@ export class Connection implements ExchangeTransport, Waiting {
     if (this.#isHeldBack || this.#isPumping) return;
     if (this.#parser.bufferedBytes > 0) this.#pump();
     if (this.#state !== "reading") return;
-    if (this.#isClientDone) this.#onClientDone();
+    if (this.#isClientDone) this.onEnd();
     else this.#socket.resume();
   }
 
@@ -155,11 +144,15 @@ export class Connection implements ExchangeTransport, Waiting {
   handOver(): HandedOver {
     this.#state = "closed";
     this.deadlineAt = Infinity;
-    return handOver(this.#socket, this.#parser);
+    return handOver(this.#socket.handOver(), this.#parser);
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  expectLargeBody(): void {
+    this.#socket.expectLargeBody();
   }
 
   pauseReading(): void {
@@ -172,8 +165,7 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#socket.resume();
     this.#isReadingPaused = false;
     // The time for which we held the client back is not its fault.
-    this.#bodyStartedAt = performance.now();
-    this.#bodyBytes = 0;
+    this.#bodyPace.restart(performance.now());
     if (this.#state === "reading") this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
   }
 
@@ -209,7 +201,12 @@ export class Connection implements ExchangeTransport, Waiting {
     }
   }
 
-  #onData(bytes: Buffer): void {
+  get bytesUsedAtOnce(): number {
+    const isUsed = this.#state === "reading" && this.#exchange?.usesBodyAtOnce === true;
+    return isUsed ? this.#parser.bodyLeft : 0;
+  }
+
+  onBytes(bytes: Buffer): void {
     switch (this.#state) {
       case "reading":
         this.#read(bytes);
@@ -277,7 +274,7 @@ export class Connection implements ExchangeTransport, Waiting {
     } finally {
       this.#isPumping = false;
     }
-    if (this.#state === "reading" && this.#isClientDone) this.#onClientDone();
+    if (this.#state === "reading" && this.#isClientDone) this.onEnd();
     if (this.#isHeadLarge) this.#options.onLargeHead();
     if (this.#state === "reading" && !this.#isHeadTimed && this.#parser.isInHead) {
       this.#isHeadTimed = true;
@@ -291,20 +288,16 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#isReadingPaused = false;
     this.#isHeadTimed = false;
     this.#probes = 0;
-    this.#bodyBytes = 0;
-    this.#bodyStartedAt = performance.now();
-    this.deadlineAt = this.#bodyStartedAt + this.#options.timeouts.bodyStallMs;
+    this.#bodyPace.restart(exchange.startedAt);
+    this.deadlineAt = exchange.startedAt + this.#options.timeouts.bodyStallMs;
     this.#options.handler.onHead(exchange);
     if (exchange.wantsContinue && this.#state === "reading") this.write(CONTINUE);
   }
 
   #onBody(bytes: Buffer): void {
     const now = performance.now();
-    const { bodyStallMs, bodyBytesPerSecond } = this.#options.timeouts;
-    if (!this.#isReadingPaused) this.deadlineAt = now + bodyStallMs;
-    this.#bodyBytes += bytes.length;
-    const seconds = (now - this.#bodyStartedAt) / 1000;
-    if (seconds > BODY_RATE_GRACE_SECONDS && this.#bodyBytes < bodyBytesPerSecond * seconds) {
+    if (!this.#isReadingPaused) this.deadlineAt = now + this.#options.timeouts.bodyStallMs;
+    if (!this.#bodyPace.add(bytes.length, now)) {
       this.#refuse(new HttpFault("ERR_HTTP_REQUEST_TIMEOUT", "The request body comes too slowly"));
       return;
     }
@@ -320,8 +313,7 @@ export class Connection implements ExchangeTransport, Waiting {
     this.#options.handler.onEnd(this.#exchange);
   }
 
-  #onDrain(): void {
-    this.#writeWatch.stop();
+  onDrain(): void {
     if (this.#isHeldBack) {
       this.#isHeldBack = false;
       this.deadlineAt = performance.now() + this.#options.timeouts.keepAliveMs;
@@ -334,7 +326,7 @@ export class Connection implements ExchangeTransport, Waiting {
   }
 
   /** The client will send no more. What it has asked for completely is still answered. */
-  #onClientDone(): void {
+  onEnd(): void {
     this.#isClientDone = true;
     if (this.#state === "answering") this.#probeClient();
     if (this.#state !== "reading") return;
@@ -376,8 +368,6 @@ export class Connection implements ExchangeTransport, Waiting {
     if (this.#state !== "reading" && this.#state !== "answering") return;
     this.#state = "flushing";
     this.deadlineAt = Infinity;
-    if (this.unsentBytes > 0) this.#writeWatch.start();
-    this.#socket.resume();
     this.#socket.end(() => {
       if (this.#state !== "flushing") return;
       this.#state = "lingering";
@@ -385,7 +375,7 @@ export class Connection implements ExchangeTransport, Waiting {
     });
   }
 
-  #onClose(): void {
+  onClose(): void {
     this.#state = "closed";
     this.deadlineAt = Infinity;
     this.#options.deadlines.remove(this.#deadlineSeat);

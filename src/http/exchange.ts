@@ -22,6 +22,8 @@ export interface ExchangeTransport {
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
+  /** The body is large, and its bytes are used at once. */
+  expectLargeBody(): void;
   /** Gives the connection to another protocol. */
   handOver(): HandedOver;
   /** No further request is taken on this connection. */
@@ -52,6 +54,8 @@ export class Exchange {
   bodyBytes = 0;
   /** The application gave more or fewer bytes than its Content-Length. */
   lengthMismatch: "short" | "long" | null = null;
+  /** Set by `useBodyAtOnce`. */
+  usesBodyAtOnce = false;
   readonly #transport: ExchangeTransport;
   #isContinueDeferred = false;
   #state: State = "waiting";
@@ -101,6 +105,12 @@ export class Exchange {
   sendContinue(isAsked: boolean): void {
     if (isAsked && this.#state === "waiting") this.#transport.write(CONTINUE);
     this.resumeBody();
+  }
+
+  /** What is given as body is used before the call returns: it may lie in memory that is overwritten then. */
+  useBodyAtOnce(): void {
+    this.usesBodyAtOnce = true;
+    this.#transport.expectLargeBody();
   }
 
   pauseBody(): void {

@@ -88,6 +88,10 @@ export class RequestParser implements RequestSource {
     this.#input.append(bytes);
   }
 
+  get bodyLeft(): number {
+    return this.#phase === "length-body" && this.#input.length === 0 ? this.#bodyLeft : 0;
+  }
+
   takeRest(): Buffer {
     const rest = this.#input.octets.subarray(0, this.#input.length);
     this.#input.clear();

@@ -61,6 +61,10 @@ export class UwsgiParser implements RequestSource {
     this.#input.append(bytes);
   }
 
+  get bodyLeft(): number {
+    return this.#phase === "body" && this.#input.length === 0 ? this.#bodyLeft : 0;
+  }
+
   takeRest(): Buffer {
     return Buffer.alloc(0);
   }

@@ -2,7 +2,7 @@
 
 /** "tunq", little-endian. */
 export const RING_MAGIC = 0x716e7574;
-export const RING_VERSION = 1;
+export const RING_VERSION = 2;
 
 /** A power of two: the low bits of a stream are its slot. */
 export const SLOT_COUNT = 512;
@@ -23,18 +23,32 @@ export const CLAIMS_OFFSET = HEADER_BYTES;
 export const SLOTS_OFFSET = Math.ceil((CLAIMS_OFFSET + CLAIM_COUNT * CLAIM_BYTES) / SLOT_BYTES) * SLOT_BYTES;
 export const RING_BYTES = SLOTS_OFFSET + SLOT_COUNT * SLOT_BYTES;
 
+/** Behind the slots: places for large bodies. They take memory once they are used, and not all need be there. */
+export const PLACES_OFFSET = RING_BYTES;
+export const PLACE_BYTES = 1024 * 1024;
+export const PLACES_LIMIT = 64;
+
 /** In a slot's flags: the request is not in the ring; the worker asks for it over its channel. */
 export const BY_CHANNEL = 128;
 
 export const TOKEN_BYTES = 8;
 
-/** The header of a ring whose router has this epoch. */
-export function ringHeader(epoch: number): Buffer {
+/** The header of a ring whose router has this epoch, with so many places for bodies. */
+export function ringHeader(epoch: number, places: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(RING_MAGIC, 0);
   header.writeUInt16LE(RING_VERSION, 4);
   header.writeUInt16LE(epoch, EPOCH_OFFSET);
-  const numbers = [SLOT_COUNT, SLOT_BYTES, CLAIMS_OFFSET, CLAIM_COUNT, SLOTS_OFFSET];
+  const numbers = [
+    SLOT_COUNT,
+    SLOT_BYTES,
+    CLAIMS_OFFSET,
+    CLAIM_COUNT,
+    SLOTS_OFFSET,
+    PLACES_OFFSET,
+    PLACE_BYTES,
+    places,
+  ];
   for (const [index, number] of numbers.entries()) header.writeUInt32LE(number, 8 + index * 4);
   return header;
 }

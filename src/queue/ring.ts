@@ -1,5 +1,6 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import { writeRequestPayload, type RequestBody } from "../channel/messages.ts";
+import { requestPayloadBytes, writeRequestPayload, type RequestBody } from "../channel/messages.ts";
+import { BodyPlaces, countPlaces } from "./body-places.ts";
 import { ClaimNumbers, Claims } from "./claims.ts";
 import {
   BY_CHANNEL,
@@ -8,6 +9,7 @@ import {
   CLAIM_COUNT,
   EPOCH_OFFSET,
   HEADER_BYTES,
+  PLACE_BYTES,
   RING_BYTES,
   ringHeader,
   SLOT_BYTES,
@@ -26,11 +28,15 @@ const EPOCH_LIMIT = 2 ** 16;
 const STREAMS_APART = 128;
 const CLAIMS_APART = 512;
 
-/** Makes a ring's file with all its blocks, so that no later store can find the file system full. */
-export function createRing(path: string): void {
+/**
+ * Makes a ring's file with all its blocks, so that no later store can find the file system full; but not those of
+ * the places for bodies behind it.
+ */
+export function createRing(path: string, places = 0): void {
   const fd = openSync(path, "wx", 0o600);
   try {
     writeFully(fd, Buffer.alloc(RING_BYTES), 0);
+    ftruncateSync(fd, RING_BYTES + places * PLACE_BYTES);
   } finally {
     closeSync(fd);
   }
@@ -40,9 +46,13 @@ export function createRing(path: string): void {
 export class Ring {
   /** Tells this router from the one before it, in the header and in tokens. */
   readonly epoch: number;
+  /** For bodies that are too large for slots. */
+  readonly places: BodyPlaces;
   readonly #fd: number;
   readonly #slots: Slots;
   readonly #claimNumbers: ClaimNumbers;
+  /** Of which slots the request has its body in a place. */
+  readonly #withPlace = new Uint8Array(SLOT_COUNT);
   readonly #batch = Buffer.alloc(BATCH_BYTES);
   readonly #claims = Buffer.alloc(CLAIM_COUNT * CLAIM_BYTES);
   #batchOffset = 0;
@@ -51,11 +61,12 @@ export class Ring {
   /** Takes over a file that `createRing` made. What a router before has left in it is wiped out. */
   constructor(path: string) {
     this.#fd = openSync(path, "r+");
-    // A file of a wrong size would make the workers' stores fail by a signal.
-    ftruncateSync(this.#fd, RING_BYTES);
     this.epoch = (readEpoch(this.#fd) + 1) % EPOCH_LIMIT;
+    const places = countPlaces(this.#fd);
     // First the epoch: a worker of the router before must not take what is still there for this one's.
-    writeFully(this.#fd, ringHeader(this.epoch), 0);
+    writeFully(this.#fd, ringHeader(this.epoch, places), 0);
+    // A file of a wrong size would make the workers' stores fail by a signal: this gives it its own.
+    this.places = new BodyPlaces(this.#fd, places);
     writeFully(this.#fd, Buffer.alloc(RING_BYTES - HEADER_BYTES), HEADER_BYTES);
     // Streams and claims begin elsewhere than those of the router before.
     this.#slots = new Slots(this.epoch * STREAMS_APART);
@@ -72,12 +83,13 @@ export class Ring {
    * no room now.
    */
   put(environ: string, body: RequestBody): number {
-    const bytes = 4 + environ.length + bodyBytes(body);
+    const bytes = requestPayloadBytes(environ, body);
     const count = slotsFor(bytes);
     let stream = this.#mayTake(count) ? this.#slots.take(count) : 0;
     const isByChannel = stream === 0 && count > 1;
     if (isByChannel) stream = this.#slots.take(1);
     if (stream === 0) return 0;
+    if (body.type === "placed") this.#withPlace[slotOf(stream)] = 1;
     const at = this.#reserve(slotOf(stream), isByChannel ? 1 : count);
     const batch = this.#batch;
     const flags = isByChannel
@@ -105,9 +117,15 @@ export class Ring {
     writeFully(this.#fd, Buffer.alloc(4), SLOTS_OFFSET + slotOf(stream) * SLOT_BYTES);
   }
 
-  /** Gives the slots of a stream back: nobody reads them any more. */
+  /** Gives the slots of a stream back: nobody reads them any more. The place of its body is free afterwards. */
   release(stream: number): void {
-    this.#slots.release(slotOf(stream));
+    const slot = slotOf(stream);
+    if (this.#withPlace[slot] === 1) {
+      this.#withPlace[slot] = 0;
+      // A worker that is still about to read the place must find out that another body may lie there.
+      this.withdraw(stream);
+    }
+    this.#slots.release(slot);
   }
 
   /** How many slots a stream has. */
@@ -169,10 +187,6 @@ function readEpoch(fd: number): number {
 
 function slotsFor(bytes: number): number {
   return Math.ceil((bytes + SLOT_HEADER_BYTES) / SLOT_BYTES);
-}
-
-function bodyBytes(body: RequestBody): number {
-  return body.type === "file" ? Buffer.byteLength(body.path) : body.bytes;
 }
 
 function writeFully(fd: number, bytes: Buffer, position: number): void {

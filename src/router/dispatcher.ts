@@ -23,6 +23,8 @@ export interface WorkerRequest {
   /** Cooked environ, as frame.md draws it. */
   readonly environ: string;
   readonly body: RequestBody;
+  /** The body is to be read by a worker that does not see the ring. Absent: it never lies there. */
+  takeBodyOut?(): void;
   readonly method: string;
   readonly target: string;
   /** Body bytes that it was given are still on their way to the client, or to a file. */

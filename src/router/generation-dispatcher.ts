@@ -1,3 +1,4 @@
+import type { BodyPlaces } from "../queue/body-places.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import type { MultiplexPool } from "./multiplex-pool.ts";
 import type { SharedQueue } from "./shared-queue.ts";
@@ -9,6 +10,8 @@ export interface Ways {
   readonly pool: WorkerPool;
   /** Pulled by the workers; null: this system has no shared queue. */
   readonly queue: SharedQueue | null;
+  /** For large bodies, in the ring of the queue. */
+  readonly places: BodyPlaces | null;
   /** Many at a time, over the worker's channel. */
   readonly multiplex: MultiplexPool;
 }
@@ -36,11 +39,20 @@ export class GenerationDispatcher implements Dispatcher {
     return pool.waiting + (queue?.waiting ?? 0) + multiplex.waiting;
   }
 
+  /** Where the body of a request may be put for the workers of the active generation. */
+  get bodyPlaces(): BodyPlaces | null {
+    const { queue, places } = this.#ways;
+    return this.#active === queue ? places : null;
+  }
+
   submit(request: WorkerRequest): void {
     // It was made for the ASGI application of a generation before.
     if (request.streaming !== undefined && this.#active !== this.#ways.multiplex)
       request.onFailure("overloaded");
-    else this.#active.submit(request);
+    else {
+      if (this.#active !== this.#ways.queue) request.takeBodyOut?.();
+      this.#active.submit(request);
+    }
   }
 
   cancel(request: WorkerRequest): void {

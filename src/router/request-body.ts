@@ -1,4 +1,5 @@
 import type { RequestBody } from "../channel/messages.ts";
+import type { BodyCollector } from "./body-collector.ts";
 import { makeBodyFile, writeFully, type BodyFile } from "./body-file.ts";
 
 /** Bytes that may wait for the disk before the client is held back; fewer when memory is short. */
@@ -24,8 +25,8 @@ export interface RequestBodyCollectorOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Gathers the body of one request, so that the application is called when it is complete. */
-export class RequestBodyCollector {
+/** Gathers the body of one request in memory, and in a file when it is large. */
+export class RequestBodyCollector implements BodyCollector {
   readonly #options: RequestBodyCollectorOptions;
   #pieces: Buffer[] = [];
   /** So many pieces at the front were joined already. */
@@ -71,7 +72,7 @@ export class RequestBodyCollector {
     return { type: "file", path: file.path };
   }
 
-  /** The body, if none of it went to a file: no turn of the event loop is spent on it. */
+  /** The body, if none of it went to a file. */
   inMemory(): RequestBody | null {
     return this.#file === null ? { type: "memory", pieces: this.#pieces, bytes: this.#bytes } : null;
   }

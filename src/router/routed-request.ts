@@ -2,14 +2,20 @@ import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.t
 import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
+import { PLACE_BYTES, SLOT_BYTES, SLOTS_LIMIT } from "../queue/ring-layout.ts";
+import type { BodyCollector } from "./body-collector.ts";
 import type { ClientRequest } from "./client-request.ts";
 import type { Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import { cookEnviron } from "./environ.ts";
+import { PlacedBody } from "./placed-body.ts";
 import { RequestBodyCollector } from "./request-body.ts";
 import { ResponseRelay, failureStatus, type RelayedRequest } from "./response-relay.ts";
 import type { RouterContext } from "./router-context.ts";
 import { Upgrade, asksForUpgrade } from "./upgrade.ts";
+
+/** What a slot of the ring has no room for. */
+const PLACED_FROM_BYTES = SLOTS_LIMIT * SLOT_BYTES;
 
 /** One request on its way: from its client, complete, to a worker, and the response back. */
 export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedRequest {
@@ -22,7 +28,7 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   readonly #client: Client;
   readonly #exchange: Exchange;
   readonly #relay: ResponseRelay;
-  #collector: RequestBodyCollector | null = null;
+  #collector: BodyCollector | null = null;
   #worker: RequestWorker | null = null;
   #isWithWorker = false;
   /** Of a request that asks for another protocol. */
@@ -47,7 +53,8 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
       this.#refuseBody();
       return;
     }
-    this.#collector = this.#makeCollector();
+    this.#collector = framing.type === "length" ? this.#findPlace(framing.bytes) : null;
+    this.#collector ??= this.#makeCollector();
   }
 
   get method(): string {
@@ -88,7 +95,7 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     else void this.#submitFromFile(collector);
   }
 
-  async #submitFromFile(collector: RequestBodyCollector): Promise<void> {
+  async #submitFromFile(collector: BodyCollector): Promise<void> {
     const body = await collector.complete();
     if (body !== null && !this.isCancelled) this.#submit(body);
   }
@@ -213,7 +220,23 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#worker?.cancel();
   }
 
-  #makeCollector(): RequestBodyCollector {
+  /** A large body goes to a place in the ring as it comes. */
+  #findPlace(bytes: number): BodyCollector | null {
+    const { budget, bodyPlaces } = this.#context;
+    if (bytes <= PLACED_FROM_BYTES || bytes > Math.min(budget.requestMemoryBytes, PLACE_BYTES)) return null;
+    const places = bodyPlaces();
+    const place = places?.take() ?? null;
+    if (places === null || place === null) return null;
+    this.#exchange.useBodyAtOnce();
+    return new PlacedBody({ places, place, makeOther: () => this.#makeCollector() });
+  }
+
+  takeBodyOut(): void {
+    if (this.body.type === "placed" && this.#collector instanceof PlacedBody)
+      this.body = this.#collector.takeOut();
+  }
+
+  #makeCollector(): BodyCollector {
     return new RequestBodyCollector({
       directory: this.#context.bodyDirectory,
       memoryBytes: () => this.#context.budget.requestMemoryBytes,

@@ -1,3 +1,4 @@
+import type { BodyPlaces } from "../queue/body-places.ts";
 import type { AccessSink } from "../log/access-sink.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -15,6 +16,8 @@ export interface RouterContext {
   /** Peers that may connect at all, when connections come from proxies only; null: everybody. */
   readonly frontPeers: TrustedPeers | null;
   readonly dispatcher: Dispatcher;
+  /** Where large request bodies may be put for workers that pull; null: they do not. */
+  readonly bodyPlaces: () => BodyPlaces | null;
   readonly tunnels: Tunnels;
   /** What all bodies in passing may take. */
   readonly budget: BufferBudget;

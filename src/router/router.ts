@@ -88,10 +88,13 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     };
     this.#pool = new WorkerPool(poolOptions);
     this.#multiplex = new MultiplexPool(poolOptions);
-    this.#queue = this.#openQueue(start);
+    const ring = start.ringPath === null ? null : new Ring(start.ringPath);
+    if (ring !== null) this.#deadlines.add(ring.places);
+    this.#queue = ring === null ? null : this.#openQueue(ring, start.router);
     this.#dispatcher = new GenerationDispatcher({
       pool: this.#pool,
       queue: this.#queue,
+      places: ring?.places ?? null,
       multiplex: this.#multiplex,
     });
     const { multiplexes } = settings.application;
@@ -226,6 +229,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
       frontPeers: frontPeersOf(settings),
       dispatcher: this.#dispatcher,
+      bodyPlaces: () => this.#dispatcher.bodyPlaces,
       tunnels: this.#tunnels,
       budget: this.#budget,
       errorLog: this.#logs.errorLog,
@@ -324,10 +328,9 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     else this.#multiplex.add(new MultiplexChannel({ ...options, listener: this.#multiplex }));
   }
 
-  #openQueue({ ringPath, router }: RouterStart): SharedQueue | null {
-    if (ringPath === null) return null;
+  #openQueue(ring: Ring, router: number): SharedQueue {
     return new SharedQueue({
-      ring: new Ring(ringPath),
+      ring,
       router,
       listener: this,
       deadlines: this.#deadlines,

@@ -129,7 +129,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       if (state.type === "withdrawn") taken -= this.#ring.slotsOf(stream);
     }
     const left = this.#recallTokens();
-    return `${taken} slots are taken, ${left.size} tokens are left`;
+    return `${taken} slots are taken, ${this.#ring.places.taken} places are taken, ${left.size} tokens are left`;
   }
 
   retireWorker(worker: number): void {
@@ -338,6 +338,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   /** Puts a request into the ring and its token into the FIFO, with others of this turn. False: there is no slot. */
   #issue(request: WorkerRequest): boolean {
     if (this.#elsewhere !== null) {
+      request.takeBodyOut?.();
       this.#elsewhere.submit(request);
       return true;
     }

@@ -22,16 +22,42 @@ export function readIntoOneBuffer(accepted: Socket, { bufferBytes, onBytes }: On
     else if (onBytes(buffer.subarray(0, count))) buffer = Buffer.allocUnsafeSlow(bufferBytes);
     return true;
   };
-  const handle: unknown = Reflect.get(accepted, "_handle");
   const readBefore: unknown = accepted.read();
-  Reflect.set(accepted, "_handle", null);
-  accepted.destroy();
-  const socket = new Socket({ handle, onread: { buffer: () => buffer, callback: take } } as object);
-  // It was closed meanwhile: "close" follows, as with any socket.
-  if (handle === null) socket.destroy();
+  const socket = moveHandle(accepted, { buffer: () => buffer, callback: take });
   if (readBefore instanceof Buffer) {
     // As if it came now: the caller does not have the socket yet.
     process.nextTick(() => socket.destroyed || onBytes(readBefore));
   }
+  return socket;
+}
+
+/** Stays in the cache of a processor, together with what is written from it. */
+const LENT_BYTES = 256 * 1024;
+let lent: Buffer | null = null;
+
+/**
+ * The same for many sockets with one buffer for all: what was read is lent for the time of the call, and is
+ * overwritten afterwards. `onBytes` returns whether to go on reading. Not to be called while bytes of the accepted
+ * socket are given out.
+ */
+export function readIntoLentBuffer(accepted: Socket, onBytes: (bytes: Buffer) => boolean): Socket {
+  const buffer = (lent ??= Buffer.allocUnsafeSlow(LENT_BYTES));
+  return moveHandle(accepted, { buffer, callback: (count) => onBytes(buffer.subarray(0, count)) });
+}
+
+interface OnRead {
+  readonly buffer: Buffer | (() => Buffer);
+  readonly callback: (count: number) => boolean;
+}
+
+/** Another socket of the same connection. */
+function moveHandle(accepted: Socket, onread: OnRead): Socket {
+  const handle: unknown = Reflect.get(accepted, "_handle");
+  Reflect.set(accepted, "_handle", null);
+  accepted.destroy();
+  const { allowHalfOpen } = accepted;
+  const socket = new Socket({ handle, allowHalfOpen, onread } as object);
+  // It was closed meanwhile: "close" follows, as with any socket.
+  if (handle === null) socket.destroy();
   return socket;
 }

@@ -82,16 +82,19 @@ for (const frame of toRouter.filter(({ type }) => !streamTypes.has(type) && type
 
 for (const frame of recordedFrames.filter(({ type }) => type === FrameType.request)) {
   const head = frame.asgi === undefined ? (frame.environ ?? []).flat().join("\0") : asgiHeadText(frame.asgi);
-  const octets = latin1(frame.body ?? "");
-  const body: RequestBody =
-    (frame.flags & 8) === 0
-      ? { type: "memory", pieces: [octets], bytes: octets.length }
-      : { type: "file", path: frame.body ?? "" };
+  const body = bodyOf(frame);
 
   test(`encodeRequest() writes the recorded frame ${frame.name}`, () => {
-    const flags = frame.flags & ~FrameFlag.fileBody;
+    const flags = frame.flags & ~(FrameFlag.fileBody | FrameFlag.placedBody);
     assert.deepEqual(encodeRequest(frame.stream, head, body, flags), frame.octets);
   });
+}
+
+function bodyOf({ flags, body = "", place = 0, length = 0 }: RecordedFrame): RequestBody {
+  if ((flags & FrameFlag.fileBody) !== 0) return { type: "file", path: body };
+  if ((flags & FrameFlag.placedBody) !== 0) return { type: "placed", place, bytes: length };
+  const octets = latin1(body);
+  return { type: "memory", pieces: [octets], bytes: octets.length };
 }
 
 test("encodeRequest() joins the pieces of a body", () => {

@@ -23,6 +23,8 @@ export interface RecordedFrame {
   readonly contentLength?: number | null;
   readonly reason?: string;
   readonly fieldLines?: string;
+  /** REQUEST, with placed-body. */
+  readonly place?: number;
   readonly start?: number;
   readonly length?: number;
   readonly path?: string;
@@ -72,6 +74,7 @@ const flagBits: Readonly<Record<string, number>> = {
   "awaits-continue": FrameFlag.awaitsContinue,
   websocket: FrameFlag.webSocket,
   text: FrameFlag.text,
+  "placed-body": FrameFlag.placedBody,
 };
 
 /** All of test/frames, in the order of frames.json. */

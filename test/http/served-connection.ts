@@ -65,7 +65,8 @@ export class ScriptedHandler implements ExchangeHandler {
 
   onBody(exchange: Exchange, bytes: Buffer): void {
     this.#note({ name: "body", exchange });
-    this.#bodies.get(exchange)?.push(bytes);
+    // What was said to be used at once is overwritten afterwards; anything else is kept as it came.
+    this.#bodies.get(exchange)?.push(exchange.usesBodyAtOnce ? Buffer.from(bytes) : bytes);
     this.#script.onBody?.(exchange);
   }
 
@@ -180,6 +181,8 @@ export async function serve(
     for (const socket of sockets) {
       socket.destroy();
     }
+    // The socket of one that reads a large body is another one.
+    for (const connection of connections) connection.destroy();
     await new Promise((resolve) => server.close(resolve));
     deadlines.close();
   });

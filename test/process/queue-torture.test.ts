@@ -105,7 +105,10 @@ for (const { way, args, threads } of [
 
     await server.stop({ deadlineMs: EXIT_DEADLINE_MS });
     if (way !== "the channels") {
-      assert.match(server.text, /\[DEBUG\] Shared queue at the end: 0 slots are taken, 0 tokens are left/);
+      assert.match(
+        server.text,
+        /\[DEBUG\] Shared queue at the end: 0 slots are taken, 0 places are taken, 0 tokens are left/,
+      );
     }
     t.diagnostic(`${outcomes.size} requests, ${killed} workers killed, ${failed} answered with 502`);
     await untilTrue(() => server.processTree().length === 0, { deadlineMs: EXIT_DEADLINE_MS, what: "end" });

@@ -104,7 +104,10 @@ test("more requests at once than the ring has slots are all answered", async (t)
   assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
   assert.equal((await holder.readAnswer()).status, 200);
   await server.stop();
-  assert.match(server.text, /Shared queue at the end: 0 slots are taken, 0 tokens are left/);
+  assert.match(
+    server.text,
+    /Shared queue at the end: 0 slots are taken, 0 places are taken, 0 tokens are left/,
+  );
 });
 
 test("requests whose clients have left while they waited in the queue cost no call, and their slots are given back", async (t) => {
@@ -142,7 +145,10 @@ test("requests whose clients have left while they waited in the queue cost no ca
   assert.equal(paths.filter((path) => path === "/left").length, 0);
   assert.equal(paths.filter((path) => path === "/stays").length, 3);
   await server.stop();
-  assert.match(server.text, /Shared queue at the end: 0 slots are taken, 0 tokens are left/);
+  assert.match(
+    server.text,
+    /Shared queue at the end: 0 slots are taken, 0 places are taken, 0 tokens are left/,
+  );
 });
 
 test("a worker that is killed while it waits takes no request with it", async (t) => {

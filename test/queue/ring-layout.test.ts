@@ -7,7 +7,8 @@ import {
   CLAIM_BYTES,
   CLAIM_COUNT,
   CLAIMS_OFFSET,
-  RING_BYTES,
+  PLACE_BYTES,
+  PLACES_OFFSET,
   ringHeader,
   SLOT_BYTES,
   SLOT_COUNT,
@@ -20,11 +21,13 @@ import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import { recordedPart, recordedRing, ringFolder } from "./recorded-ring.ts";
 
 test("ringHeader() writes the recorded header", () => {
-  assert.deepEqual(ringHeader(recordedRing.epoch), recordedPart("header"));
+  assert.deepEqual(ringHeader(recordedRing.epoch, recordedRing.places.count), recordedPart("header"));
 });
 
 test("A ring has the recorded size, and the slots and claims their recorded places in it", () => {
-  assert.equal(RING_BYTES, recordedRing.octets);
+  const { places, octets } = recordedRing;
+  assert.equal(PLACES_OFFSET + places.count * PLACE_BYTES, octets);
+  assert.equal(PLACES_OFFSET + places.number * PLACE_BYTES, places.at);
   for (const { stream, at } of recordedRing.requests) {
     assert.equal(SLOTS_OFFSET + slotOf(stream) * SLOT_BYTES, at);
   }
@@ -32,9 +35,10 @@ test("A ring has the recorded size, and the slots and claims their recorded plac
   assert.equal(CLAIMS_OFFSET + number * CLAIM_BYTES, at);
 });
 
-test("The slots of a ring begin behind the claims, at a page, so that a slot is a page", () => {
+test("The slots of a ring begin behind the claims, at a page, so that a slot is a page, and the places behind the slots", () => {
   assert.ok(SLOTS_OFFSET >= CLAIMS_OFFSET + CLAIM_COUNT * CLAIM_BYTES);
   assert.deepEqual([SLOTS_OFFSET % SLOT_BYTES, SLOT_BYTES % 4096], [0, 0]);
+  assert.ok(PLACES_OFFSET >= SLOTS_OFFSET + SLOT_COUNT * SLOT_BYTES);
 });
 
 test("slotOf() is the low bits of a stream", () => {

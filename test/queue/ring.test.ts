@@ -27,9 +27,9 @@ interface Opened {
   readonly end: RingEnd;
 }
 
-async function newRing(t: TestContext): Promise<string> {
+async function newRing(t: TestContext, places = 0): Promise<string> {
   const path = join(await temporaryFolder(t), "ring-0");
-  createRing(path);
+  createRing(path, places);
   return path;
 }
 
@@ -73,9 +73,9 @@ test(
 );
 
 test("Ring writes the recorded ring", async (t) => {
-  const path = await newRing(t);
+  const path = await newRing(t, recordedRing.places.count);
   const fd = openSync(path, "r+");
-  writeSync(fd, ringHeader(recordedRing.epoch - 1), 0);
+  writeSync(fd, ringHeader(recordedRing.epoch - 1, 0), 0);
   closeSync(fd);
   const ring = takeOver(t, path);
   assert.equal(ring.epoch, recordedRing.epoch);
@@ -100,7 +100,7 @@ test("Ring writes the recorded ring", async (t) => {
 test("Ring gives out the recorded claim first, and reads what it names", async (t) => {
   const path = await newRing(t);
   const fd = openSync(path, "r+");
-  writeSync(fd, ringHeader(recordedRing.epoch - 1), 0);
+  writeSync(fd, ringHeader(recordedRing.epoch - 1, 0), 0);
   const ring = takeOver(t, path);
   const { number, at, stream } = recordedRing.claim;
   assert.equal(ring.openClaim(), number);
@@ -221,7 +221,7 @@ test("Ring of a router that takes over has the next epoch, and no stream, reques
 test("Ring's epoch begins anew after the largest", async (t) => {
   const path = await newRing(t);
   const fd = openSync(path, "r+");
-  writeSync(fd, ringHeader(65_535), 0);
+  writeSync(fd, ringHeader(65_535, 0), 0);
   closeSync(fd);
   assert.equal(takeOver(t, path).epoch, 0);
 });
@@ -231,6 +231,26 @@ test("Ring gives a file of another size its own", async (t) => {
   truncateSync(path, 100);
   takeOver(t, path);
   assert.equal(statSync(path).size, RING_BYTES);
+});
+
+test("Ring withdraws a stream whose body has a place when it is released, and no other", async (t) => {
+  const { ring, end } = await openRing(t);
+  const placed = ring.put("A\0b", { type: "placed", place: 1, bytes: 70_000 });
+  const other = ring.put("A\0b", bodyFor(10));
+  ring.flush();
+  assert.deepEqual([end.slot(placed).stream, end.slot(other).stream], [placed, other]);
+  ring.release(placed);
+  ring.release(other);
+  assert.deepEqual([end.slot(placed).stream, end.slot(other).stream], [0, other]);
+});
+
+test("Ring withdraws a stream that goes by channel, too, when its body has a place", async (t) => {
+  const { ring, end } = await openRing(t);
+  const stream = ring.put(`A\0${"b".repeat(70_000)}`, { type: "placed", place: 0, bytes: 70_000 });
+  ring.flush();
+  assert.deepEqual([end.slot(stream).stream, end.slot(stream).flags], [stream, BY_CHANNEL]);
+  ring.release(stream);
+  assert.equal(end.slot(stream).stream, 0);
 });
 
 test("Ring.close() keeps nothing open", async (t) => {

@@ -50,7 +50,12 @@ async function openDispatcher(t: TestContext): Promise<Opened> {
     limits,
     listener: { ...listener, onWorkerSilent: () => undefined },
   });
-  const dispatcher = new GenerationDispatcher({ pool, queue: opened.queue, multiplex });
+  const dispatcher = new GenerationDispatcher({
+    pool,
+    queue: opened.queue,
+    places: opened.ownRing.places,
+    multiplex,
+  });
   return {
     ...opened,
     dispatcher,
@@ -104,7 +109,30 @@ test("GenerationDispatcher sends requests over the channels while the active gen
   const request = submit("/a");
   assert.equal(await answerSent(worker), "/a");
   await request.events.waitFor("released");
-  assert.equal(queue.takeStock(), "0 slots are taken, 0 tokens are left");
+  assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
+});
+
+test("GenerationDispatcher has places for bodies while workers pull, and takes bodies out for all others", async (t) => {
+  const { dispatcher, tokensPath, ownRing, bootChanneled } = await openDispatcher(t);
+  const placed = (target: string): RecordedRequest => {
+    const request = new RecordedRequest(target, { body: { type: "placed", place: 0, bytes: 70_000 } });
+    dispatcher.submit(request);
+    return request;
+  };
+  assert.equal(dispatcher.bodyPlaces, null);
+  dispatcher.activate(1, way(tokensPath(1)));
+  assert.equal(dispatcher.bodyPlaces, ownRing.places);
+  const waits = placed("/waits");
+  assert.deepEqual(waits.lines, []);
+
+  dispatcher.activate(2, way(null));
+  assert.equal(dispatcher.bodyPlaces, null);
+  assert.deepEqual(waits.lines, ["body taken out"]);
+  // Its body was on its way to a place when the generations changed.
+  const comes = placed("/comes");
+  assert.deepEqual(comes.lines, ["body taken out"]);
+  const worker = await bootChanneled(1, 2);
+  assert.equal(await answerSent(worker), "/waits");
 });
 
 test("GenerationDispatcher brings what waits for a worker of the pool to the next generation, which pulls", async (t) => {
@@ -146,7 +174,7 @@ test("GenerationDispatcher brings what waits in the queue to the next generation
   older.answer(stream);
   await begun.events.waitFor("released");
   await expectDrain(older.worker);
-  assert.equal(queue.takeStock(), "0 slots are taken, 0 tokens are left");
+  assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
 });
 
 for (const [what, path] of [
@@ -160,7 +188,7 @@ for (const [what, path] of [
     dispatcher.cancel(submit("/gone"));
     settle();
     assert.equal(pool.waiting, 0);
-    assert.equal(queue.takeStock(), "0 slots are taken, 0 tokens are left");
+    assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
   });
 }
 
@@ -211,7 +239,7 @@ test("GenerationDispatcher.destroy() ends every channel at once and may be calle
 
 test("GenerationDispatcher without a queue sends every generation's requests over the channels", async (t) => {
   const { pool, multiplex, bootChanneled } = await openDispatcher(t);
-  const dispatcher = new GenerationDispatcher({ pool, queue: null, multiplex });
+  const dispatcher = new GenerationDispatcher({ pool, queue: null, places: null, multiplex });
   dispatcher.activate(1, way(null));
   const worker = await bootChanneled(1, 1);
   const request = new RecordedRequest("/a");

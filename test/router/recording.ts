@@ -49,7 +49,7 @@ export class RecordedRequest implements WorkerRequest {
   readonly keepsBytes = false;
   readonly target: string;
   readonly environ: string;
-  readonly body: RequestBody;
+  body: RequestBody;
   readonly submittedAt: number;
   readonly events = new Recording();
   readonly #options: RecordedRequestOptions;
@@ -73,6 +73,12 @@ export class RecordedRequest implements WorkerRequest {
 
   get lines(): readonly string[] {
     return this.events.lines;
+  }
+
+  takeBodyOut(): void {
+    if (this.body.type !== "placed") return;
+    this.body = { type: "memory", pieces: [], bytes: 0 };
+    this.events.add("body taken out");
   }
 
   onIssued(): void {

@@ -44,6 +44,7 @@ async function openCollector(
 
 function bytesOf(body: RequestBody | null): Buffer {
   assert.ok(body !== null);
+  assert.ok(body.type !== "placed");
   return body.type === "file" ? readFileSync(body.path) : Buffer.concat(body.pieces);
 }
 

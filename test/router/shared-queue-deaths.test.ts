@@ -26,7 +26,7 @@ test("SharedQueue fails the request of a worker that dies before its first frame
   await nextTurn();
   assert.deepEqual(request.lines, ["issued", "failure worker-died", "released"]);
   assert.equal(other.tokens.take(), null);
-  assert.equal(queue.takeStock(), "0 slots are taken, 0 tokens are left");
+  assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
 });
 
 test("SharedQueue fails the request of a worker that dies in its response", async (t) => {
@@ -79,7 +79,7 @@ test("SharedQueue issues a request anew whose token a worker took to its grave, 
     "response 200 hi (end)",
     "released",
   ]);
-  assert.equal(queue.takeStock(), "0 slots are taken, 0 tokens are left");
+  assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
 });
 
 test("SharedQueue leaves requests alone whose tokens are still in the FIFO when a worker dies", async (t) => {

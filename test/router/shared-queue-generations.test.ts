@@ -11,7 +11,7 @@ import { openQueue } from "./opened-queue.ts";
 import type { RecordedRequest } from "./recording.ts";
 
 const NOTED = { notesCustody: true };
-const NOTHING_LEFT = "0 slots are taken, 0 tokens are left";
+const NOTHING_LEFT = "0 slots are taken, 0 places are taken, 0 tokens are left";
 
 async function expectDrain({ worker }: FakePuller): Promise<void> {
   assert.equal((await worker.receive()).type, FrameType.drain);

@@ -14,7 +14,7 @@ const SLOT_COUNT = 512;
 const HOUR_MS = 3_600_000;
 
 /** What an empty queue says of itself. */
-const NOTHING_LEFT = "0 slots are taken, 0 tokens are left";
+const NOTHING_LEFT = "0 slots are taken, 0 places are taken, 0 tokens are left";
 
 test("SharedQueue brings a request to the worker that pulls its token, and the answer back", async (t) => {
   const { queue, boot, submit } = await openQueue(t);
@@ -360,7 +360,7 @@ test("SharedQueue.takeStock() counts what is left, and leaves it where it is", a
   const request = submit("/a");
   const gone = submit("/gone");
   queue.cancel(gone);
-  assert.equal(queue.takeStock(), "1 slots are taken, 1 tokens are left");
+  assert.equal(queue.takeStock(), "1 slots are taken, 0 places are taken, 1 tokens are left");
   assert.equal(await worker.serve(), "/a");
   await request.events.waitFor("response 200 hi (end)");
   assert.equal(queue.takeStock(), NOTHING_LEFT);

@@ -22,7 +22,15 @@ RING_BYTES: Final = SLOTS_AT + SLOTS * SLOT_BYTES
 #: The request comes over the channel.
 BY_CHANNEL: Final = 128
 
-HEADER: Final = struct.Struct("<4sHHIIIII28x")
+#: Behind the slots, each for a body.
+PLACES: Final = 2
+PLACE_BYTES: Final = 1024 * 1024
+
+#: Of a body in a place, a request carries the number of the place, and the size.
+PLACED: Final = struct.Struct("<II")
+PLACED_BODY: Final = 64
+
+HEADER: Final = struct.Struct("<4sHHIIIIIIII24x")
 SLOT: Final = struct.Struct("<IIII")
 NUMBER: Final = struct.Struct("<I")
 TOKEN: Final = struct.Struct("<IHH")
@@ -34,7 +42,8 @@ LOOK_SECONDS: Final = 0.005
 def write_header(path: Path, epoch: int) -> None:
     """Says whose the ring is."""
     with path.open("r+b") as file:
-        file.write(HEADER.pack(b"tunq", 1, epoch, SLOTS, SLOT_BYTES, CLAIMS_AT, CLAIMS, SLOTS_AT))
+        ring = (SLOTS, SLOT_BYTES, CLAIMS_AT, CLAIMS, SLOTS_AT)
+        file.write(HEADER.pack(b"tunq", 2, epoch, *ring, RING_BYTES, PLACE_BYTES, PLACES))
 
 
 def pull(epoch: int, claim: int) -> bytes:
@@ -52,7 +61,7 @@ class QueueEnd:
         self.ring_path = folder / f"ring-{router}"
         self.tokens_path = folder / "tokens-7"
         if not self.ring_path.exists():
-            self.ring_path.write_bytes(bytes(RING_BYTES))
+            self.ring_path.write_bytes(bytes(RING_BYTES + PLACES * PLACE_BYTES))
         write_header(self.ring_path, epoch)
         self._ring = os.open(self.ring_path, os.O_RDWR)
         self._tokens = -1
@@ -91,6 +100,10 @@ class QueueEnd:
         stream = self.put(environ, body, flags)
         self.give(stream)
         return stream
+
+    def fill_place(self, place: int, body: bytes) -> None:
+        """Puts a body into a place."""
+        os.pwrite(self._ring, body, RING_BYTES + place * PLACE_BYTES)
 
     def issue_by_channel(self) -> int:
         """A request of which nothing is in the ring."""

@@ -127,9 +127,11 @@ Unix socket's path holds about 100 bytes.`,
     parse: text,
     doc: `Folder on a memory file system (tmpfs) for the shared queue, from which idle workers pull requests.
 
-It takes about 2 MiB. Where the folder is not there, is no memory file system or is full, requests go to the
-workers over their channels, which is slower; the log says so. When somebody removes the queue under a running
-server, as RemoveIPC of systemd-logind does at a logout, the server goes on; a later reload makes it use channels.`,
+It takes about 2 MiB. Uploads of 64 KiB to 1 MiB take up to a quarter of what was free there, at most 64 MiB for
+each router, and give it back when there were none for a while. Where the folder is not there, is no memory file
+system or is full, requests go to the workers over their channels, which is slower; the log says so. When somebody
+removes the queue under a running server, as RemoveIPC of systemd-logind does at a logout, the server goes on; a
+later reload makes it use channels.`,
   }),
   setting({
     name: "tmp_upload_dir",

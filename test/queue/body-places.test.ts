@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+
+import type { BodyPlaces } from "../../src/queue/body-places.ts";
+import { PLACE_BYTES, PLACES_OFFSET, RING_BYTES } from "../../src/queue/ring-layout.ts";
+import { createRing, Ring } from "../../src/queue/ring.ts";
+import { seededBytes } from "../helpers/bodies.ts";
+import { memoryFolder } from "../helpers/memory-folder.ts";
+import { mountSmall } from "../helpers/small-file-system.ts";
+import { onTeardown } from "../helpers/teardown.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+interface Opened {
+  readonly path: string;
+  readonly places: BodyPlaces;
+}
+
+async function open(t: TestContext, count: number, folder?: string): Promise<Opened> {
+  const path = join(folder ?? (await temporaryFolder(t)), "ring-0");
+  createRing(path, count);
+  const ring = new Ring(path);
+  onTeardown(t, () => ring.close());
+  return { path, places: ring.places };
+}
+
+const needsMemoryFolder = process.platform === "linux" ? false : "only Linux has /dev/shm";
+
+test("BodyPlaces gives each place to one body at a time, and the one that was used last to the next", async (t) => {
+  const { places } = await open(t, 3);
+  const taken = [places.take(), places.take(), places.take()];
+  assert.deepEqual(taken, [0, 1, 2]);
+  assert.equal(places.take(), null);
+  places.release(1);
+  places.release(0);
+  assert.equal(places.take(), 0);
+});
+
+test("BodyPlaces has none where the ring's file has no room for any", async (t) => {
+  const { places } = await open(t, 0);
+  assert.equal(places.take(), null);
+});
+
+test("BodyPlaces keeps the bodies of neighbours apart, of which each may fill its place", async (t) => {
+  const { path, places } = await open(t, 3);
+  const bodies = [0, 1, 2].map((seed) => seededBytes(seed, PLACE_BYTES));
+  for (const [place, body] of [...bodies.entries()].toReversed()) {
+    assert.ok(places.write(place, 0, body.subarray(0, 1000)));
+    assert.ok(places.write(place, 1000, body.subarray(1000)));
+  }
+  for (const [place, body] of bodies.entries()) {
+    assert.ok(places.read(place, PLACE_BYTES).equals(body));
+    assert.ok(places.read(place, 10).equals(body.subarray(0, 10)));
+  }
+  const start = PLACES_OFFSET + PLACE_BYTES;
+  assert.ok(
+    readFileSync(path)
+      .subarray(start, start + PLACE_BYTES)
+      .equals(bodies[1] ?? Buffer.alloc(0)),
+  );
+});
+
+test(
+  "BodyPlaces takes memory for what is written, and gives it back when no place was used for a while",
+  { skip: needsMemoryFolder },
+  async (t) => {
+    const { path, places } = await open(t, 3, memoryFolder(t));
+    const bytesNow = (): number => statSync(path).blocks * 512;
+    assert.equal(bytesNow(), RING_BYTES);
+    const place = places.take() ?? -1;
+    places.write(place, 0, seededBytes(1, PLACE_BYTES));
+    assert.equal(bytesNow(), RING_BYTES + PLACE_BYTES);
+
+    places.release(place);
+    assert.ok(Number.isFinite(places.deadlineAt));
+    places.take();
+    places.onDeadline();
+    assert.equal(bytesNow(), RING_BYTES + PLACE_BYTES, "a place is in use");
+
+    places.release(place);
+    places.onDeadline();
+    assert.equal(bytesNow(), RING_BYTES);
+    assert.equal(statSync(path).size, RING_BYTES + 3 * PLACE_BYTES);
+    assert.equal(places.deadlineAt, Infinity);
+  },
+);
+
+test("BodyPlaces says when the file system is full, and what was written before stays", async (t) => {
+  const folder = await mountSmall(t, RING_BYTES + PLACE_BYTES / 2);
+  if (folder === undefined) {
+    t.skip("this user may not mount a file system");
+    return;
+  }
+  const { places } = await open(t, 1, folder);
+  const body = seededBytes(7, PLACE_BYTES);
+  assert.ok(places.write(0, 0, body.subarray(0, 100_000)));
+  assert.equal(places.write(0, 100_000, body.subarray(100_000)), false);
+  assert.ok(places.read(0, 100_000).equals(body.subarray(0, 100_000)));
+});
+
+test("A ring that another router takes over has nothing of the bodies before, and as many places", async (t) => {
+  const { path, places } = await open(t, 2);
+  places.write(1, 0, Buffer.from("secret"));
+  const next = new Ring(path);
+  onTeardown(t, () => next.close());
+  assert.equal(next.places.count, 2);
+  assert.deepEqual(next.places.read(1, 6), Buffer.alloc(6));
+});
