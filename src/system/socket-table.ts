@@ -91,9 +91,12 @@ function inodeOf(link: string): string | null {
   }
 }
 
+/** Its title, where it has given itself one: the kernel's own name for a process is cut after 15 octets. */
 function commandOf(pid: string): string {
   try {
-    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+    const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+    const [title = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return title.startsWith(name) ? title.trim() : name;
   } catch {
     return "?";
   }

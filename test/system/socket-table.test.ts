@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { bindUnix } from "../../src/system/server-handle.ts";
 import { findPortHolder, findUnixHolder, unixNameOf } from "../../src/system/socket-table.ts";
+import { PROGRAM_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -24,6 +27,23 @@ for (const host of ["127.0.0.1", "127.0.0.9", "::1"]) {
     assert.equal(findPortHolder(host, port)?.pid, process.pid);
   });
 }
+
+test("findPortHolder() tells the whole title of a process that has one", { skip }, async (t) => {
+  const program = `
+    process.title = "tunicorn: master [shop:app]";
+    const server = require("node:net").createServer().listen(0, "127.0.0.1", () => process.send(server.address()));
+    process.on("disconnect", () => process.exit());`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  onTeardown(t, () => void child.kill("SIGKILL"));
+  const [address] = (await withDeadline(once(child, "message"), {
+    deadlineMs: PROGRAM_DEADLINE_MS,
+    what: "the child to listen",
+  })) as [AddressInfo];
+  assert.deepEqual(findPortHolder("127.0.0.1", address.port), {
+    pid: child.pid,
+    command: "tunicorn: master [shop:app]",
+  });
+});
 
 test("findPortHolder() finds nobody at a port that is free", { skip }, async (t) => {
   const server = await listen(t, { port: 0, host: "127.0.0.1" });
