@@ -80,6 +80,7 @@ async function start(options: RunOptions): Promise<RunningServer> {
     invocation,
     interpreter,
     inheritance,
+    adoptedMold: null,
     mayLaunch: true,
     // An upgrade (USR2) starts the program anew.
     command: startCommandOf(process.argv, invocation.workingFolder, process.env),

@@ -12,12 +12,11 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, enter_folder
 from tunicorn.boot_report import read_report, write_report
-from tunicorn.config import Config, ConfigError, read_config_file
+from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.gunicorn_names import lend_names, take_back_uvicorn
@@ -61,8 +60,8 @@ class Mold:
     def __init__(self, control: ControlChannel) -> None:
         self._control = control
         self._logs = MoldLogs(self._leave_mold)
-        #: Settings as the configuration file has them, before they were made plain for the arbiter.
-        self._originals: dict[str, object] = {}
+        #: What the configuration file said, if there is one.
+        self._config: ConfigFile | None = None
         self._hooks: dict[str, Hook] = {}
         self._server: Server | None = None
         self._application: Application | None = None
@@ -122,6 +121,11 @@ class Mold:
             self._configure(message)
         elif kind == "load":
             self._load()
+        elif kind == "detach":
+            from tunicorn.terminal import leave_terminal  # noqa: PLC0415 -- seldom needed
+
+            leave_terminal(message["silent"])
+            self._control.send("detached")
         elif kind == "hook":
             self._call_hook(message["hook"])
         elif kind == "workers":
@@ -137,14 +141,19 @@ class Mold:
         return None
 
     def _read_config(self, message: Message) -> None:
-        add_to_path(os.getcwd())
-        try:
-            config = read_config_file(message["location"], message["settingNames"], message["hookParameters"])
-        except ConfigError as error:
-            self._control.send("config-failed", message=str(error))
-            return
-        self._hooks = config.hooks
-        self._originals = config.originals
+        """Runs the configuration file, once: a daemon that has taken this mold over asks again."""
+        config = self._config
+        if config is None:
+            add_to_path(os.getcwd())
+            try:
+                config = read_config_file(
+                    message["location"], message["settingNames"], message["hookParameters"]
+                )
+            except ConfigError as error:
+                self._control.send("config-failed", message=str(error))
+                return
+            self._config = config
+            self._hooks = config.hooks
         self._control.send("config", values=config.values, hooks=sorted(config.hooks), slips=config.slips)
 
     def _find_worker_class(self, message: Message) -> None:
@@ -206,7 +215,8 @@ class Mold:
             self._control.send("configure-failed", message=str(error))
             return
         try:
-            self._logs.configure(message, self._hooks, self._originals, identity)
+            originals = {} if self._config is None else self._config.originals
+            self._logs.configure(message, self._hooks, originals, identity)
         except LoggerError as error:
             self._control.send("configure-failed", message=str(error))
             return
@@ -353,7 +363,7 @@ class Mold:
 
     def _leave_alone(self) -> None:
         """The arbiter is gone: let the workers finish, then end them, and remove what it left."""
-        import shutil  # noqa: PLC0415 -- seldom needed
+        from tunicorn.leftovers import remove_directories, remove_pidfile  # noqa: PLC0415 -- seldom needed
 
         for pid in self._children:
             os.kill(pid, signal.SIGTERM)
@@ -363,25 +373,14 @@ class Mold:
             time.sleep(0.05)
         for pid in self._children:
             os.kill(pid, signal.SIGKILL)
-        for directory in (self._runtime_directory, self._queue_directory):
-            if directory:
-                shutil.rmtree(directory, ignore_errors=True)
+        remove_directories(self._runtime_directory, self._queue_directory)
         if self._pidfile is not None:
-            _remove_pidfile(self._pidfile, self._arbiter_pid)
+            remove_pidfile(self._pidfile, self._arbiter_pid)
 
     def _require_server(self) -> Server:
         if self._server is None:
             raise RuntimeError("the arbiter gave an order before it configured the mold")
         return self._server
-
-
-def _remove_pidfile(path: str, pid: int) -> None:
-    """Removes the pidfile of an arbiter that could not; not one that a later server has written."""
-    with suppress(OSError, ValueError):
-        with open(path) as file:
-            written = int(file.read())
-        if written == pid:
-            os.unlink(path)
 
 
 def run_mold() -> int:

@@ -4,13 +4,13 @@ import type { Invocation } from "../config/invocation.ts";
 import { processTitle } from "../config/process-title.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
+import { afterSignals } from "../system/after-signals.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
 import { ArbiterLog } from "./arbiter-log.ts";
 import { Belongings } from "./belongings.ts";
 import { bindingOptions } from "./binding.ts";
 import { DaemonWanted } from "./daemon-wanted.ts";
-import type { Generation } from "./generation.ts";
 import { CodeWatcher } from "./code-watcher.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
@@ -24,6 +24,7 @@ import { ServiceManager } from "./service-manager.ts";
 import { describeRouter, type ServerParts } from "./server-parts.ts";
 import type { StartCommand } from "./start-command.ts";
 import { endWorkers, finishRequests, giveUpStart } from "./stopping.ts";
+import type { AdoptedMold } from "./mold-process.ts";
 import { plural } from "./wording.ts";
 import { Upgrades } from "./upgrades.ts";
 import { WorkerReports } from "./worker-reports.ts";
@@ -42,6 +43,8 @@ const RESTART_PAUSE_LIMIT_MS = 30_000;
 export interface ArbiterOptions {
   readonly invocation: Invocation;
   readonly interpreter: string;
+  /** A mold that the command of a daemon has handed over; or null. */
+  readonly adoptedMold: AdoptedMold | null;
   /** Sockets that were bound before we began. */
   readonly inheritance: Inheritance;
   /** Where the settings want a daemon, the start ends with DaemonWanted. */
@@ -68,7 +71,7 @@ export class Arbiter {
   #isOnExitDue = false;
 
   constructor(options: ArbiterOptions) {
-    const { invocation, interpreter, inheritance, command } = options;
+    const { invocation, interpreter, adoptedMold, inheritance, command } = options;
     const { predecessor } = inheritance;
     this.#options = options;
     const { environment } = invocation;
@@ -77,6 +80,7 @@ export class Arbiter {
     this.#generations = new Generations({
       invocation,
       interpreter,
+      adoptedMold,
       onMoldLost: (generation) => void this.#onMoldLost(generation),
     });
   }
@@ -215,7 +219,6 @@ export class Arbiter {
   #reloading = Promise.resolve(false);
   readonly #quick = makeDeferred();
 
-  /** No stop has begun. */
   /** The addresses that are listened on, as the log names them. */
   get addresses(): readonly string[] {
     return this.#belongings?.listeners.all.map(({ url }) => url) ?? [];
@@ -226,6 +229,7 @@ export class Arbiter {
     return this.#stopped.promise;
   }
 
+  /** No stop has begun. */
   get isServing(): boolean {
     return this.#state === "running" || this.#state === "reloading" || this.#state === "starting";
   }
@@ -237,7 +241,8 @@ export class Arbiter {
     this.#generations.activate(generation);
     this.#requireStarting();
     const { settings } = generation;
-    if (settings.daemon && this.#options.mayLaunch) throw new DaemonWanted(settings);
+    if (settings.daemon && this.#options.mayLaunch)
+      throw new DaemonWanted(settings, generation.releaseMold());
     process.chdir(settings.chdir);
     process.title = processTitle("master", settings, this.#upgrades.isSecond);
     const log = new ArbiterLog(settings, () => this.#generations.workerCount);
@@ -323,7 +328,8 @@ export class Arbiter {
       early: this.#earlyRouter,
       log,
       interpreter: this.#options.interpreter,
-      onMessage: (message) => reports.handle(message),
+      // A worker that a signal to the whole process group has ended is not replaced: this process had it too.
+      onMessage: (message) => afterSignals(() => reports.handle(message)),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
     });
     const reports = new WorkerReports({
@@ -350,10 +356,10 @@ export class Arbiter {
   }
 
   /** The workers of a dead mold serve on until a new generation takes over, which is tried until it can. */
-  async #onMoldLost(lost: Generation): Promise<void> {
-    if (lost !== this.#generations.active || !this.isServing || this.#state === "starting") return;
+  async #onMoldLost(lost: number): Promise<void> {
+    if (lost !== this.#generations.active?.number || !this.isServing || this.#state === "starting") return;
     this.#log?.critical("The mold process died; its workers serve until a new generation is ready");
-    for (let pauseMs = RESTART_PAUSE_MS; this.#generations.active === lost && this.isServing;) {
+    for (let pauseMs = RESTART_PAUSE_MS; this.#generations.active?.number === lost && this.isServing;) {
       await delay(pauseMs);
       if (this.isServing) await this.reload("Starting a new generation in its place");
       pauseMs = Math.min(pauseMs * 2, RESTART_PAUSE_LIMIT_MS);

@@ -1,6 +1,13 @@
+import type { Settings } from "../config/settings/all.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
 import type { Leftovers } from "../router/messages.ts";
+import type { ArbiterToMold } from "./mold-messages.ts";
+
+type PlaceMessage = Omit<
+  Extract<ArbiterToMold, { type: "configure" }>,
+  "type" | "settings" | "workerClass" | "generation"
+>;
 
 /** What a mold is told before it loads the application. */
 export interface GenerationPlace {
@@ -15,4 +22,21 @@ export interface GenerationPlace {
   readonly tokensPath: string | null;
   /** What the mold removes if the arbiter is killed. */
   readonly leftovers: Leftovers;
+}
+
+/** The same, as the mold is told. */
+export function describePlace(
+  { errorLog, logProcess, channelPaths, tokensPath, leftovers }: GenerationPlace,
+  settings: Settings,
+): PlaceMessage {
+  return {
+    errorLog: errorLog ?? settings.errorlog,
+    logProcess,
+    arbiterPid: process.pid,
+    channelPaths,
+    tokensPath,
+    runtimeDirectory: leftovers.runtimeDirectory,
+    queueDirectory: leftovers.queueDirectory,
+    pidfile: leftovers.pidfile,
+  };
 }

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Invocation } from "../config/invocation.ts";
 import type { ServerHookName } from "../config/settings/hooks.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { ForkBrake } from "./fork-brake.ts";
-import type { GenerationPlace } from "./generation-place.ts";
+import type { GenerationOptions } from "./generation-options.ts";
+import { describePlace, type GenerationPlace } from "./generation-place.ts";
 import { readSettings, type GenerationSettings } from "./generation-settings.ts";
 import type { Identity } from "./identity.ts";
 import { MoldHandle } from "./mold-handle.ts";
@@ -17,21 +17,6 @@ import { WorkerHandle } from "./worker-handle.ts";
 import { WorkerSignals } from "./worker-signals.ts";
 
 type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
-
-/** What a generation tells the arbiter. */
-export interface GenerationListener {
-  /** Its mold died although nobody told it to leave. */
-  onMoldLost(generation: Generation): void;
-}
-
-export interface GenerationOptions {
-  readonly number: number;
-  readonly invocation: Invocation;
-  readonly interpreter: string;
-  /** Gives the next worker its number. */
-  readonly nextAge: () => number;
-  readonly listener: GenerationListener;
-}
 
 /** For answers that need no user code. */
 const ANSWER_MS = 30_000;
@@ -76,6 +61,7 @@ export class Generation {
     const mold = new MoldHandle({
       interpreter: options.interpreter,
       workingFolder: options.invocation.workingFolder,
+      adopted: options.adoptedMold,
       listener: {
         onWorkerExited: (message) => generation.#onWorkerExited(message),
         onForked: (worker, pid) => generation.#onForked(worker, pid),
@@ -141,15 +127,8 @@ export class Generation {
         type: "configure",
         settings: this.settings,
         workerClass: this.workerClass,
-        errorLog: place.errorLog ?? this.settings.errorlog,
-        logProcess: place.logProcess,
-        arbiterPid: process.pid,
-        channelPaths: place.channelPaths,
-        tokensPath: place.tokensPath,
-        runtimeDirectory: place.leftovers.runtimeDirectory,
-        queueDirectory: place.leftovers.queueDirectory,
-        pidfile: place.leftovers.pidfile,
         generation: this.number,
+        ...describePlace(place, this.settings),
       },
       ANSWER_MS,
     );
@@ -205,6 +184,11 @@ export class Generation {
   /** A worker is to leave: another takes its place first, when its turn has come. */
   replaceWorker(age: number): void {
     this.#succession.add(age);
+  }
+
+  /** The server stops: only workers that die are replaced. */
+  endSuccession(): void {
+    this.#succession.end();
   }
 
   isToBeReplaced(age: number): boolean {
@@ -298,6 +282,15 @@ export class Generation {
     const timer = setTimeout(() => mold.kill(), MOLD_LEAVE_MS);
     await mold.exited;
     clearTimeout(timer);
+  }
+
+  /** Lets its mold go, for another process to take it over. */
+  releaseMold(): MoldHandle {
+    if (this.#mold === null) throw new TunicornError("ERR_MOLD_LOST", "The mold process is gone");
+    this.beginLeaving();
+    const mold = this.#mold;
+    this.#mold = null;
+    return mold;
   }
 
   /** The log files of the mold and its workers are opened anew. */
@@ -394,6 +387,6 @@ export class Generation {
     if (this.#isLeaving) return;
     this.beginLeaving();
     this.#boot?.reject(new TunicornError("ERR_MOLD_LOST", "The mold process ended while the workers booted"));
-    this.#options.listener.onMoldLost(this);
+    this.#options.listener.onMoldLost(this.number);
   }
 }

@@ -4,6 +4,7 @@ import type { Belongings } from "./belongings.ts";
 import { Generation } from "./generation.ts";
 import { requireIdentity } from "./identity.ts";
 import type { ArbiterLog } from "./arbiter-log.ts";
+import type { AdoptedMold } from "./mold-process.ts";
 import { planLogProcess } from "./log-settings.ts";
 import { giveLogFiles } from "./log-files.ts";
 import { readCpuQuota } from "../system/cpu-quota.ts";
@@ -13,7 +14,9 @@ import type { WorkerHandle } from "./worker-handle.ts";
 export interface GenerationsOptions {
   readonly invocation: Invocation;
   readonly interpreter: string;
-  readonly onMoldLost: (generation: Generation) => void;
+  /** For the first generation, if there is one already; or null. */
+  readonly adoptedMold: AdoptedMold | null;
+  readonly onMoldLost: (generation: number) => void;
 }
 
 /** All generations of a running server: the active one, the one that boots beside it, and those that leave. */
@@ -50,12 +53,13 @@ export class Generations {
 
   /** Starts the mold of a next generation, which reads the settings as they are now. */
   async prepare(): Promise<Generation> {
-    const { invocation, interpreter, onMoldLost } = this.#options;
+    const { invocation, interpreter, adoptedMold, onMoldLost } = this.#options;
     this.#lastNumber += 1;
     return await Generation.prepare({
       number: this.#lastNumber,
       invocation,
       interpreter,
+      adoptedMold: this.#lastNumber === 1 ? adoptedMold : null,
       nextAge: () => {
         this.#lastAge += 1;
         return this.#lastAge;

@@ -1,10 +1,9 @@
-import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
+import { afterSignals } from "../system/after-signals.ts";
 import { makeDeferred } from "../system/deferred.ts";
-import { pythonPackage } from "../system/python-package.ts";
 import { parseMoldMessage, type ArbiterToMold, type MoldToArbiter } from "./mold-messages.ts";
+import { adoptMold, spawnMold, type AdoptedMold, type MoldProcess } from "./mold-process.ts";
 
 type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
 
@@ -13,27 +12,26 @@ export interface MoldListener {
   onWorkerExited(message: WorkerExited): void;
   onForked(worker: number, pid: number): void;
   /** The process is gone, for whatever reason. */
-  onExit(status: number | null, signal: NodeJS.Signals | null): void;
+  onExit(): void;
 }
 
 export interface MoldOptions {
   readonly interpreter: string;
   /** Folder in which the configuration file is read. */
   readonly workingFolder: string;
+  /** One that is there already, which no other is to be started for; or null. */
+  readonly adopted: AdoptedMold | null;
   readonly listener: MoldListener;
 }
 
 /** Time for the interpreter to start and say hello. */
 const HELLO_MS = 30_000;
-
-/** Status of a mold whose interpreter is too old; python/tunicorn/start_mold.py has it too. */
-const EXIT_PYTHON_TOO_OLD = 78;
-
-const MOLD_PROGRAM = join(pythonPackage, "start_mold.py");
+/** Time for a mold to leave its terminal. */
+const DETACH_MS = 30_000;
 
 /** The arbiter's view of a mold: it is asked one thing after another and tells of the workers in between. */
 export class MoldHandle {
-  readonly #process: ChildProcess;
+  readonly #process: MoldProcess;
   readonly #control: Socket;
   readonly #listener: MoldListener;
   #rest = "";
@@ -41,34 +39,29 @@ export class MoldHandle {
   /** Fulfilled when the mold has said hello, and then when the question before has its answer. */
   #turn: Promise<void>;
   #isGone = false;
+  #pid = 0;
   #python = "";
   readonly exited: Promise<void>;
 
-  /** Starts a mold. It can be asked at once, and answers when it is there. */
-  constructor(options: MoldOptions) {
-    this.#listener = options.listener;
-    this.#process = spawn(options.interpreter, [MOLD_PROGRAM], {
-      cwd: options.workingFolder,
-      // The process group stays the arbiter's: a terminal's signals reach all, and the mold ignores them.
-      stdio: ["ignore", "inherit", "inherit", "pipe"],
-    });
-    this.#control = this.#process.stdio[3] as Socket;
+  /** Starts a mold, or takes one over. It can be asked at once, and answers when it is there. */
+  constructor({ interpreter, workingFolder, adopted, listener }: MoldOptions) {
+    this.#listener = listener;
+    this.#process = adopted === null ? spawnMold(interpreter, workingFolder) : adoptMold(adopted);
+    this.#control = this.#process.control;
     this.#control.setEncoding("utf8");
     this.#control.on("data", (text: string) => this.#onData(text));
     this.#control.on("error", () => this.#control.destroy());
     this.exited = new Promise((resolve) => {
-      this.#process.once("exit", (status, signal) => {
-        this.#onGone(status, signal);
-        resolve();
-      });
-      this.#process.once("error", (error) => {
-        this.#fail(
-          new TunicornError("ERR_INTERPRETER", `Cannot run ${options.interpreter}: ${error.message}`),
-        );
-        resolve();
+      this.#process.onGone((reason) => {
+        afterSignals(() => {
+          this.#onGone(reason);
+          resolve();
+        });
       });
     });
-    this.#turn = this.#hear();
+    this.#pid = adopted?.pid ?? 0;
+    this.#python = adopted?.python ?? "";
+    this.#turn = adopted === null ? this.#hear() : Promise.resolve();
     // Whoever asks it is told.
     this.#turn.catch(() => undefined);
   }
@@ -76,7 +69,9 @@ export class MoldHandle {
   /** Waits until the mold is there. */
   async #hear(): Promise<void> {
     const hello = await this.#receive("hello", HELLO_MS);
-    if (hello.type === "hello") this.#python = `Python ${hello.python} (${hello.executable})`;
+    if (hello.type !== "hello") return;
+    this.#pid = hello.pid;
+    this.#python = `Python ${hello.python} (${hello.executable})`;
   }
 
   /** Version and path of the interpreter, for the log; "" until the mold is there. */
@@ -112,7 +107,16 @@ export class MoldHandle {
   }
 
   kill(): void {
-    this.#process.kill("SIGKILL");
+    this.#process.kill();
+  }
+
+  /**
+   * Has the process leave its terminal, so that another can take it over: with the outcome of the configuration file,
+   * and nothing else yet. `silent`: which of its output streams lead nowhere from now on.
+   */
+  async detach(silent: readonly (1 | 2)[]): Promise<AdoptedMold> {
+    await this.ask({ type: "detach", silent }, DETACH_MS);
+    return { pid: this.#pid, python: this.#python, control: this.#control };
   }
 
   #receive(what: string, deadlineMs: number): Promise<MoldToArbiter> {
@@ -145,22 +149,15 @@ export class MoldHandle {
   }
 
   #onMessage(message: MoldToArbiter): void {
-    if (message.type === "worker-exited") this.#listener.onWorkerExited(message);
+    if (message.type === "worker-exited") afterSignals(() => this.#listener.onWorkerExited(message));
     else if (message.type === "forked") this.#listener.onForked(message.worker, message.pid);
     else this.#waiting?.resolve(message);
   }
 
-  #onGone(status: number | null, signal: NodeJS.Signals | null): void {
+  #onGone(reason: TunicornError): void {
     this.#isGone = true;
-    const how = signal === null ? `with status ${status}` : `by ${signal}`;
-    // A Python that is too old has said so itself, in words of its own version.
-    const isTooOld = status === EXIT_PYTHON_TOO_OLD;
-    this.#fail(
-      isTooOld
-        ? new TunicornError("ERR_INTERPRETER", "")
-        : new TunicornError("ERR_MOLD_LOST", `The mold process ended ${how}`),
-    );
-    this.#listener.onExit(status, signal);
+    this.#fail(reason);
+    this.#listener.onExit();
   }
 
   #fail(error: TunicornError): void {

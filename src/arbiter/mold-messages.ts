@@ -37,6 +37,8 @@ export type ArbiterToMold =
       readonly generation: number;
     }
   | { readonly type: "load" }
+  /** The session and terminal of the command are to be left, and these output streams. */
+  | { readonly type: "detach"; readonly silent: readonly (1 | 2)[] }
   | { readonly type: "hook"; readonly hook: string }
   /** How many workers are wanted; answered with hook-done for nworkers_changed. */
   | { readonly type: "workers"; readonly wanted: number; readonly before: number | null }
@@ -68,6 +70,7 @@ export type MoldToArbiter =
   | { readonly type: "configured"; readonly uid: number | null; readonly gid: number | null }
   | { readonly type: "configure-failed"; readonly message: string }
   | { readonly type: "loaded" }
+  | { readonly type: "detached" }
   | { readonly type: "load-failed"; readonly message: string; readonly exitStatus: number }
   | { readonly type: "hook-done"; readonly hook: string; readonly error: string | null }
   | { readonly type: "forked"; readonly worker: number; readonly pid: number }
@@ -91,6 +94,7 @@ const types: ReadonlySet<string> = new Set<MoldToArbiter["type"]>([
   "configured",
   "configure-failed",
   "loaded",
+  "detached",
   "load-failed",
   "hook-done",
   "forked",

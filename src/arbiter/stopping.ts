@@ -18,6 +18,7 @@ export async function finishRequests(parts: ServerParts, quick: Promise<void>): 
   const { belongings, router } = parts;
   const generations = parts.generations.all;
   const gracefulMs = parts.generations.requireActive().settings.graceful_timeout * 1000;
+  for (const generation of generations) generation.endSuccession();
   const finished = (async () => {
     await router.drain({ isHandover: belongings.listeners.isShared });
     // From here on no worker is replaced, and then they are let go.

@@ -22,6 +22,11 @@ export class Succession {
     if (this.#current === null) this.#next();
   }
 
+  /** The server stops: those that wait for their turn serve until its end. */
+  end(): void {
+    this.#waiting.length = 0;
+  }
+
   /** This worker has been replaced, or is gone. */
   done(age: number): void {
     const place = this.#waiting.indexOf(age);

@@ -40,8 +40,10 @@ test("--daemon returns when the server answers, and leaves it behind on its own"
     assert(all.includes(Number(answer.text)));
   });
 
-  await t.test("in a session of their own, without a terminal", () => {
-    for (const each of all) assert.deepEqual(sessionOf(each), { session: pid, terminal: 0 });
+  await t.test("in sessions of their own, without a terminal", () => {
+    const sessions = all.map(sessionOf);
+    assert.deepEqual(new Set(sessions.map(({ terminal }) => terminal)), new Set([0]));
+    assert(sessions.every(({ session }) => all.includes(session)));
   });
 
   await t.test("with umask 022", () => {
@@ -72,6 +74,49 @@ test(
     await daemon.command.waitForLine(/^goodbye$/);
   },
 );
+
+test(
+  "the configuration file of a daemon is run once, by the process that forks the workers, and again for a reload",
+  { skip },
+  async (t) => {
+    const settings = [
+      "import os",
+      "with open('runs', 'a') as runs: print(os.getpid(), file=runs)",
+      "daemon = True",
+      "made = [os.getpid()]",
+      "def post_fork(server, worker): worker.log.info('forked by %s, made by %s', os.getppid(), *made)",
+    ];
+    const daemon = await startDaemon(t, [], settings.join("\n"));
+    const runs = (): readonly string[] =>
+      readFileSync(join(daemon.folder, "runs"), "utf8").trimEnd().split("\n");
+    const [first] = runs();
+    assert.equal(runs().length, 1);
+    assert.match(daemon.logText(), new RegExp(`forked by ${first}, made by ${first}$`, "m"));
+    process.kill(daemon.pid, "SIGHUP");
+    await untilTrue(() => /\[INFO\] Reloaded/.test(daemon.logText()), {
+      deadlineMs: CLEANUP_DEADLINE_MS,
+      what: daemon.logText,
+    });
+    assert.equal(runs().length, 2);
+    await untilTrue(() => !isAlive(Number(first)), {
+      deadlineMs: CLEANUP_DEADLINE_MS,
+      what: "the end of the first mold",
+    });
+    assert.equal((await request(daemon.port, "/")).status, 200);
+    await stopDaemon(daemon);
+  },
+);
+
+test("a daemon whose first mold is killed goes on with another one", { skip }, async (t) => {
+  const daemon = await startDaemon(t, ["-D"], "import os\nopen('mold', 'w').write(str(os.getpid()))\n");
+  process.kill(Number(readFileSync(join(daemon.folder, "mold"), "utf8")), "SIGKILL");
+  await untilTrue(() => /\[INFO\] Reloaded/.test(daemon.logText()), {
+    deadlineMs: CLEANUP_DEADLINE_MS,
+    what: daemon.logText,
+  });
+  assert.equal((await request(daemon.port, "/")).status, 200);
+  await stopDaemon(daemon);
+});
 
 test(
   "a daemon that cannot start says why through its command, with the status of the reason",

@@ -20,6 +20,7 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     number: 1,
     invocation,
     interpreter,
+    adoptedMold: null,
     nextAge: () => 1,
     listener: { onMoldLost: () => undefined },
   });

@@ -13,14 +13,15 @@ export async function run(invocation: Invocation, interpreter: string): Promise<
   // An arbiter that takes the place of another is what that one was.
   const mayLaunch = report === null && inheritance.predecessor === null;
   const command = startCommandOf(process.argv, invocation.workingFolder, process.env);
-  const arbiter = new Arbiter({ invocation, interpreter, inheritance, mayLaunch, command });
+  const adoptedMold = (await report?.takeMold()) ?? null;
+  const arbiter = new Arbiter({ invocation, interpreter, adoptedMold, inheritance, mayLaunch, command });
   handleSignals(arbiter);
   try {
     // A start that is interrupted by a signal never ends; the stop does.
     await Promise.race([arbiter.start(), arbiter.stopped]);
     if (arbiter.isServing) report?.started();
   } catch (error) {
-    if (error instanceof DaemonWanted) await launchDaemon(error.settings, process.env);
+    if (error instanceof DaemonWanted) await launchDaemon(error, process.env);
     await report?.failed(error);
     throw error;
   }

@@ -83,8 +83,8 @@ the file goes through the worker, as any other body. None means True.`,
     doc: `Serve in the background, in a session of its own, without a terminal.
 
 The command waits until all workers are ready, or says why they cannot be. The log needs a file: standard output
-and error go nowhere, unless enable_stdio_inheritance says otherwise. The configuration file is run by the
-command and again by the daemon. Not for systemd, docker or supervisord, which do this themselves.`,
+and error go nowhere, unless enable_stdio_inheritance says otherwise. The configuration file is run once, in a
+process that goes on as part of the daemon. Not for systemd, docker or supervisord, which do this themselves.`,
   }),
   setting({
     name: "raw_env",
