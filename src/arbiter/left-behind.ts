@@ -7,7 +7,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -27,38 +26,47 @@ const CONTENTS = /^(owner|ring-\d+|tokens-\d+|router-\d+\.sock|log-\d+|watch-\d+
 export function markOwner(directory: string): void {
   const owner = describeThis();
   if (owner === null) return;
-  attempt(() => writeFileSync(join(directory, OWNER_FILE), owner, { flag: "wx", mode: 0o600 }));
+  attempt(() => writeFileSync(join(directory, OWNER_FILE), owner, { flag: "wx", mode: 0o644 }));
 }
 
-/** Removes what killed servers of this user have left in a folder. Fails in silence: it is not this server's. */
+/**
+ * Removes what killed servers have left in a folder: those of this user, and for root those of all. Fails in silence:
+ * it is not this server's.
+ */
 export function removeLeftBehind(folder: string): void {
-  for (const name of attempt(() => readdirSync(folder)) ?? []) {
-    const path = join(folder, name);
-    if (DIRECTORY.test(name) && attempt(() => isLeftBehind(path)) === true) attempt(() => remove(path));
-  }
+  for (const name of attempt(() => readdirSync(folder)) ?? [])
+    if (DIRECTORY.test(name)) attempt(() => removeIfLeftBehind(join(folder, name)));
 }
 
-function isLeftBehind(directory: string): boolean {
-  const status = lstatSync(directory);
-  if (!status.isDirectory() || (status.mode & 0o077) !== 0) return false;
-  const owner = readOwner(join(directory, OWNER_FILE));
+function removeIfLeftBehind(directory: string): void {
+  // By its descriptor: the user whose it is could put a link in its place meanwhile.
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const held = `/proc/self/fd/${fd}`;
+    if ((fstatSync(fd).mode & 0o077) !== 0 || !isLeftBehind(directory, held)) return;
+    for (const name of readdirSync(held)) if (CONTENTS.test(name)) unlinkSync(join(held, name));
+  } finally {
+    closeSync(fd);
+  }
+  rmdirSync(directory);
+}
+
+function isLeftBehind(directory: string, held: string): boolean {
+  const owner = readOwner(join(held, OWNER_FILE));
   const [boot = "", namespace = "", pid = "", started = ""] = owner.split(" ");
   // A process of another boot or container cannot be seen from here.
   if (describeThis()?.startsWith(`${boot} ${namespace} `) !== true) return false;
   if (!/^\d+$/.test(pid) || startOf(Number(pid)) === started) return false;
   // The router and the workers of a killed arbiter finish what they have, and remove it themselves.
   const sockets = readFileSync("/proc/net/unix", "utf8");
-  return (
-    !sockets.includes(`${directory}/`) && !readdirSync(directory).some((name) => isRead(directory, name))
-  );
+  return !sockets.includes(`${directory}/`) && !readdirSync(held).some((name) => isRead(held, name));
 }
 
-/** Of this user, and a plain file: whoever else may write to the folder cannot make us wait for a FIFO. */
+/** A plain file: nobody can make us wait for a FIFO. */
 function readOwner(path: string): string {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
-    const status = fstatSync(fd);
-    return status.isFile() && status.uid === process.getuid?.() ? readFileSync(fd, "utf8") : "";
+    return fstatSync(fd).isFile() ? readFileSync(fd, "utf8") : "";
   } finally {
     closeSync(fd);
   }
@@ -74,11 +82,6 @@ function isRead(directory: string, name: string): boolean {
   } catch (error) {
     return !(error instanceof Error && "code" in error && error.code === "ENXIO");
   }
-}
-
-function remove(directory: string): void {
-  for (const name of readdirSync(directory)) if (CONTENTS.test(name)) unlinkSync(join(directory, name));
-  rmdirSync(directory);
 }
 
 let ourselves: string | null = null;

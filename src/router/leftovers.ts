@@ -1,4 +1,5 @@
-import { readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, readFileSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { socketIdentity } from "../system/socket-identity.ts";
 import type { Leftovers } from "./messages.ts";
 
@@ -16,9 +17,11 @@ export function removeLeftovers(leftovers: Leftovers): void {
 
 function remove(path: string): void {
   try {
+    // A router that runs as another user may not; then the mold does, or the next start, for which all of it stays.
+    accessSync(dirname(path), constants.W_OK);
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // A router that runs as another user may not; the mold may, and the next start removes a stale socket.
+    // The mold may have been quicker.
   }
 }
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
+import { chmod } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { memoryFolder } from "../helpers/memory-folder.ts";
-import { type Server, startFixture } from "../helpers/server.ts";
+import { publicPython, withoutOtherUser } from "../helpers/root.ts";
+import { type Server, startFixture, type StartOptions } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const skip = process.platform === "linux" ? false : "elsewhere nothing is marked and nothing removed";
@@ -18,8 +20,20 @@ async function makeFolders(t: TestContext): Promise<Folders> {
   return { queue: memoryFolder(t), runtime: await temporaryFolder(t) };
 }
 
-function start(t: TestContext, { queue, runtime }: Folders): Promise<Server> {
-  return startFixture(t, "pid", { args: ["--queue-dir", queue, "--worker-tmp-dir", runtime] });
+function start(
+  t: TestContext,
+  { queue, runtime }: Folders,
+  options: Partial<StartOptions> = {},
+): Promise<Server> {
+  const args = ["--queue-dir", queue, "--worker-tmp-dir", runtime];
+  return startFixture(t, "pid", { args, ...options });
+}
+
+async function killAll(server: Server): Promise<void> {
+  const pids = [server.pid, ...server.processTree().map(({ pid }) => pid)];
+  // Nobody is to see the end of another.
+  for (const signal of ["SIGSTOP", "SIGKILL"] as const) for (const pid of pids) process.kill(pid, signal);
+  await server.waitForNoProcess();
 }
 
 function namesIn({ queue, runtime }: Folders): readonly string[] {
@@ -32,10 +46,7 @@ test(
   async (t) => {
     const folders = await makeFolders(t);
     const killed = await start(t, folders);
-    const pids = [killed.pid, ...killed.processTree().map(({ pid }) => pid)];
-    // Nobody is to see the end of another.
-    for (const signal of ["SIGSTOP", "SIGKILL"] as const) for (const pid of pids) process.kill(pid, signal);
-    await killed.waitForNoProcess();
+    await killAll(killed);
     const left = namesIn(folders);
     assert.equal(left.length, 2);
 
@@ -44,6 +55,33 @@ test(
     const names = namesIn(folders);
     assert.equal(names.length, 2);
     assert.ok(names.every((name) => !left.includes(name)));
+  },
+);
+
+test(
+  "what a server of another user left, in folders where only root may remove it, is removed by root's next one",
+  { skip: withoutOtherUser },
+  async (t) => {
+    const folders = await makeFolders(t);
+    for (const folder of [folders.queue, folders.runtime]) await chmod(folder, 0o755);
+    const asNobody = {
+      args: ["--queue-dir", folders.queue, "--worker-tmp-dir", folders.runtime, "--user", "nobody"],
+      ...(publicPython === undefined ? {} : { python: publicPython }),
+    };
+    const killed = await start(t, folders, asNobody);
+    await killAll(killed);
+    const orphaned = await start(t, folders, asNobody);
+    assert.equal(namesIn(folders).length, 2);
+    // Only the router is left to remove anything, and it may not.
+    const mold = orphaned.processTree().find(({ command }) => command.includes("tunicorn: mold"));
+    for (const pid of [orphaned.pid, Number(mold?.pid)]) process.kill(pid, "SIGSTOP");
+    for (const pid of [orphaned.pid, Number(mold?.pid)]) process.kill(pid, "SIGKILL");
+    await orphaned.waitForNoProcess();
+
+    const next = await start(t, folders);
+    assert.equal((await request(next.port, "/")).status, 200);
+    await next.stop();
+    assert.deepEqual(namesIn(folders), []);
   },
 );
 
