@@ -9,6 +9,7 @@ from tunicorn import frame
 from tunicorn.puller import Puller
 from tunicorn.queue import Pulled
 from tunicorn.request_hooks import make_gateway
+from tunicorn.request_names import name_in_head
 from tunicorn.router_link import RouterLink
 
 if TYPE_CHECKING:
@@ -168,6 +169,11 @@ class RequestLoop:
         try:
             body = request.body if isinstance(request, Pulled) else None
             return link.gateway.handle(request.stream, request.flags, request.payload, after, large_body=body)
+        except SystemExit:
+            # QUIT, or the application's own: the router is told that it failed, and has nothing to name.
+            if not self._worker.aborted:
+                self._worker.log.warning("Leaving now: cutting off %s", name_in_head(request.payload))
+            raise
         except ConnectionError:
             # The router is gone, and its clients with it; what the application did is done.
             self._worker.log.debug("The router went away during a request")

@@ -2,7 +2,11 @@
 
 # This file is read by whatever interpreter was found: no syntax newer than Python 2.7 up to the check.
 import os
+import signal
 import sys
+
+# Ctrl-C in a terminal reaches all processes, and is the arbiter's: also while this one is still starting.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 if sys.version_info < (3, 10):
     sys.stderr.write(

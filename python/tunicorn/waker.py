@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import suppress
 
 
@@ -13,6 +14,10 @@ class Waker:
         self._read, self._write = os.pipe()
         for fd in (self._read, self._write):
             os.set_blocking(fd, False)
+
+    def wake_by_signals(self) -> None:
+        """Every signal with a handler wakes, whichever thread the kernel has given it to."""
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
 
     def fileno(self) -> int:
         """For poll."""

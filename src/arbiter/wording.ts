@@ -1,10 +1,3 @@
-import type { RequestSummary } from "../router/messages.ts";
-
-/** A request as a log line names it. */
-export function describeRequest({ method, target, ageMs }: RequestSummary): string {
-  return `${method} ${target} after ${(ageMs / 1000).toFixed(1)} s`;
-}
-
 /** `1 worker`, `2 workers`. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -4,6 +4,8 @@ import type { WorkerHandle } from "./worker-handle.ts";
 
 type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
 
+const LEAVING_SIGNALS: ReadonlySet<string> = new Set(["SIGTERM", "SIGINT", "SIGQUIT"]);
+
 /** The error for a worker, or a mold, that could not load the application. */
 export function bootError(exitStatus: number, report: string): TunicornError {
   const code = exitStatus === EXIT_APPLICATION_LOAD ? "ERR_APPLICATION_LOAD" : "ERR_WORKER_BOOT";
@@ -15,6 +17,8 @@ export function describeExit(message: WorkerExited, worker: WorkerHandle, isLeav
   const { pid, signal, status } = message;
   if (worker.isCondemned) return `Worker (pid:${pid}) was killed: it did not end in time`;
   if (signal === "SIGKILL") return `Worker (pid:${pid}) was sent SIGKILL! Perhaps out of memory?`;
+  // It was told to leave, and ended by it: in code of the user's own that changed what the signal does.
+  if (isLeaving && signal !== null && LEAVING_SIGNALS.has(signal)) return null;
   if (signal !== null) return `Worker (pid:${pid}) was ended by ${signal}`;
   // What kept it from booting is told by its report.
   if (status === 0 || (!worker.wasReady && !isLeaving)) return null;

@@ -1,7 +1,8 @@
 import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RequestSummary, RouterToArbiter, WorkerSilence } from "../router/messages.ts";
 import type { Generations } from "./generations.ts";
-import { describeRequest, plural } from "./wording.ts";
+import { describeRequest } from "../router/wording.ts";
+import { plural } from "./wording.ts";
 import { WorkerLimits } from "./worker-limits.ts";
 
 export interface WorkerReportsOptions {
@@ -10,7 +11,7 @@ export interface WorkerReportsOptions {
   readonly sendToRouter: (message: ArbiterToRouter) => void;
   /** Workers that leave are replaced. */
   readonly isServing: () => boolean;
-  /** Requests are being cut off on purpose: their ends are no news. */
+  /** Requests are being cut off on purpose: it is no fault of the worker. */
   readonly isQuick: () => boolean;
 }
 
@@ -64,11 +65,12 @@ export class WorkerReports {
 
   #onLost(worker: number, request: RequestSummary | null, others: number): void {
     const { generations, log, isQuick } = this.#options;
-    if (request !== null && !isQuick()) {
+    if (request !== null) {
       const more = others === 0 ? "" : `, and ${plural(others, "request")} more`;
-      log.error(
-        `Worker (pid:${this.#pidOf(worker)}) died while it handled ${describeRequest(request)}${more}`,
-      );
+      const named = `${describeRequest(request)}${more}`;
+      // A signal to the whole process group has ended it before the router cut the request off.
+      if (isQuick()) log.warning(`Cutting off ${named}`);
+      else log.error(`Worker (pid:${this.#pidOf(worker)}) died while it handled ${named}`);
     }
     for (const generation of generations.all) generation.onWorkerLost(worker);
   }

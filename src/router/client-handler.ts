@@ -5,7 +5,7 @@ import type { ProxyPreamble } from "../http/proxy-protocol.ts";
 import { makeFaultRecord } from "./access-record.ts";
 import { frontedClient, relayedClient, type Client } from "./client.ts";
 import type { ClientRequest } from "./client-request.ts";
-import type { InheritedListener } from "./messages.ts";
+import type { InheritedListener, RequestSummary } from "./messages.ts";
 import { RoutedRequest } from "./routed-request.ts";
 import { StreamedRequest } from "./streamed-request.ts";
 import { isWebSocketHandshake } from "./websocket-handshake.ts";
@@ -16,6 +16,7 @@ import type { RouterContext } from "./router-context.ts";
 export class ClientHandler implements ExchangeHandler {
   readonly #context: () => RouterContext;
   #client: Client;
+  #exchange: Exchange | null = null;
   #request: ClientRequest | null = null;
   #leaving: { readonly isReplaced: boolean } | null = null;
 
@@ -35,6 +36,13 @@ export class ClientHandler implements ExchangeHandler {
     return this.#request?.memoryBytes ?? 0;
   }
 
+  /** The request that is not over yet, or null. */
+  underWay(now: number): RequestSummary | null {
+    if (this.#request === null || this.#exchange === null) return null;
+    const { head, startedAt } = this.#exchange;
+    return { method: head.method, target: head.target, ageMs: now - startedAt };
+  }
+
   onPreamble(preamble: ProxyPreamble): void {
     this.#client = relayedClient(this.#client, preamble, this.#context().trustedPeers);
   }
@@ -44,6 +52,7 @@ export class ClientHandler implements ExchangeHandler {
     const client = variables === null ? this.#client : frontedClient(this.#client, variables);
     const context = this.#context();
     const request = makeRequest(context, client, exchange);
+    this.#exchange = exchange;
     this.#request = request;
     request.begin();
     if (this.#leaving !== null) request.leave(this.#leaving);

@@ -34,6 +34,7 @@ import { SharedQueue } from "./shared-queue.ts";
 import { Tunnels } from "./tunnels.ts";
 import { RouterLogs } from "./router-logs.ts";
 import { WebSocketUpgrader } from "./websocket-upgrader.ts";
+import { describeRequests } from "./wording.ts";
 import { WorkerChannel } from "./worker-channel.ts";
 import { WorkerGreeting } from "./worker-greeting.ts";
 import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
@@ -183,6 +184,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   async stop(): Promise<void> {
     this.#state = "stopped";
     this.#servers.close();
+    this.#nameCutOff();
     this.#tunnels.cutAll();
     this.#connections.forEach(({ connection }) => connection.destroy());
     // Those of tunnels have an access line when they are closed.
@@ -191,6 +193,17 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     this.#channelServer?.close();
     this.#deadlines.close();
     await this.#logs.close();
+  }
+
+  /** Also those whose workers can say it themselves: one that is stuck cannot. */
+  #nameCutOff(): void {
+    const now = performance.now();
+    const requests: RequestSummary[] = [];
+    this.#connections.forEach(({ handler }) => {
+      const request = handler.underWay(now);
+      if (request !== null) requests.push(request);
+    });
+    if (requests.length > 0) this.#logs.errorLog.warning(`Cutting off ${describeRequests(requests)}`);
   }
 
   onWorkerDialled(worker: number, pid: number): void {
@@ -206,7 +219,9 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   onWorkerLost(worker: number, request: RequestSummary | null, others = 0): void {
-    this.#tell({ type: "worker-lost", worker, request, others });
+    // What we have cut off ourselves is named already.
+    const named = this.#state === "stopped" ? { request: null, others: 0 } : { request, others };
+    this.#tell({ type: "worker-lost", worker, ...named });
   }
 
   onWorkerSilent(worker: number, silence: WorkerSilence): void {

@@ -35,6 +35,9 @@ STACKS_SIGNAL: Final = signal.SIGIO
 #: Signals to a worker that mean nothing: they went to the whole process group.
 IGNORED_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGPIPE)
 
+#: Signals to a worker that is to leave.
+LEAVING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
 
 _ROUTER: Final = "the router process holds the sockets, and times each request"
 
@@ -292,7 +295,8 @@ class Worker:
             self._init_process()
         finally:
             # It leaves already, and the interpreter takes back its handlers before it ends.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for number in LEAVING_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             self.say_goodbye()
 
     def _init_process(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import threading
 from typing import TYPE_CHECKING, Final
@@ -27,21 +28,36 @@ class GthreadWorker(Worker):
         self._count_lock = threading.Lock()
         self._loops: list[RequestLoop] = []
         self._threads: list[threading.Thread] = []
+        #: Threads that have not ended.
+        self._running = 0
         #: What ended a thread other than an order to leave; the worker ends by it, too.
         self._failure: BaseException | None = None
 
     def serve(self, channel_paths: Sequence[str]) -> None:
+        # The main thread waits for signals, and for the end of the others. Not by joining them: a signal that
+        # the kernel has given to another thread does not end the wait for a lock.
+        main_waker = Waker()
+        main_waker.wake_by_signals()
         numbers = range(max(1, int(self.cfg.threads)))
         self._loops = [RequestLoop(self, number, Waker()) for number in numbers]
         self._threads = [
             # A stuck one must not keep the process from leaving when it is told to leave at once.
             threading.Thread(
-                target=self._run_loop, args=(loop, channel_paths), name=f"tunicorn-{number}", daemon=True
+                target=self._run_loop,
+                args=(loop, channel_paths, main_waker),
+                name=f"tunicorn-{number}",
+                daemon=True,
             )
             for number, loop in enumerate(self._loops)
         ]
+        self._running = len(self._threads)
         for thread in self._threads:
             thread.start()
+        poll = select.poll()
+        poll.register(main_waker, select.POLLIN)
+        while self._running > 0:
+            poll.poll()
+            main_waker.clear()
         for thread in self._threads:
             thread.join()
         if self._failure is not None:
@@ -63,12 +79,16 @@ class GthreadWorker(Worker):
         super().handle_exit(sig, frame)
         self._leave()
 
-    def _run_loop(self, loop: RequestLoop, channel_paths: Sequence[str]) -> None:
+    def _run_loop(self, loop: RequestLoop, channel_paths: Sequence[str], main_waker: Waker) -> None:
         try:
             loop.run(channel_paths)
         except BaseException as error:
             self._failure = error
             self._leave()
+        finally:
+            with self._count_lock:
+                self._running -= 1
+            main_waker.wake()
 
     def _leave(self) -> None:
         """Lets every thread ask the router whether it may go; until then they take requests."""
