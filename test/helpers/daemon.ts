@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 
+import { LOG_DEADLINE_MS, untilTrue } from "./deadlines.ts";
 import { fixtureApps, launch, LOOPBACK, type ServerProcess } from "./server.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -28,7 +29,10 @@ export async function startDaemon(t: TestContext, args: readonly string[], setti
   });
   assert.deepEqual(await command.waitForExit(), { status: 0, signal: null }, command.text);
   const logText = (): string => readFileSync(join(folder, "error.log"), "utf8");
-  const [, port] = /Listening at: http:\/\/127\.0\.0\.1:(\d+) /.exec(logText()) ?? [];
+  const portOf = (): string | undefined => /Listening at: http:\/\/127\.0\.0\.1:(\d+) /.exec(logText())?.[1];
+  // The log is written beside all else.
+  await untilTrue(() => portOf() !== undefined, { deadlineMs: LOG_DEADLINE_MS, what: logText });
+  const port = portOf();
   const pid = Number(readFileSync(join(folder, "server.pid"), "utf8"));
   return { command, folder, pid, port: Number(port), logText };
 }
