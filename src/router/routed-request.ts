@@ -13,6 +13,8 @@ import { RequestBodyCollector } from "./request-body.ts";
 import { ResponseRelay, failureStatus, type RelayedRequest } from "./response-relay.ts";
 import type { RouterContext } from "./router-context.ts";
 import { Upgrade, asksForUpgrade } from "./upgrade.ts";
+import { GOING_AWAY, SERVICE_RESTART } from "./websocket-codes.ts";
+import { isOfVersion13 } from "./websocket-handshake.ts";
 
 /** What a slot of the ring has no room for. */
 const PLACED_FROM_BYTES = SLOTS_LIMIT * SLOT_BYTES;
@@ -33,6 +35,8 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   #isWithWorker = false;
   /** Of a request that asks for another protocol. */
   #upgrade: Upgrade | null = null;
+  /** With which a WebSocket of the application's own is closed: its worker, or the server, is leaving. */
+  #leavingCode: number | null = null;
 
   constructor(context: RouterContext, client: Client, exchange: Exchange) {
     this.#context = context;
@@ -151,6 +155,7 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   onRetire(): void {
     this.#upgrade?.limit(this.#context.settings.gracefulTimeoutMs);
+    this.#leave(SERVICE_RESTART);
   }
 
   /** Whether the application has the connection. What else is said about the request is not for its client. */
@@ -204,7 +209,14 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#relay.fail(failure);
   }
 
-  leave(): void {}
+  leave({ isReplaced }: { readonly isReplaced: boolean }): void {
+    this.#leave(isReplaced ? SERVICE_RESTART : GOING_AWAY);
+  }
+
+  #leave(code: number): void {
+    this.#leavingCode ??= code;
+    this.#upgrade?.leave(this.#leavingCode);
+  }
 
   shed(): void {}
 
@@ -278,12 +290,15 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   #makeUpgrade(): Upgrade {
     const { tunnels, settings } = this.#context;
-    return new Upgrade({
+    const upgrade = new Upgrade({
       exchange: this.#exchange,
       tunnels,
+      isWebSocket: isOfVersion13(this.#exchange.head),
       writeStallMs: settings.timeouts.writeStallMs,
       onClosed: () => this.#relay.finish(),
     });
+    if (this.#leavingCode !== null) upgrade.leave(this.#leavingCode);
+    return upgrade;
   }
 
   /** `Content-Length: 0` is told to the application, a missing length is not. */

@@ -4,11 +4,15 @@ import { errorAnswer } from "../http/error-page.ts";
 import type { HandedOver } from "../http/handed-over.ts";
 import { WriteWatch } from "../http/write-watch.ts";
 import { AnswerHead } from "./answer-head.ts";
+import { PassedFrames } from "./passed-frames.ts";
+import { INTERNAL_ERROR } from "./websocket-codes.ts";
 
 const SWITCHING_PROTOCOLS = 101;
 
 export interface TunnelOptions {
   readonly client: HandedOver;
+  /** What the client asks for is a WebSocket, which can be closed with a code. */
+  readonly isWebSocket: boolean;
   /** At the end: without the client taking any of what is left for so long it is cut off. */
   readonly writeStallMs: number;
   /** The client's connection is gone. */
@@ -32,6 +36,7 @@ export class Tunnel {
   readonly #options: TunnelOptions;
   readonly #client: Socket;
   readonly #answer = new AnswerHead();
+  readonly #frames: PassedFrames | null;
   #worker: Socket | null = null;
   /** From the client, before the application has answered. */
   #held: Buffer[];
@@ -42,6 +47,7 @@ export class Tunnel {
 
   constructor(options: TunnelOptions) {
     this.#options = options;
+    this.#frames = options.isWebSocket ? new PassedFrames() : null;
     const { socket, bytes } = options.client;
     this.#client = socket;
     this.#held = [bytes];
@@ -75,6 +81,15 @@ export class Tunnel {
     worker.on("error", () => worker.destroy());
     worker.on("close", () => this.#onWorkerClosed());
     worker.resume();
+  }
+
+  /**
+   * The worker leaves, or is gone. The client of a WebSocket is told so by a close; its answer is for the application.
+   * What the application sends from then on is thrown away, since nothing may follow a close.
+   */
+  leave(code: number): void {
+    this.#frames?.close(code);
+    if (this.#isOpen && !this.#isEnding) this.#onWorkerData(Buffer.alloc(0));
   }
 
   /**
@@ -117,10 +132,14 @@ export class Tunnel {
   }
 
   #onWorkerData(bytes: Buffer): void {
-    this.sentBytes += this.#answer.feed(bytes);
+    const headBytes = bytes.length - this.#answer.feed(bytes);
     const wasOpen = this.#isOpen;
     this.status = this.#answer.status ?? 0;
-    if (!this.#client.write(bytes)) this.#worker?.pause();
+    const behind = bytes.subarray(headBytes);
+    const passed = (this.#isOpen ? this.#frames?.pass(behind) : null) ?? behind;
+    this.sentBytes += passed.length;
+    const written = passed === behind ? bytes : Buffer.concat([bytes.subarray(0, headBytes), passed]);
+    if (!this.#client.write(written)) this.#worker?.pause();
     if (this.#isOpen && !wasOpen) this.#passHeld();
   }
 
@@ -140,6 +159,8 @@ export class Tunnel {
   /** What was written reaches the client before the end does. */
   #endClient(status = 500): void {
     if (!this.#isEnding) {
+      // An end without a close: the application has raised, or its worker is gone.
+      this.leave(INTERNAL_ERROR);
       this.#isEnding = true;
       if (this.#answer.isEmpty) {
         this.status = status;

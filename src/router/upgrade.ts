@@ -26,6 +26,7 @@ const WORKER_GONE = 502;
 export interface UpgradeOptions {
   readonly exchange: Exchange;
   readonly tunnels: Tunnels;
+  readonly isWebSocket: boolean;
   readonly writeStallMs: number;
   /** The connection of the client is gone. */
   readonly onClosed: () => void;
@@ -38,6 +39,7 @@ export class Upgrade {
   #tunnel: Tunnel | null = null;
   #timer: NodeJS.Timeout | null = null;
   #hasFailed = false;
+  #leavingCode: number | null = null;
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
@@ -56,15 +58,16 @@ export class Upgrade {
 
   /** The worker has said that it dials for this request. */
   begin(): void {
-    const { exchange, tunnels, writeStallMs } = this.#options;
+    const { exchange, tunnels, isWebSocket, writeStallMs } = this.#options;
     if (exchange.isAnswered || exchange.isDone) {
       this.close();
       return;
     }
     const client = exchange.switchProtocols();
     const onClosed = (tunnel: Tunnel): void => this.#onClosed(tunnel);
-    const tunnel = new Tunnel({ client, writeStallMs, onClosed });
+    const tunnel = new Tunnel({ client, isWebSocket, writeStallMs, onClosed });
     this.#tunnel = tunnel;
+    if (this.#leavingCode !== null) tunnel.leave(this.#leavingCode);
     tunnels.onOpened();
     this.#place.take((socket) => tunnel.attach(socket));
   }
@@ -82,6 +85,12 @@ export class Upgrade {
     if (!tunnel.isLeft) this.#options.tunnels.onCut();
     this.#place.close();
     tunnel.fail(status);
+  }
+
+  /** The worker, or the server, leaves: a WebSocket is closed with this code. */
+  leave(code: number): void {
+    this.#leavingCode ??= code;
+    this.#tunnel?.leave(this.#leavingCode);
   }
 
   /** Its worker leaves: a tunnel lasts no longer than this, so that none keeps the process for ever. */

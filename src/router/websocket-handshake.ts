@@ -20,6 +20,13 @@ export function isWebSocketHandshake(head: RequestHead): boolean {
   );
 }
 
+/** Whether it asks for one of the version whose frames are known. */
+export function isOfVersion13(head: RequestHead): boolean {
+  return (
+    isWebSocketHandshake(head) && valuesOf(head, "sec-websocket-version").join(", ") === WEBSOCKET_VERSION
+  );
+}
+
 /** Throws a fault for a handshake that cannot succeed, whatever the application says. */
 export function checkHandshake(head: RequestHead): void {
   const key = valuesOf(head, "sec-websocket-key").join(", ");

@@ -118,15 +118,17 @@ for (const workerClass of ["gevent", "eventlet"]) {
   });
 }
 
-test("a gevent worker of which one greenlet lets no other run is found and replaced", async (t) => {
-  const server = await startFixture(t, "green", { args: ["-k", "gevent", "--timeout", "3"] });
-  const [stuck] = server.bootedPids;
-  const { status } = await request(server.port, "/spin");
-  assert.equal(status, 504);
-  await server.waitForLine(/\[CRITICAL\].*WORKER TIMEOUT.*GET \/spin/);
-  await server.waitForLine(/green\.py", line \d+,? in spin\b/);
-  assert.notEqual((await ask(server)).pid, stuck);
-});
+for (const workerClass of ["gevent", "eventlet"]) {
+  test(`a ${workerClass} worker of which one greenlet lets no other run is found and replaced`, async (t) => {
+    const server = await startFixture(t, "green", { args: ["-k", workerClass, "--timeout", "3"] });
+    const [stuck] = server.bootedPids;
+    const { status } = await request(server.port, "/spin");
+    assert.equal(status, 504);
+    await server.waitForLine(/\[CRITICAL\].*WORKER TIMEOUT.*GET \/spin/);
+    await server.waitForLine(/green\.py", line \d+,? in spin\b/);
+    assert.notEqual((await ask(server)).pid, stuck);
+  });
+}
 
 test("a gevent server leaves at once by QUIT", async (t) => {
   const server = await startFixture(t, "green", { args: ["-k", "gevent"] });

@@ -27,7 +27,7 @@ for (const [workerClass, args] of [
         pong: true,
         stopped: [1000, ""],
         closed: [4000, "of the application"],
-        raised: ["before", null],
+        raised: ["before", [1011, ""]],
         "close code": 4001,
         refused: 400,
       });

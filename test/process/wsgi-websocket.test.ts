@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { request } from "../helpers/client.ts";
 import { parseOutput, runProgram } from "../helpers/program.ts";
 import { python, repositoryRoot, startFixture, type Server } from "../helpers/server.ts";
+import { WebSocketClient } from "../helpers/websocket-client.ts";
 
 async function talk(t: TestContext, client: string, server: Server): Promise<unknown> {
   const program = join(repositoryRoot, "test/fixtures/clients", client);
@@ -29,7 +30,7 @@ for (const [workerClass, args] of classes) {
       pong: true,
       stopped: [1000, ""],
       closed: [4000, "of the application"],
-      raised: ["before", null],
+      raised: ["before", [1011, ""]],
       "close code": 4001,
       refused: 400,
     });
@@ -41,6 +42,41 @@ for (const [workerClass, args] of classes) {
     assert.equal(server.lines.filter((line) => line.startsWith("Traceback")).length, 1);
   });
 }
+
+for (const [workerClass, args] of classes) {
+  test(`a reload and a stop close the WebSockets of a ${workerClass} worker with 1012 and 1001, and it leaves`, async (t) => {
+    const server = await startFixture(t, "flask_sock_app:app", { args });
+    const open = async (): Promise<WebSocketClient> => {
+      const client = await WebSocketClient.open(t, server.port, "/tell");
+      client.send("open");
+      assert.equal(await client.receive(), "open");
+      return client;
+    };
+    const first = await open();
+    server.signal("SIGHUP");
+    assert.equal((await first.waitUntilClosed()).code, 1012);
+    await server.waitForLine(/^\/tell: closed with 1012/);
+    await server.waitForLine(new RegExp(`Worker exiting \\(pid: ${server.bootedPids[0]}\\)`));
+
+    const second = await open();
+    // A message that is not complete is no hindrance.
+    second.socket.send("part of a message", { fin: false });
+    // graceful_timeout is 30 seconds, more than this waits.
+    assert.deepEqual(await server.stop(), { status: 0, signal: null });
+    assert.equal((await second.waitUntilClosed()).code, 1001);
+    await server.waitForLine(/^\/tell: closed with 1001/);
+    assert.doesNotMatch(server.text, /were cut|Traceback/);
+  });
+}
+
+test("a worker that is killed closes the WebSockets of its application with 1011", async (t) => {
+  const server = await startFixture(t, "flask_sock_app:app", { args: ["--threads", "2"] });
+  const client = await WebSocketClient.open(t, server.port, "/echo");
+  client.send("open");
+  await client.receive();
+  process.kill(server.bootedPids[0] ?? 0, "SIGKILL");
+  assert.equal((await client.waitUntilClosed()).code, 1011);
+});
 
 const GEVENT_WEBSOCKET = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker";
 

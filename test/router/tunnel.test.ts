@@ -44,12 +44,12 @@ interface Opened {
   readonly closed: Promise<Tunnel>;
 }
 
-async function openTunnel(t: TestContext, ahead = ""): Promise<Opened> {
+async function openTunnel(t: TestContext, ahead = "", isWebSocket = false): Promise<Opened> {
   const [client, worker] = [await openPair(t), await openPair(t)];
   let onClosed: (tunnel: Tunnel) => void = () => undefined;
   const closed = new Promise<Tunnel>((resolve) => (onClosed = resolve));
   const connection = { socket: client.inner, bytes: Buffer.from(ahead) };
-  const tunnel = new Tunnel({ client: connection, writeStallMs: STALL_MS, onClosed });
+  const tunnel = new Tunnel({ client: connection, isWebSocket, writeStallMs: STALL_MS, onClosed });
   tunnel.attach(worker.inner);
   return { tunnel, client, worker, closed };
 }
@@ -151,7 +151,12 @@ test("a tunnel whose worker's connection is lost before the application has the 
   await withDeadline(lost, { deadlineMs: ANSWER_DEADLINE_MS, what: "the loss of the worker's connection" });
 
   const connection = { socket: client.inner, bytes: Buffer.alloc(0) };
-  const tunnel = new Tunnel({ client: connection, writeStallMs: STALL_MS, onClosed: () => undefined });
+  const tunnel = new Tunnel({
+    client: connection,
+    isWebSocket: false,
+    writeStallMs: STALL_MS,
+    onClosed: () => undefined,
+  });
   let answer = "";
   client.outer.on("data", (bytes: Buffer) => (answer += bytes.toString("latin1")));
   const ended = new Promise((resolve) => client.outer.once("end", resolve));
