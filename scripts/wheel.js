@@ -30,7 +30,8 @@ function stageJavaScript() {
   for (const name of ["bin", "dist/bundle"]) {
     cpSync(join(root, name), join(staging, name), {
       recursive: true,
-      filter: (path) => !path.endsWith(".map"),
+      // Maps, and what V8 has compiled here.
+      filter: (path) => !path.includes(".cjs."),
     });
   }
 }

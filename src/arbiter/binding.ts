@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,6 +6,7 @@ import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
 import { TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
+import { lookUp } from "../system/look-up.ts";
 import { adoptSocket, bindTcp, bindUnix } from "../system/server-handle.ts";
 import { findPortHolder, findUnixHolder, type SocketHolder } from "../system/socket-table.ts";
 import { giveFile, type Identity } from "./identity.ts";
@@ -83,7 +83,7 @@ async function bindAddress(
 ): Promise<Listener> {
   switch (address.type) {
     case "tcp": {
-      const host = (await lookup(address.host)).address;
+      const host = await lookUp(address.host);
       const socket = reusePort
         ? await bindShared(interpreter, host, address.port)
         : bindTcp(host, address.port);
@@ -170,7 +170,7 @@ async function describeUse(address: BindAddress): Promise<string> {
 async function findHolder(address: BindAddress): Promise<SocketHolder | null> {
   switch (address.type) {
     case "tcp":
-      return findPortHolder((await lookup(address.host)).address, address.port);
+      return findPortHolder(await lookUp(address.host), address.port);
     case "unix":
       return findUnixHolder(address.path);
     case "abstract":

@@ -1,5 +1,5 @@
-import { lookup } from "node:dns/promises";
 import { parseBindAddress } from "../config/bind-address.ts";
+import { lookUp } from "../system/look-up.ts";
 import type { SocketFile } from "../router/messages.ts";
 import { adoptListener, bindListeners, type BindingOptions } from "./binding.ts";
 import type { Inheritance, InheritedSocket } from "./inherited-sockets.ts";
@@ -139,8 +139,8 @@ async function match(addresses: readonly string[], listeners: readonly Listener[
 async function keyOf(text: string): Promise<string> {
   const address = parseBindAddress(text);
   if (address.type !== "tcp") return JSON.stringify(address);
-  const host = await lookup(address.host).catch(() => ({ address: address.host }));
-  return `${host.address} ${address.port}`;
+  const host = await lookUp(address.host).catch(() => address.host);
+  return `${host} ${address.port}`;
 }
 
 function adopt({ fd, address, ownsFile }: InheritedSocket): Listener {

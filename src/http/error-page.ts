@@ -1,4 +1,4 @@
-import { STATUS_CODES } from "node:http";
+import { reasonPhrases } from "./reason-phrases.ts";
 import { serverHeadText, type ResponseHead } from "./response-head.ts";
 
 const CONTENT_TYPE_LINE = "Content-Type: text/html; charset=utf-8\r\n";
@@ -16,7 +16,7 @@ export function errorPage(
   status: number,
   extraLines = "",
 ): { readonly head: ResponseHead; readonly body: Buffer } {
-  const reason = STATUS_CODES[status] ?? "Error";
+  const reason = reasonPhrases[status] ?? "Error";
   const body = Buffer.from(
     `<!doctype html>\n<html>\n<head><title>${status} ${reason}</title></head>\n<body><h1>${reason}</h1></body>\n</html>\n`,
     "latin1",

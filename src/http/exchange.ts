@@ -1,6 +1,6 @@
-import { STATUS_CODES } from "node:http";
 import { CONTINUE } from "./connection-limits.ts";
 import type { HandedOver } from "./handed-over.ts";
+import { reasonPhrases } from "./reason-phrases.ts";
 import { fieldValue, type RequestHead } from "./request-head.ts";
 import {
   decideFraming,
@@ -134,7 +134,7 @@ export class Exchange {
   /** Sends an interim response (RFC 9110 section 15.2), which an HTTP/1.0 client would not understand. */
   interim(status: number, fieldLines: Buffer): void {
     if (this.#state !== "waiting" || this.head.version !== "HTTP/1.1") return;
-    const line = Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Interim"}\r\n`, "latin1");
+    const line = Buffer.from(`HTTP/1.1 ${status} ${reasonPhrases[status] ?? "Interim"}\r\n`, "latin1");
     this.#writeHead(Buffer.concat([line, fieldLines, CRLF]));
   }
 

@@ -1,5 +1,4 @@
 import { createSocket, type Socket } from "node:dgram";
-import { lookup } from "node:dns";
 
 /** Pause before a name is looked up again that had no address. */
 const LOOKUP_PAUSE_MS = 30_000;
@@ -18,7 +17,7 @@ export class StatsdSocket {
   constructor(host: string, port: number) {
     this.#host = host;
     this.#port = port;
-    this.#lookUp();
+    void this.#lookUp();
   }
 
   send(datagram: string): void {
@@ -38,14 +37,16 @@ export class StatsdSocket {
     });
   }
 
-  #lookUp(): void {
+  async #lookUp(): Promise<void> {
+    // Most servers send no metrics.
+    const { lookup } = await import("node:dns");
     lookup(this.#host, (error, address, family) => {
       if (this.#isClosed) return;
       if (error !== null) {
         this.#early = [];
         this.#timer = setTimeout(() => {
           this.#timer = null;
-          this.#lookUp();
+          void this.#lookUp();
         }, LOOKUP_PAUSE_MS).unref();
         return;
       }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { open, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -12,7 +11,7 @@ export interface BodyFile {
 }
 
 /** Others may use the same folder (`tmp_upload_dir`), also from another pid namespace. */
-const ownName = `tunicorn-body-${process.pid}-${randomBytes(6).toString("hex")}`;
+let ownName = "";
 let fileNumber = 0;
 
 /**
@@ -20,6 +19,11 @@ let fileNumber = 0;
  * ends; others reach it through our open descriptor. Elsewhere the name stays until `dispose`.
  */
 export async function makeBodyFile(directory: string): Promise<BodyFile> {
+  if (ownName === "") {
+    // Not at each start, most of which never need it.
+    const { randomBytes } = await import("node:crypto");
+    ownName = `tunicorn-body-${process.pid}-${randomBytes(6).toString("hex")}`;
+  }
   fileNumber += 1;
   const path = join(directory, `${ownName}-${fileNumber}`);
   const handle = await open(path, "wx+", 0o600);

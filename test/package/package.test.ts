@@ -79,6 +79,10 @@ test("The package holds the program, what it runs, and nothing else", async (t) 
   );
 });
 
+const BUNDLES = ["command-program", "command", "router-program", "router"].map(
+  (name) => `dist/bundle/${name}.cjs`,
+);
+
 test("The package holds every module in its built form, and none whose source is gone", async (t) => {
   const { files } = await pack(t, await temporaryFolder(t));
   const built = files.map(({ path }) => path).filter((path) => /^dist\/.*\.js$/.test(path));
@@ -87,7 +91,7 @@ test("The package holds every module in its built form, and none whose source is
   );
   assert.deepEqual(built.toSorted(), sources.toSorted(), "Remove dist and build anew: npm run build");
   const bundles = files.map(({ path }) => path).filter((path) => path.endsWith(".cjs"));
-  assert.deepEqual(bundles.toSorted(), ["dist/bundle/command.cjs", "dist/bundle/router.cjs"]);
+  assert.deepEqual(bundles.toSorted(), BUNDLES);
   const modules = files.map(({ path }) => path).filter((path) => path.endsWith(".py"));
   assert.deepEqual(modules.toSorted(), filesBelow("python/tunicorn", ".py"));
 });

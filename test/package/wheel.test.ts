@@ -54,8 +54,9 @@ test("The wheel, installed where there is Python and no Node", async (t) => {
         "bin/package.json",
         "bin/require-node.js",
         "bin/tunicorn.js",
-        "dist/bundle/command.cjs",
-        "dist/bundle/router.cjs",
+        ...["command-program", "command", "router-program", "router"].map(
+          (name) => `dist/bundle/${name}.cjs`,
+        ),
         "package.json",
       ].map((path) => `tunicorn/_javascript/${path}`);
       assert.deepEqual(

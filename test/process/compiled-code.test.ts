@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { Script } from "node:vm";
+
+import { request } from "../helpers/client.ts";
+import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { runProgram } from "../helpers/program.ts";
+import { fixtureApps, LOOPBACK, python, repositoryRoot, startServer } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+/** src/system/compiled-code.ts has it before what V8 made. */
+const HEADER_BYTES = 80;
+
+const PROGRAMS = ["command", "router"] as const;
+type Program = (typeof PROGRAMS)[number];
+
+/** A copy of what is installed, in which nothing was compiled yet. */
+class Installation {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async make(t: TestContext): Promise<Installation> {
+    const folder = await temporaryFolder(t);
+    cpSync(join(repositoryRoot, "bin"), join(folder, "bin"), { recursive: true });
+    cpSync(join(repositoryRoot, "dist/bundle"), join(folder, "dist/bundle"), {
+      recursive: true,
+      filter: (path) => !path.includes(".cjs."),
+    });
+    symlinkSync(join(repositoryRoot, "python"), join(folder, "python"));
+    return new Installation(folder);
+  }
+
+  /** Starts it, and has it answer. */
+  async serve(t: TestContext): ReturnType<typeof startServer> {
+    const command = [process.execPath, join(this.#folder, "bin/tunicorn.js"), "--python", python];
+    const server = await startServer(t, { cwd: fixtureApps, args: [...LOOPBACK, "pid"], command });
+    assert.equal((await request(server.port, "/")).status, 200);
+    return server;
+  }
+
+  async version(t: TestContext): Promise<string> {
+    const program = join(this.#folder, "bin/tunicorn.js");
+    return (await runProgram(t, process.execPath, [program, "--version"])).stdout;
+  }
+
+  /** When a file last came or went beside the programs. */
+  get changedMs(): number {
+    return statSync(join(this.#folder, "dist/bundle")).mtimeMs;
+  }
+
+  get files(): readonly string[] {
+    return readdirSync(join(this.#folder, "dist/bundle")).filter((name) => name.includes(".cjs.v"));
+  }
+
+  sourcePath(program: Program): string {
+    return join(this.#folder, "dist/bundle", `${program}-program.cjs`);
+  }
+
+  compiledPath(program: Program): string {
+    return `${this.sourcePath(program)}.${process.version}-${process.arch}`;
+  }
+
+  /** Waits until both programs are kept as `before` says that they were not. */
+  async untilKept(before: ReadonlyMap<Program, Buffer> = new Map()): Promise<void> {
+    const isKept = (program: Program): boolean => {
+      const path = this.compiledPath(program);
+      return existsSync(path) && before.get(program)?.equals(readFileSync(path)) !== true;
+    };
+    await untilTrue(() => PROGRAMS.every(isKept), {
+      deadlineMs: LOG_DEADLINE_MS,
+      what: () => `compiled programs; there are ${this.files.join(", ")}`,
+    });
+  }
+}
+
+test("what V8 compiled is kept beside the programs, whole, and is what a later start runs", async (t) => {
+  const installation = await Installation.make(t);
+  const server = await installation.serve(t);
+  await installation.untilKept();
+  await server.stop();
+  assert.equal(installation.files.length, PROGRAMS.length, installation.files.join(", "));
+
+  // Other code under the same header: who runs it says another version.
+  const kept = installation.compiledPath("command");
+  const source = readFileSync(installation.sourcePath("command"), "latin1");
+  const other = source.replace(/(?<=var version = ")(\d+)\.\d+\.\d+/, (text) => text.replaceAll(/\d/g, "7"));
+  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${other}})`);
+  const header = readFileSync(kept).subarray(0, HEADER_BYTES);
+  writeFileSync(kept, Buffer.concat([header, script.createCachedData()]));
+  assert.match(await installation.version(t), /7\.7\.7/);
+});
+
+test("compiled code of another build, and what V8 cannot read, is not run but replaced", async (t) => {
+  const installation = await Installation.make(t);
+  await (await startedOnce(t, installation)).stop();
+  const broken = new Map(
+    PROGRAMS.map((program) => [program, readFileSync(installation.compiledPath(program))]),
+  );
+  broken.get("command")?.write("// build of another day", 0, "latin1");
+  broken.get("router")?.fill(0, HEADER_BYTES);
+  for (const [program, data] of broken) writeFileSync(installation.compiledPath(program), data);
+
+  await installation.serve(t);
+  await installation.untilKept(broken);
+});
+
+test("a server that cannot keep compiled code starts without it, and leaves nothing", async (t) => {
+  const installation = await Installation.make(t);
+  for (const program of PROGRAMS) mkdirSync(installation.compiledPath(program));
+  const before = installation.files;
+  const { changedMs } = installation;
+  const server = await installation.serve(t);
+  await untilTrue(() => installation.changedMs !== changedMs, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: "an attempt to keep it",
+  });
+  await untilTrue(() => installation.files.length === before.length, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `the end of the attempt; there are ${installation.files.join(", ")}`,
+  });
+  assert.equal((await request(server.port, "/")).status, 200);
+});
+
+async function startedOnce(t: TestContext, installation: Installation): ReturnType<typeof startServer> {
+  const server = await installation.serve(t);
+  await installation.untilKept();
+  return server;
+}
