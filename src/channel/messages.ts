@@ -3,7 +3,7 @@ import type { ApplicationInterface } from "../config/worker-class.ts";
 import { TunicornError } from "../errors.ts";
 import { FRAME_HEADER_BYTES, FrameFlag, FrameType, writeFrameHeader, type FrameHeader } from "./frame.ts";
 
-export const CHANNEL_VERSION = 1;
+const CHANNEL_VERSION = 1;
 
 /** How a worker introduces itself when it has dialled. */
 export interface Hello {

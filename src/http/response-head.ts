@@ -31,7 +31,7 @@ export interface FramingInput {
 }
 
 /** Responses to HEAD and those with status 1xx, 204 and 304 have no body, whatever the application yields. */
-export function hasNoBody(method: string, status: number): boolean {
+function hasNoBody(method: string, status: number): boolean {
   return method === "HEAD" || status === 204 || status === 304 || status < 200;
 }
 

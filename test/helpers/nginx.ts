@@ -27,10 +27,7 @@ export const withoutStream =
 const ATTEMPTS = 5;
 
 /** nginx with a configuration made for a free port, which is returned. It ends with the test. */
-export async function startNginx(
-  t: TestContext,
-  configurationFor: (port: number) => string,
-): Promise<number> {
+async function startNginx(t: TestContext, configurationFor: (port: number) => string): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const port = await findFreePort();
     const folder = await temporaryFolder(t, { "nginx.conf": configurationFor(port) });

@@ -65,7 +65,7 @@ export function readRequestCases(kind: CaseKind): readonly RequestCase[] {
   return names.map((name) => readRequestCase(kind, name));
 }
 
-export function readRequestCase(kind: CaseKind, name: string): RequestCase {
+function readRequestCase(kind: CaseKind, name: string): RequestCase {
   const path = join(folder, kind, name);
   try {
     const input = decodeWireText(readFileSync(`${path}.http`, "latin1"));

@@ -19,7 +19,7 @@ export interface NodeOutcome {
 }
 
 /** Nothing was refused: the server waits for more, or has closed after an answer. */
-export const NO_REFUSAL = "nothing";
+const NO_REFUSAL = "nothing";
 
 /** Turns of the event loop without a sign of life, after which an input is taken to be done with. */
 const QUIET_TURNS = 2;

@@ -48,12 +48,6 @@ export function multiplexingHello(worker: number, { generation = 1, credit = 100
   return { type: FrameType.hello, payload };
 }
 
-export function windowFrame(stream: number, bytes: number): Frame {
-  const payload = Buffer.alloc(4);
-  payload.writeUInt32LE(bytes, 0);
-  return { type: FrameType.window, stream, payload };
-}
-
 export const pong: Frame = { type: FrameType.pong };
 
 export const ready: Frame = { type: FrameType.ready };
