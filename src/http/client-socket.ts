@@ -2,8 +2,10 @@ import type { Socket } from "node:net";
 import { readIntoLentBuffer } from "../system/one-buffer-reads.ts";
 import { WriteWatch } from "./write-watch.ts";
 
-/** What may be kept is copied in pieces of this size. Nearly every head is smaller. */
-const COPY_BYTES = 8 * 1024;
+/** What may be kept is copied: first so much, which nearly every head is smaller than, */
+const HEAD_COPY_BYTES = 8 * 1024;
+/** then so much at a time, as Node reads it by itself. */
+const COPY_BYTES = 64 * 1024;
 
 /** What a client's socket tells its connection. */
 export interface ClientSocketListener {
@@ -70,18 +72,20 @@ export class ClientSocket {
   }
 
   /**
-   * Much is going to come: from now on it is read into one buffer for all clients, which stays in the processor's
-   * cache, and what may be kept is copied. The rest of what was read already comes first.
+   * Much is going to come, or many requests: from now on it is read into one buffer for all clients, which stays in
+   * the processor's cache, and what may be kept is copied. A buffer for each read costs 64 KiB that are allocated and
+   * cut down. When the socket is busy, the next call does it.
    */
-  expectLargeBody(): void {
+  expectMore(): void {
     // Not while bytes of the socket are given out.
     if (!this.#readsIntoLentBuffer) process.nextTick(() => this.#readIntoLentBuffer());
   }
 
   #readIntoLentBuffer(): void {
     const socket = this.#socket;
-    const isBusy = socket.destroyed || socket.isPaused() || socket.readableEnded || this.unsentBytes > 0;
-    if (this.#readsIntoLentBuffer || isBusy || this.#listener.bytesUsedAtOnce === 0) return;
+    const isBusy = socket.isPaused() || socket.readableLength > 0 || this.unsentBytes > 0;
+    const isOver = socket.destroyed || socket.readableEnded || this.#isHandedOver;
+    if (this.#readsIntoLentBuffer || isBusy || isOver) return;
     this.#readsIntoLentBuffer = true;
     socket.removeAllListeners();
     this.#socket = readIntoLentBuffer(socket, (bytes) => this.#onLentBytes(bytes));
@@ -91,12 +95,14 @@ export class ClientSocket {
   /** Whether to go on reading. */
   #onLentBytes(bytes: Buffer): boolean {
     let rest = bytes;
+    let copyBytes = HEAD_COPY_BYTES;
     while (rest.length > 0 && !this.#isHandedOver) {
       const usedBytes = Math.min(this.#listener.bytesUsedAtOnce, rest.length);
       // What is copied is mostly a head, and behind it another large body may begin.
-      const piece = rest.subarray(0, usedBytes > 0 ? usedBytes : COPY_BYTES);
+      const piece = rest.subarray(0, usedBytes > 0 ? usedBytes : copyBytes);
       this.#listener.onBytes(usedBytes > 0 ? piece : Buffer.from(piece));
       rest = rest.subarray(piece.length);
+      copyBytes = usedBytes > 0 ? HEAD_COPY_BYTES : COPY_BYTES;
     }
     return rest.length === 0 || this.#socket.push(Buffer.from(rest));
   }

@@ -119,6 +119,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
       return;
     }
     this.#state = "reading";
+    this.#socket.expectMore();
     this.#isFresh = false;
     if (this.unsentBytes > UNSENT_LIMIT_BYTES) {
       // A client that asks on without reading would fill the memory; its next request waits for onDrain.
@@ -152,7 +153,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   }
 
   expectLargeBody(): void {
-    this.#socket.expectLargeBody();
+    this.#socket.expectMore();
   }
 
   pauseReading(): void {
