@@ -21,7 +21,7 @@ from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.gunicorn_names import lend_names, take_back_uvicorn
 from tunicorn.hooks import Hook, describe_raised
-from tunicorn.identity import IdentityError, find_identity
+from tunicorn.identity import Identity, IdentityError, find_identity
 from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
@@ -52,6 +52,10 @@ class Child(NamedTuple):
     worker: Worker
     #: Read end of the pipe through which it says why it could not boot.
     report_fd: int
+
+
+class ConfigureError(Exception):
+    """The settings cannot be served with."""
 
 
 class Mold:
@@ -171,16 +175,23 @@ class Mold:
 
     def _configure(self, message: Message) -> None:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""
+        try:
+            identity = self._take_settings(message)
+        except (ConfigureError, IdentityError, LoggerError, OSError) as error:
+            self._control.send("configure-failed", message=str(error))
+            return
+        self._control.send("configured", uid=identity.uid, gid=identity.gid)
+
+    def _take_settings(self, message: Message) -> Identity:
+        """Raises what keeps the workers from being as the settings want them, in words for the operator."""
         settings = message["settings"]
         cfg = Config(settings, self._hooks, message.get("workerClass"))
         take_back_uvicorn()
         library = missing_library(str(cfg.worker_class))
         if library is not None:
-            report = (
+            raise ConfigureError(
                 f'The worker class {cfg.worker_class_str} needs {library}: pip install "tunicorn[{library}]"'
             )
-            self._control.send("configure-failed", message=report)
-            return
         self._worker_class = self._own_worker_class or find_worker_class(
             str(cfg.worker_class), int(cfg.threads)
         )
@@ -193,37 +204,23 @@ class Mold:
         self._graceful_seconds = float(settings["graceful_timeout"])
         os.environ.setdefault("SERVER_SOFTWARE", SERVER_SOFTWARE)
         os.environ.update(cfg.env)
-        try:
-            identity = find_identity(
-                settings["user"], settings["group"], initgroups=bool(settings["initgroups"])
-            )
-        except IdentityError as error:
-            self._control.send("configure-failed", message=str(error))
-            return
-        tokens_path = message.get("tokensPath")
-        try:
-            if tokens_path is not None and self._queue_directory is not None:
-                self._queue_place = QueuePlace.make(
-                    self._queue_directory, len(self._channel_paths), tokens_path, identity
-                )
-        except OSError as error:
-            self._control.send("configure-failed", message=f"Cannot make the FIFO {tokens_path}: {error}")
-            return
-        try:
-            enter_folder(settings["chdir"], settings["pythonpath"])
-        except OSError as error:
-            self._control.send("configure-failed", message=str(error))
-            return
-        try:
-            originals = {} if self._config is None else self._config.originals
-            self._logs.configure(message, self._hooks, originals, identity)
-        except LoggerError as error:
-            self._control.send("configure-failed", message=str(error))
-            return
+        identity = find_identity(settings["user"], settings["group"], initgroups=bool(settings["initgroups"]))
+        self._queue_place = self._make_queue_place(message.get("tokensPath"), identity)
+        enter_folder(settings["chdir"], settings["pythonpath"])
+        originals = {} if self._config is None else self._config.originals
+        self._logs.configure(message, self._hooks, originals, identity)
         self._server = Server(cfg, self._logs.logger, message["arbiterPid"])
         self._server.identity = identity
         set_process_title(f"tunicorn: mold [{self._server.proc_name}]")
-        self._control.send("configured", uid=identity.uid, gid=identity.gid)
+        return identity
+
+    def _make_queue_place(self, tokens_path: str | None, identity: Identity) -> QueuePlace | None:
+        if tokens_path is None or self._queue_directory is None:
+            return None
+        try:
+            return QueuePlace.make(self._queue_directory, len(self._channel_paths), tokens_path, identity)
+        except OSError as error:
+            raise ConfigureError(f"Cannot make the FIFO {tokens_path}: {error}") from error
 
     def _load(self) -> None:
         """Imports the application here, for preload_app and --check-config."""

@@ -40,7 +40,11 @@ export function spawnMold(interpreter: string, workingFolder: string): MoldProce
     onGone: (callback) => {
       mold.once("exit", (status, signal) => callback(endOf(status, signal)));
       mold.once("error", (error) =>
-        callback(new TunicornError("ERR_INTERPRETER", `Cannot run ${interpreter}: ${error.message}`)),
+        callback(
+          new TunicornError("ERR_INTERPRETER", `Cannot run ${interpreter}: ${error.message}`, {
+            hint: "Name a Python that runs with --python",
+          }),
+        ),
       );
     },
   };
@@ -64,5 +68,9 @@ function endOf(status: number | null, signal: NodeJS.Signals | null): TunicornEr
   // A Python that is too old has said so itself, in words of its own version.
   if (status === EXIT_PYTHON_TOO_OLD) return new TunicornError("ERR_INTERPRETER", "");
   const how = signal === null ? `with status ${status}` : `by ${signal}`;
-  return new TunicornError("ERR_MOLD_LOST", `The mold process ended ${how}`);
+  const hint =
+    signal === "SIGKILL"
+      ? "Often the machine, or the container, had no memory left"
+      : "What Python printed last, if anything, stands above";
+  return new TunicornError("ERR_MOLD_LOST", `The mold process ended ${how}`, { hint });
 }
