@@ -67,20 +67,20 @@ test(
   async (t) => {
     const { path, places } = await open(t, 3, memoryFolder(t));
     const bytesNow = (): number => statSync(path).blocks * 512;
-    assert.equal(bytesNow(), RING_BYTES);
+    assert.ok(bytesNow() < RING_BYTES + PLACE_BYTES);
     const place = places.take() ?? -1;
     places.write(place, 0, seededBytes(1, PLACE_BYTES));
-    assert.equal(bytesNow(), RING_BYTES + PLACE_BYTES);
+    assert.ok(bytesNow() >= RING_BYTES + PLACE_BYTES);
 
     places.release(place);
     assert.ok(Number.isFinite(places.deadlineAt));
     places.take();
     places.onDeadline();
-    assert.equal(bytesNow(), RING_BYTES + PLACE_BYTES, "a place is in use");
+    assert.ok(bytesNow() >= RING_BYTES + PLACE_BYTES, "a place is in use");
 
     places.release(place);
     places.onDeadline();
-    assert.equal(bytesNow(), RING_BYTES);
+    assert.ok(bytesNow() < RING_BYTES + PLACE_BYTES);
     assert.equal(statSync(path).size, RING_BYTES + 3 * PLACE_BYTES);
     assert.equal(places.deadlineAt, Infinity);
   },
