@@ -84,7 +84,7 @@ def test_a_configuration_file_that_does_not_exist_is_named(folder: Path, locatio
 
 def test_a_folder_is_no_configuration_file(folder: Path) -> None:
     write_modules(folder, {"conf/__init__.py": ""})
-    assert "does not exist" in fail("conf")
+    assert "is a folder" in fail("conf")
 
 
 def test_the_configuration_file_knows_its_path(folder: Path) -> None:

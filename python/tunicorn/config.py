@@ -68,6 +68,8 @@ def _run(location: str) -> dict[str, object]:
     if location.startswith("python:"):
         return dict(vars(importlib.import_module(location.removeprefix("python:"))))
     path = os.path.abspath(location.removeprefix("file:"))
+    if os.path.isdir(path):
+        raise ConfigError(f'Configuration file "{location}" is a folder; name the file in it')
     if not os.path.isfile(path):
         raise ConfigError(f'Configuration file "{location}" does not exist (looked for {path})')
     loader = importlib.machinery.SourceFileLoader(CONFIG_MODULE, path)

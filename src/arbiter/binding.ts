@@ -1,5 +1,6 @@
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/settings/all.ts";
 import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
@@ -40,7 +41,8 @@ const hints: Readonly<Record<string, string>> = {
   EADDRINUSE: "Stop the program that uses it, or choose another address with --bind",
   EACCES: "Ports below 1024 and foreign folders need rights that this user lacks; choose another with --bind",
   EADDRNOTAVAIL: "No network interface of this machine has this address",
-  ENOENT: "The folder of the socket does not exist",
+  ENOENT: "Create the folder of the socket, or choose another path with --bind",
+  ENOTFOUND: "No such host is known here; name one of this machine's addresses, or 0.0.0.0 for all of them",
   EPERM: "Only root may give the socket's file to another user",
 };
 
@@ -117,6 +119,8 @@ export function adoptListener(written: string, fd: number, ownsFile: boolean): L
 
 async function bindPath(written: string, path: string, access: SocketAccess): Promise<Listener> {
   await removeStaleSocket(path);
+  // Node would speak of rights that are missing.
+  if (!existsSync(dirname(path))) throw Object.assign(new Error("no such folder"), { code: "ENOENT" });
   const socket = bindUnix(path);
   try {
     // Nobody can connect yet: the socket does not listen.

@@ -24,6 +24,8 @@ const ANSWER_MS = 30_000;
 const USER_CODE_MS = 600_000;
 /** For a mold to leave once its workers are gone. */
 const MOLD_LEAVE_MS = 5_000;
+/** For workers that have served to end with a start, or a reload, that failed. */
+const DISCARD_MS = 2_000;
 /** Beyond the graceful timeout: for KILL to arrive and for the mold to tell of it. */
 const LEAVE_MARGIN_MS = 3_000;
 
@@ -271,6 +273,12 @@ export class Generation {
     this.#mold?.kill();
     await waitForPids(() => this.workers.map(({ pid }) => pid), limitMs);
     for (const worker of this.workers) this.#signals.send(worker.age, "SIGKILL");
+  }
+
+  /** It is of no use any more: workers that have served get a moment to end, others have nothing to end. */
+  async discard(): Promise<void> {
+    for (const { age, wasReady } of this.workers) this.#signals.send(age, wasReady ? "SIGQUIT" : "SIGKILL");
+    await this.leave(DISCARD_MS, { isTold: true });
   }
 
   /** Ends the mold, whose workers are gone. */

@@ -114,10 +114,9 @@ export class Generations {
     return null;
   }
 
-  /** Ends all workers now. */
+  /** Ends the workers that are left. */
   async endWorkers(): Promise<void> {
-    for (const generation of this.all) generation.signalAll("SIGKILL");
-    await Promise.all(this.all.map((generation) => generation.leave(0, { isTold: true })));
+    await Promise.all(this.all.map((generation) => generation.discard()));
   }
 
   /** Ends the molds, whose workers are gone. */

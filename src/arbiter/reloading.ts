@@ -43,7 +43,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
     rebinding?.discard();
     if (next !== null) {
-      next.signalAll("SIGKILL");
+      await next.discard();
       await dispose(next, 0, parts);
     }
     return false;

@@ -15,6 +15,8 @@ export function bootError(exitStatus: number, report: string): TunicornError {
 /** A line about an exit that somebody should look at, or null for the ordinary ones. */
 export function describeExit(message: WorkerExited, worker: WorkerHandle, isLeaving: boolean): string | null {
   const { pid, signal, status } = message;
+  // It was told to leave, and had nothing to end yet.
+  if (isLeaving && worker.isCondemned && !worker.wasReady) return null;
   if (worker.isCondemned) return `Worker (pid:${pid}) was killed: it did not end in time`;
   if (signal === "SIGKILL") return `Worker (pid:${pid}) was sent SIGKILL! Perhaps out of memory?`;
   // It was told to leave, and ended by it: in code of the user's own that changed what the signal does.

@@ -11,6 +11,9 @@ export interface Layer {
   readonly notYet?: ReadonlyMap<string, unknown>;
 }
 
+/** Sources whose numbers Gunicorn reads as it reads its flags. */
+const argumentSources: ReadonlySet<string> = new Set(["the command line", "GUNICORN_CMD_ARGS"]);
+
 /** The environment variables that stand in for defaults, each as a source of its own. */
 export function environmentLayers(environment: NodeJS.ProcessEnv): Layer[] {
   const layers: Layer[] = [];
@@ -48,9 +51,15 @@ function parseValue(record: (typeof allSettings)[number], value: unknown, source
   } catch (error) {
     if (!(error instanceof WantedError)) throw error;
     throw new TunicornError(
-      "ERR_SETTING_VALUE",
+      isMistyped(record, value, source) ? "ERR_USAGE" : "ERR_SETTING_VALUE",
       `Invalid value for ${record.name} from ${source}: ${JSON.stringify(value)}, want ${error.message}`,
       { cause: error },
     );
   }
+}
+
+/** Text in the place of a number of the command line is a mistake in its use, whose exit status is another one. */
+function isMistyped(record: (typeof allSettings)[number], value: unknown, source: string): boolean {
+  const isNumber = typeof value !== "string" || /^\s*[-+]?[0-9]+\s*$/.test(value);
+  return typeof record.defaultValue === "number" && !isNumber && argumentSources.has(source);
 }

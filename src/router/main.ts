@@ -1,4 +1,5 @@
 /** The router process. The arbiter spawns this file; it speaks with it over the IPC channel. */
+import { describeError, TunicornError } from "../errors.ts";
 import { exitProcess } from "../log/log-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type {
@@ -89,7 +90,10 @@ async function start(message: RouterStart): Promise<void> {
     await router.listen();
     tell({ type: "listening" });
   } catch (error) {
-    tell({ type: "failed", message: describe(error) });
+    tell({
+      type: "failed",
+      message: error instanceof TunicornError ? describeError(error) : describe(error),
+    });
   }
 }
 

@@ -192,11 +192,47 @@ test("an unknown option ends with status 2 and names the option", async (t) => {
   assert.match(end.stderr, /--no-such-option/);
 });
 
-test("an option with a value it cannot take ends the boot and names the value", async (t) => {
-  const end = await runCommand(t, { cwd: fixtureApps, args: ["-w", "many", "pid"] });
-  assert.notEqual(end.status, 0);
-  assert.match(end.stderr, /many/);
+test("an option with a value it cannot take ends the boot with Gunicorn's status and names the value", async (t) => {
+  for (const { value, status } of [
+    { value: "many", status: 2 },
+    { value: "-1", status: 1 },
+  ]) {
+    const end = await runCommand(t, { cwd: fixtureApps, args: ["-w", value, "pid"] });
+    assert.equal(end.status, status, end.text);
+    assert(end.stderr.includes(`"${value}", want a whole number`), end.text);
+  }
 });
+
+for (const { mistake, args, says } of [
+  {
+    mistake: "an access log in a folder that is not there",
+    args: ["--access-logfile", "/nowhere/access.log"],
+    says: /Cannot open log file "\/nowhere\/access\.log": ENOENT[^]*\n {2}Create its folder/,
+  },
+  {
+    mistake: "a unix socket in a folder that is not there",
+    args: ["-b", "unix:/nowhere/app.sock"],
+    says: /Cannot listen at unix:\/nowhere\/app\.sock: no such folder\n {2}Create the folder/,
+  },
+  {
+    mistake: "a host that nobody knows",
+    args: ["-b", "no-such-host.invalid:8000"],
+    says: /Cannot listen at no-such-host\.invalid:8000: .*\n {2}No such host/,
+  },
+  {
+    mistake: "a folder in the place of the settings file",
+    args: ["-c", "."],
+    says: /Configuration file ".*" is a folder/,
+  },
+]) {
+  test(`${mistake} ends the boot with status 1 and a message that says what to do, and no other`, async (t) => {
+    const end = await runCommand(t, { cwd: fixtureApps, args: [...LOOPBACK, "-w", "2", ...args, "pid"] });
+    assert.equal(end.status, 1, end.text);
+    assert.match(end.stderr, says);
+    assert.doesNotMatch(end.text, / \[(?:WARNING|ERROR|CRITICAL)\] /);
+    assert.doesNotMatch(end.text, OWN_CODE, "a traceback of our own");
+  });
+}
 
 test("--version prints the version and ends with status 0", async (t) => {
   const end = await runCommand(t, { cwd: examples, args: ["--version"] });

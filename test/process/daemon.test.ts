@@ -135,7 +135,7 @@ test(
       },
       { args: ["no_app"], status: 4, says: /^tunicorn: .*no_app/ },
       { args: ["-b", `127.0.0.1:${port}`, "pid"], status: 1, says: /^tunicorn: Cannot listen at .*in use/ },
-      { args: ["--timeout", "soon", "pid"], status: 1, says: /^tunicorn: Invalid value for timeout/ },
+      { args: ["--timeout", "soon", "pid"], status: 2, says: /^tunicorn: Invalid value for timeout/ },
     ]) {
       const cwd = await temporaryFolder(t);
       const where = args[0] === "-b" ? [] : LOOPBACK;
