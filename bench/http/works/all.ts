@@ -6,7 +6,7 @@ const CLOSED: LoadShape = { type: "closed" };
 const USUAL = { load: CLOSED, figure: "requestsPerSecond", measuresOneClient: false } as const;
 
 /** For what takes longer than hello over connections that stay. */
-const LONG_WARM_UP = { warmUpSeconds: 2 } as const;
+const LONG_WARM_UP = { warmUpSeconds: 3 } as const;
 
 export const HELLO_REQUEST: WorkRequest = get("/", "text/plain", HELLO);
 const SLOW_REQUEST: WorkRequest = get("/slow", "text/plain", HELLO);
@@ -45,7 +45,7 @@ export const WORKS: readonly Work[] = [
   },
   {
     ...USUAL,
-    ...LONG_WARM_UP,
+    warmUpSeconds: 5,
     name: "django",
     title: "django: a page with an ORM query on SQLite",
     apps: { wsgi: "django_page:app" },
