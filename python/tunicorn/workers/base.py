@@ -47,6 +47,7 @@ INSTEAD: Final = {
     "tmp": _ROUTER,
     "wait_fds": _ROUTER,
     "reloader": "the arbiter watches the files",
+    "config": "uvicorn's options are in CONFIG_KWARGS of the class, those of the server in worker.cfg",
 }
 
 
