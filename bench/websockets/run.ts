@@ -24,9 +24,6 @@ const BATCH = 100;
 
 /** For buffers that are not needed any more to be given back. */
 const REST_MS = 2_000;
-/** The second ping finds a WebSocket idle. */
-const PING_SECONDS = 10;
-const IDLE_MS = 2 * PING_SECONDS * 1000 + REST_MS;
 const RUN_DEADLINE_MS = 180_000;
 
 interface Memory {
@@ -87,8 +84,6 @@ async function measure(count: number, guard: ExitGuard): Promise<void> {
     await tell("after a message and its echo");
     await askAll(clients, deflated);
     await tell("after one that was compressed, both ways");
-    await sleep(IDLE_MS);
-    await tell("idle again for two pings");
     for (const client of [first, ...clients]) client.leave();
     await tell("all closed (in all, by the same count)");
     const leftovers = await server.stop();
@@ -128,7 +123,7 @@ function startServer(port: number, count: number, folder: string, guard: ExitGua
       process.execPath,
       join(root, "bin/tunicorn.js"),
       ...["-k", "asgi", "-w", "1", "-b", `127.0.0.1:${port}`, "--worker-connections", connections],
-      ...["--max-connections", connections, "--websocket-ping-interval", String(PING_SECONDS)],
+      ...["--max-connections", connections],
       "echo_websocket:app",
     ],
     cwd: join(root, "bench/apps"),

@@ -8,8 +8,6 @@ export interface WebSocketPulseOptions {
   readonly socket: Socket;
   readonly settings: WebSocketSettings;
   readonly deadlines: Deadlines;
-  /** A ping is due. */
-  readonly onPing: () => void;
 }
 
 /**
@@ -76,8 +74,7 @@ export class WebSocketPulse implements Waiting {
   }
 
   #ask(): void {
-    const { webSocket, socket, onPing } = this.#options;
-    onPing();
+    const { webSocket, socket } = this.#options;
     this.#state = "sending";
     this.#askedAt = performance.now();
     this.#bytesBefore = socket.bytesRead;

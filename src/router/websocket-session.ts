@@ -12,7 +12,6 @@ import {
   codeOfFault,
   isSendable,
 } from "./websocket-codes.ts";
-import { releaseCompression } from "./websocket-compression.ts";
 import { WebSocketPulse } from "./websocket-pulse.ts";
 import type { WebSocketUpgrader } from "./websocket-upgrader.ts";
 
@@ -46,9 +45,8 @@ export class WebSocketSession {
   #ownCode = ABNORMAL;
   /** Bytes that were read from the client and are not of a message that is incomplete. */
   #bytesBefore: number;
-  /** Parts of messages that were sent either way, and how many there were when it was last pinged. */
-  #parts = 0;
-  #partsBefore = 0;
+  /** Messages may be compressed. */
+  readonly #isCompressed: boolean;
   /** Bytes of messages that were sent to the client. */
   sentBytes = 0;
 
@@ -59,8 +57,8 @@ export class WebSocketSession {
     const { maxMessagesPerSecond } = settings;
     this.#rate = maxMessagesPerSecond > 0 ? new MessageRate(maxMessagesPerSecond, performance.now()) : null;
     this.#bytesBefore = socket.bytesRead;
-    const onPing = (): void => this.#onPing();
-    this.#pulse = new WebSocketPulse({ webSocket, socket, settings, deadlines, onPing });
+    this.#isCompressed = webSocket.extensions !== "";
+    this.#pulse = new WebSocketPulse({ webSocket, socket, settings, deadlines });
     // A message is one buffer, unless the library is told otherwise.
     webSocket.on("message", (message, isBinary) => this.#onMessage(message as Buffer, isBinary));
     for (const event of ["ping", "pong"] as const)
@@ -79,9 +77,9 @@ export class WebSocketSession {
     const { webSocket, worker } = this.#options;
     const cost = bytes.length + (isEnd ? MESSAGE_COST_BYTES : 0);
     this.sentBytes += bytes.length;
-    this.#parts += 1;
     webSocket.send(bytes, { binary: !isText, fin: isEnd }, () => {
       this.#pulse.onTaken();
+      this.#onUsed();
       worker.takeBack(cost);
     });
   }
@@ -132,7 +130,7 @@ export class WebSocketSession {
     const { socket, worker } = this.#options;
     this.#bytesBefore = socket.bytesRead;
     if (!this.#isWithinRate()) return;
-    this.#parts += 1;
+    this.#onUsed();
     worker.sendMessage(message, !isBinary);
     this.#holdBack();
   }
@@ -164,11 +162,9 @@ export class WebSocketSession {
     this.#holdBack();
   }
 
-  /** A WebSocket that has been idle for so long may be so for hours. */
-  #onPing(): void {
-    const isIdle = this.#parts === this.#partsBefore;
-    if (isIdle && this.#parts > 0) releaseCompression(this.#options.webSocket);
-    this.#partsBefore = this.#parts;
+  #onUsed(): void {
+    const { webSocket, upgrader } = this.#options;
+    if (this.#isCompressed) upgrader.compression.onUsed(webSocket);
   }
 
   /** The library has begun to close already, with a code of its own choice. */
@@ -177,8 +173,9 @@ export class WebSocketSession {
   }
 
   #onClose(code: number, reason: Buffer): void {
-    const { worker, onClosed } = this.#options;
+    const { webSocket, worker, upgrader, onClosed } = this.#options;
     this.#pulse.stop();
+    upgrader.compression.forget(webSocket);
     worker.sendClose(code === ABNORMAL ? this.#ownCode : code, reason.toString("utf8"));
     onClosed();
   }

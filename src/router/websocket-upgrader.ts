@@ -4,6 +4,7 @@ import type { HandedOver } from "../http/handed-over.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Deadlines } from "../system/deadlines.ts";
 import type { WebSocketSettings } from "./messages.ts";
+import { KeptCompression } from "./websocket-compression.ts";
 import { handshakeFields } from "./websocket-handshake.ts";
 
 /** A message below this size is not worth compressing. */
@@ -33,6 +34,7 @@ function loadLibrary(): Promise<typeof import("ws")> {
 export class WebSocketUpgrader {
   readonly settings: WebSocketSettings;
   readonly deadlines: Deadlines;
+  readonly compression = new KeptCompression();
   #server: WebSocketServer | null = null;
   /** That which is being answered. */
   #current: UpgradeInput | null = null;

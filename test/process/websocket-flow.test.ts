@@ -80,6 +80,24 @@ test("a WebSocket", async (t) => {
   });
 });
 
+test("more WebSockets than zlib is kept for compress and decompress one message after another", async (t) => {
+  const server = await startFixture(t, "websocket_app:app", { args: ["-k", "asgi"] });
+  const clients = await Promise.all(
+    Array.from({ length: 150 }, () =>
+      WebSocketClient.open(t, server.port, "/echo", { perMessageDeflate: { threshold: 0 } }),
+    ),
+  );
+  for (let round = 0; round < 4; round += 1) {
+    await Promise.all(
+      clients.map(async (client, number) => {
+        const message = `${round} ${number} `.repeat(500);
+        client.send(message);
+        assert.ok((await client.receive()) === message);
+      }),
+    );
+  }
+});
+
 test("a WebSocket is pinged, and cut off when its client does not answer", async (t) => {
   const server = await startFixture(t, "websocket_app:app", {
     args: [

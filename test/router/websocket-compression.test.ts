@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { test } from "node:test";
-import { WebSocket, WebSocketServer } from "ws";
+import { test, type TestContext } from "node:test";
+import { WebSocket, WebSocketServer, type ClientOptions, type ServerOptions } from "ws";
 
-import { releaseCompression } from "../../src/router/websocket-compression.ts";
+import { KeptCompression, releaseCompression } from "../../src/router/websocket-compression.ts";
 import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 
 /** What the library keeps of zlib for a WebSocket. */
@@ -14,6 +14,33 @@ function streamsOf(webSocket: WebSocket): readonly unknown[] {
     "permessage-deflate",
   ) as object;
   return [Reflect.get(extension, "_inflate"), Reflect.get(extension, "_deflate")];
+}
+
+type Compression = ServerOptions["perMessageDeflate"];
+
+const COMPRESSED = { threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true } as const;
+
+async function listen(t: TestContext, perMessageDeflate: Compression): Promise<WebSocketServer> {
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate });
+  t.after(() => server.close());
+  await once(server, "listening");
+  return server;
+}
+
+async function open(
+  t: TestContext,
+  server: WebSocketServer,
+  perMessageDeflate: ClientOptions["perMessageDeflate"],
+): Promise<{ readonly own: WebSocket; readonly client: WebSocket }> {
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    perMessageDeflate,
+  });
+  t.after(() => client.terminate());
+  const [[own]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [
+    [WebSocket],
+    unknown,
+  ];
+  return { own, client };
 }
 
 /** Resolves when the first fragment of a message is there. */
@@ -32,18 +59,7 @@ async function receive(webSocket: WebSocket): Promise<string> {
 }
 
 test("releaseCompression() frees zlib between two messages, and the next ones are compressed again", async (t) => {
-  const perMessageDeflate = { threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true };
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate });
-  t.after(() => server.close());
-  await once(server, "listening");
-  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, {
-    perMessageDeflate,
-  });
-  t.after(() => client.terminate());
-  const [[own]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [
-    [WebSocket],
-    unknown,
-  ];
+  const { own, client } = await open(t, await listen(t, COMPRESSED), COMPRESSED);
   own.on("message", (data) => own.send(data, { binary: false }));
 
   for (const text of ["the first message", "the second message"]) {
@@ -61,16 +77,30 @@ test("releaseCompression() frees zlib between two messages, and the next ones ar
 });
 
 test("releaseCompression() leaves a WebSocket without compression alone", async (t) => {
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-  t.after(() => server.close());
-  await once(server, "listening");
-  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  t.after(() => client.terminate());
-  const [[own]] = (await Promise.all([once(server, "connection"), once(client, "open")])) as [
-    [WebSocket],
-    unknown,
-  ];
+  const { own, client } = await open(t, await listen(t, false), false);
   releaseCompression(own);
   own.send("still there");
   assert.equal(await receive(client), "still there");
+});
+
+test("KeptCompression keeps zlib for as many as it may, those that were used last", async (t) => {
+  const server = await listen(t, COMPRESSED);
+  const kept = new KeptCompression(2);
+  const sockets: WebSocket[] = [];
+  const use = async (own: WebSocket, client: WebSocket): Promise<void> => {
+    client.send("hello");
+    assert.equal(await receive(own), "hello");
+    kept.onUsed(own);
+  };
+  const first = await open(t, server, COMPRESSED);
+  await use(first.own, first.client);
+  for (let count = 0; count < 2; count += 1) {
+    const { own, client } = await open(t, server, COMPRESSED);
+    sockets.push(own);
+    await use(own, client);
+    if (count === 0) await use(first.own, first.client);
+  }
+  const keeps = (own: WebSocket): boolean => streamsOf(own)[0] !== null;
+  assert.deepEqual([first.own, ...sockets].map(keeps), [true, false, true]);
+  await use(first.own, first.client);
 });
