@@ -67,24 +67,7 @@ export async function run(options: RunOptions): Promise<RunningServer> {
 }
 
 async function start(options: RunOptions): Promise<RunningServer> {
-  const invocation = makeInvocation(options);
-  const interpreter = findInterpreter({
-    named: earlyValue(invocation, "python"),
-    launcher: null,
-    environment: process.env,
-    workingFolder: invocation.workingFolder,
-    applicationFolder: earlyValue(invocation, "chdir"),
-  });
-  const inheritance = takeInheritance(process.env, process.pid);
-  const arbiter = new Arbiter({
-    invocation,
-    interpreter,
-    inheritance,
-    adoptedMold: null,
-    mayLaunch: true,
-    // An upgrade (USR2) starts the program anew.
-    command: startCommandOf(process.argv, invocation.workingFolder, process.env),
-  });
+  const arbiter = makeArbiter(makeInvocation(options));
   const disconnect = options.signals === false ? () => undefined : handleSignals(arbiter);
   const stopped = arbiter.stopped.then(() => {
     disconnect();
@@ -104,6 +87,29 @@ async function start(options: RunOptions): Promise<RunningServer> {
     await stopped;
     throw new TunicornError("ERR_MOLD_LOST", "The start was interrupted by a signal");
   }
+  return toRunningServer(arbiter, stopped);
+}
+
+function makeArbiter(invocation: Invocation): Arbiter {
+  const { workingFolder } = invocation;
+  return new Arbiter({
+    invocation,
+    interpreter: findInterpreter({
+      named: earlyValue(invocation, "python"),
+      launcher: null,
+      environment: process.env,
+      workingFolder,
+      applicationFolder: earlyValue(invocation, "chdir"),
+    }),
+    inheritance: takeInheritance(process.env, process.pid),
+    adoptedMold: null,
+    mayLaunch: true,
+    // An upgrade (USR2) starts the program anew.
+    command: startCommandOf(process.argv, workingFolder, process.env),
+  });
+}
+
+function toRunningServer(arbiter: Arbiter, stopped: Promise<void>): RunningServer {
   return {
     addresses: arbiter.addresses,
     stopped,

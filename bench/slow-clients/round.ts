@@ -58,65 +58,61 @@ const POLL_MS = 50;
 
 /** One server: a normal client alone, beside the crowd, and alone again. */
 export async function measureRound(options: RoundOptions): Promise<RoundSample> {
-  const { counts, seconds, guard } = options;
   const folder = mkdtempSync(join(tmpdir(), "tunicorn-bench-"));
-  const release = guard.add(() => rmSync(folder, { recursive: true, force: true }));
+  const release = options.guard.add(() => rmSync(folder, { recursive: true, force: true }));
   try {
     const port = await freePort();
     const server = await startServer(options, port, folder);
-    const run = (mode: Mode, runSeconds: number): Promise<number[]> =>
-      runNormalClient(options, {
-        port,
-        seconds: runSeconds,
-        pauseMs: options.pauseMs,
-        isKept: mode === "kept",
-      });
-    const runAll = async (): Promise<Record<Mode, number[]>> => ({
-      kept: await run("kept", seconds),
-      new: await run("new", seconds),
-    });
-
-    await run("kept", WARM_UP_SECONDS);
-    await run("new", WARM_UP_SECONDS);
-    const router = new RouterProcess(server.pid);
-    const openBefore = router.open;
-    const memoryBeforeMebibytes = router.memoryMebibytes;
-    const aloneBefore = await runAll();
-    const crowd = new Crowd({ port, counts }, guard);
-    const [underWay, arriving] = await Promise.all([crowd.underWay(), run("kept", seconds)]);
-    const besideFirst = await runAll();
-    const besideSecond = await runAll();
-    const openBeside = router.open;
-    const left = await crowd.leave();
-    const openAfter = await untilOnly(openBefore, router);
-    const aloneAfter = await runAll();
-    const memoryPeakMebibytes = router.peakMemoryMebibytes;
+    const sample = await measureServer(options, port, server.pid);
     server.throwIfEnded();
     const leftovers = await server.stop();
     if (leftovers > 0) throw new Error(`${leftovers} processes of the server had to be killed`);
-
-    const modes = MODES.map((mode) => [
-      mode,
-      {
-        alone: latenciesOf([...aloneBefore[mode], ...aloneAfter[mode]]),
-        beside: latenciesOf([...besideFirst[mode], ...besideSecond[mode]]),
-      },
-    ]);
-    return {
-      modes: Object.fromEntries(modes) as Record<Mode, ModeSample>,
-      arrivingMaxMs: percentile(arriving, 1),
-      underWayAfterMs: underWay.afterMs,
-      memoryBeforeMebibytes,
-      memoryPeakMebibytes,
-      openBefore,
-      openBeside,
-      openAfter,
-      ends: left.ends,
-    };
+    return sample;
   } finally {
     release();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function measureServer(options: RoundOptions, port: number, pid: number): Promise<RoundSample> {
+  const { counts, seconds, pauseMs, guard } = options;
+  const run = (mode: Mode, runSeconds: number): Promise<number[]> =>
+    runNormalClient(options, { port, seconds: runSeconds, pauseMs, isKept: mode === "kept" });
+  const runAll = async (): Promise<Record<Mode, number[]>> => ({
+    kept: await run("kept", seconds),
+    new: await run("new", seconds),
+  });
+
+  await run("kept", WARM_UP_SECONDS);
+  await run("new", WARM_UP_SECONDS);
+  const router = new RouterProcess(pid);
+  const openBefore = router.open;
+  const memoryBeforeMebibytes = router.memoryMebibytes;
+  const aloneBefore = await runAll();
+  const crowd = new Crowd({ port, counts }, guard);
+  const [underWay, arriving] = await Promise.all([crowd.underWay(), run("kept", seconds)]);
+  const besideFirst = await runAll();
+  const besideSecond = await runAll();
+  const openBeside = router.open;
+  const left = await crowd.leave();
+  const openAfter = await untilOnly(openBefore, router);
+  const aloneAfter = await runAll();
+
+  const sampleOf = (mode: Mode): ModeSample => ({
+    alone: latenciesOf([...aloneBefore[mode], ...aloneAfter[mode]]),
+    beside: latenciesOf([...besideFirst[mode], ...besideSecond[mode]]),
+  });
+  return {
+    modes: { kept: sampleOf("kept"), new: sampleOf("new") },
+    arrivingMaxMs: percentile(arriving, 1),
+    underWayAfterMs: underWay.afterMs,
+    memoryBeforeMebibytes,
+    memoryPeakMebibytes: router.peakMemoryMebibytes,
+    openBefore,
+    openBeside,
+    openAfter,
+    ends: left.ends,
+  };
 }
 
 function startServer({ root, guard }: RoundOptions, port: number, folder: string): Promise<ServerProcess> {

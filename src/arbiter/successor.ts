@@ -29,19 +29,7 @@ export class Successor {
   readonly #exited: Promise<void>;
 
   constructor({ command, listeners, log, onExit }: SuccessorOptions) {
-    const handedOver = listeners.all.map((listener, index) => ({
-      fd: FIRST_SOCKET_FD + index,
-      address: listener.address,
-      ownsFile: listener.socketFile !== null,
-    }));
-    this.#process = spawn(command.program, command.arguments, {
-      cwd: command.workingFolder,
-      env: {
-        ...withoutWatchdogPid(command.environment),
-        ...describeInheritance(process.pid, handedOver, listeners.replacesBind),
-      },
-      stdio: ["inherit", "inherit", "inherit", ...listeners.all.map(({ fd }) => fd), "ipc"],
-    });
+    this.#process = spawnSuccessor(command, listeners);
     // It lives on when we have left.
     this.#process.unref();
     this.#process.channel?.unref();
@@ -62,16 +50,17 @@ export class Successor {
         leave();
       });
     });
-    this.#process.on("message", (message: unknown) => {
-      if (message === LEAVING) this.#isLeaving = true;
-      if (message === READY) {
-        this.#isReady = true;
-        log.info(
-          `The new arbiter (pid:${this.pid}) is ready: TERM to this one (pid:${process.pid}) completes the upgrade, ` +
-            "TERM to the new one takes it back",
-        );
-      }
-    });
+    this.#process.on("message", (message: unknown) => this.#onMessage(message, log));
+  }
+
+  #onMessage(message: unknown, log: ErrorLog): void {
+    if (message === LEAVING) this.#isLeaving = true;
+    if (message !== READY) return;
+    this.#isReady = true;
+    log.info(
+      `The new arbiter (pid:${this.pid}) is ready: TERM to this one (pid:${process.pid}) completes the upgrade, ` +
+        "TERM to the new one takes it back",
+    );
   }
 
   /** 0 when it could not be started. */
@@ -93,6 +82,22 @@ export class Successor {
   get isLeaving(): boolean {
     return this.#isLeaving;
   }
+}
+
+function spawnSuccessor(command: StartCommand, listeners: ListenerSet): ChildProcess {
+  const handedOver = listeners.all.map((listener, index) => ({
+    fd: FIRST_SOCKET_FD + index,
+    address: listener.address,
+    ownsFile: listener.socketFile !== null,
+  }));
+  return spawn(command.program, command.arguments, {
+    cwd: command.workingFolder,
+    env: {
+      ...withoutWatchdogPid(command.environment),
+      ...describeInheritance(process.pid, handedOver, listeners.replacesBind),
+    },
+    stdio: ["inherit", "inherit", "inherit", ...listeners.all.map(({ fd }) => fd), "ipc"],
+  });
 }
 
 /** systemd's watchdog will be the next arbiter's to feed, which has another pid. */
