@@ -164,7 +164,8 @@ export class WebSocketSession {
 
   #onUsed(): void {
     const { webSocket, upgrader } = this.#options;
-    if (this.#isCompressed) upgrader.compression.onUsed(webSocket);
+    const isOpen = webSocket.readyState === webSocket.OPEN;
+    if (this.#isCompressed && isOpen) upgrader.compression.onUsed(webSocket);
   }
 
   /** The library has begun to close already, with a code of its own choice. */
