@@ -202,13 +202,20 @@ class TestRing:
 
     def test_a_body_is_read_from_its_place(self, end: QueueEnd, ring: Ring) -> None:
         body = os.urandom(PLACE_BYTES)
-        end.fill_place(PLACES - 1, body)
         end.fill_place(0, b"another's")
+        end.fill_place(PLACES - 1, body)
         stream = end.put(body=PLACED.pack(PLACES - 1, len(body)), flags=frame.PLACED_BODY)
         pulled = ring.claim(stream)
         assert pulled is not None
         assert pulled.body == body
         assert type(pulled.body) is bytes
+
+    def test_a_body_may_lie_in_several_places(self, end: QueueEnd, ring: Ring) -> None:
+        body = os.urandom(PLACES * PLACE_BYTES - 1)
+        end.fill_place(0, body)
+        pulled = ring.claim(end.put(body=PLACED.pack(0, len(body)), flags=frame.PLACED_BODY))
+        assert pulled is not None
+        assert pulled.body == body
 
     def test_a_body_that_was_given_up_while_it_was_read_is_not_begun(
         self, end: QueueEnd, ring: Ring, monkeypatch: pytest.MonkeyPatch
@@ -228,7 +235,7 @@ class TestRing:
         monkeypatch.undo()
         assert end.claimed(CLAIM) == 0
 
-    @pytest.mark.parametrize(("place", "size"), [(PLACES, 1), (0, PLACE_BYTES + 1)], ids=["number", "size"])
+    @pytest.mark.parametrize(("place", "size"), [(PLACES, 1), (1, PLACE_BYTES + 1)], ids=["number", "size"])
     def test_a_body_outside_of_the_places_breaks_the_protocol(
         self, end: QueueEnd, ring: Ring, place: int, size: int
     ) -> None:

@@ -120,7 +120,8 @@ class Ring:
         """The body of a request whose payload ends with its place; None when it was withdrawn meanwhile."""
         place, size = PLACED_BODY.unpack(payload[-PLACED_BODY.size :].rjust(PLACED_BODY.size, b"\0"))
         start = self._places_start + place * self._place_bytes
-        body = os.pread(self._file.fileno(), min(size, self._place_bytes), start)
+        room = (self._places - place) * self._place_bytes
+        body = os.pread(self._file.fileno(), size, start) if size <= room else b""
         slot = (self._start + stream % self._slots * self._slot_bytes) // UNIT_BYTES
         # The router withdraws the stream before another body comes to the place.
         if self._units[slot] != stream or self.is_others:

@@ -1,12 +1,12 @@
 import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import type { Waiting } from "../system/deadlines.ts";
-import { PLACE_BYTES, PLACES_LIMIT, PLACES_OFFSET, RING_BYTES } from "./ring-layout.ts";
+import { PLACE_BYTES, PLACES_LIMIT, PLACES_OF_A_BODY, PLACES_OFFSET, RING_BYTES } from "./ring-layout.ts";
 
 /** Places that nobody has used for so long give their memory back. */
 const IDLE_MS = 10_000;
 
 /**
- * Places behind the slots of a ring, each for one large body: the router writes it there as it comes, and the worker
+ * Places behind the slots of a ring, for large bodies: the router writes one there as it comes, and the worker
  * reads it from there into the object that the application gets. No socket lies between, and the memory of a
  * place is used again and again. A worker compares the stream of its slot afterwards, so whoever gives a place
  * back has to withdraw the stream first.
@@ -15,34 +15,52 @@ export class BodyPlaces implements Waiting {
   deadlineAt = Infinity;
   readonly count: number;
   readonly #fd: number;
-  /** The one that was used last is given out first: it is in the processor's cache. */
-  #free: number[];
+  /** How many were given out together, by the first of them; 0 in all others. */
+  readonly #counts: Uint8Array;
+  readonly #used: Uint8Array;
+  #taken = 0;
   #isAllocated = false;
 
   /** `fd`: of a ring's file. What it held in places before is gone. */
   constructor(fd: number, count: number) {
     this.#fd = fd;
     this.count = count;
-    this.#free = Array.from({ length: this.count }, (_, index) => this.count - 1 - index);
+    this.#counts = new Uint8Array(count);
+    this.#used = new Uint8Array(count);
     this.#giveMemoryBack();
   }
 
   /** How many places have a body. */
   get taken(): number {
-    return this.count - this.#free.length;
+    return this.#taken;
   }
 
-  /** A place that nobody has; null: there is none. */
-  take(): number | null {
-    return this.#free.pop() ?? null;
+  /**
+   * The first of so many places in a row as a body of this size needs; null: there is none for it. The lowest are
+   * given out first: what was used last is in the processor's cache. Several are given out only while there are
+   * plenty, so that a few bodies that come slowly leave places for smaller ones.
+   */
+  take(bytes: number): number | null {
+    const count = Math.ceil(bytes / PLACE_BYTES);
+    const isTooMuch = count > PLACES_OF_A_BODY || (count > 1 && this.#taken >= this.count / 2);
+    const place = isTooMuch ? null : this.#find(count);
+    if (place === null) return null;
+    this.#used.fill(1, place, place + count);
+    this.#counts[place] = count;
+    this.#taken += count;
+    return place;
   }
 
+  /** Gives back what was taken together with its first place. */
   release(place: number): void {
-    this.#free.push(place);
-    if (this.taken === 0) this.deadlineAt = performance.now() + IDLE_MS;
+    const count = this.#counts[place] ?? 0;
+    this.#counts[place] = 0;
+    this.#used.fill(0, place, place + count);
+    this.#taken -= count;
+    if (this.#taken === 0) this.deadlineAt = performance.now() + IDLE_MS;
   }
 
-  /** Writes into a place. False: the file system has no room for it. */
+  /** Writes into a place, or those that were taken together with it. False: the file system has no room for it. */
   write(place: number, offset: number, bytes: Buffer): boolean {
     this.#isAllocated = true;
     const position = startOf(place) + offset;
@@ -72,7 +90,16 @@ export class BodyPlaces implements Waiting {
 
   onDeadline(): void {
     this.deadlineAt = Infinity;
-    if (this.taken === 0 && this.#isAllocated) this.#giveMemoryBack();
+    if (this.#taken === 0 && this.#isAllocated) this.#giveMemoryBack();
+  }
+
+  #find(count: number): number | null {
+    let run = 0;
+    for (let place = 0; place < this.count; place += 1) {
+      run = this.#used[place] === 0 ? run + 1 : 0;
+      if (run === count) return place - count + 1;
+    }
+    return null;
   }
 
   #giveMemoryBack(): void {

@@ -27,6 +27,8 @@ export const RING_BYTES = SLOTS_OFFSET + SLOT_COUNT * SLOT_BYTES;
 export const PLACES_OFFSET = RING_BYTES;
 export const PLACE_BYTES = 1024 * 1024;
 export const PLACES_LIMIT = 64;
+/** A body that is larger than a place takes several in a row. */
+export const PLACES_OF_A_BODY = 4;
 
 /** In a slot's flags: the request is not in the ring; the worker asks for it over its channel. */
 export const BY_CHANNEL = 128;

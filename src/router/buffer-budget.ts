@@ -36,12 +36,18 @@ export class BufferBudget implements Waiting {
     return this.#memoryBytes > 2 * this.#options.limits().memoryBytes;
   }
 
+  /** So much memory is taken that bodies should go to files. */
+  get isTight(): boolean {
+    this.refresh();
+    return this.#memoryBytes > this.#options.limits().memoryBytes;
+  }
+
   get responseMemoryBytes(): number {
-    return this.#isTight ? TIGHT_MEMORY_BYTES : RESPONSE_MEMORY_BYTES;
+    return this.isTight ? TIGHT_MEMORY_BYTES : RESPONSE_MEMORY_BYTES;
   }
 
   get requestMemoryBytes(): number {
-    return this.#isTight ? TIGHT_MEMORY_BYTES : REQUEST_MEMORY_BYTES;
+    return this.isTight ? TIGHT_MEMORY_BYTES : REQUEST_MEMORY_BYTES;
   }
 
   /** Stored responses have reached their limit; workers of slow clients have to wait. */
@@ -67,10 +73,5 @@ export class BufferBudget implements Waiting {
     this.deadlineAt = now + MEASURE_MS;
     this.#memoryBytes = this.#options.measure();
     if (this.isExhausted) this.#options.onExhausted();
-  }
-
-  get #isTight(): boolean {
-    this.refresh();
-    return this.#memoryBytes > this.#options.limits().memoryBytes;
   }
 }

@@ -4,7 +4,7 @@ import type { BodyCollector } from "./body-collector.ts";
 
 export interface PlacedBodyOptions {
   readonly places: BodyPlaces;
-  /** The place that it has, into which the whole body fits. */
+  /** The place that it has, or the first of several; the whole body fits in. */
   readonly place: number;
   /** Gathers the body another way, for when the place turns out to have no memory. */
   readonly makeOther: () => BodyCollector;

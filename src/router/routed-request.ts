@@ -2,7 +2,7 @@ import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.t
 import type { Exchange } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
-import { PLACE_BYTES, SLOT_BYTES, SLOTS_LIMIT } from "../queue/ring-layout.ts";
+import { SLOT_BYTES, SLOTS_LIMIT } from "../queue/ring-layout.ts";
 import type { BodyCollector } from "./body-collector.ts";
 import type { ClientRequest } from "./client-request.ts";
 import type { Client } from "./client.ts";
@@ -235,9 +235,9 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   /** A large body goes to a place in the ring as it comes. */
   #findPlace(bytes: number): BodyCollector | null {
     const { budget, bodyPlaces } = this.#context;
-    if (bytes <= PLACED_FROM_BYTES || bytes > Math.min(budget.requestMemoryBytes, PLACE_BYTES)) return null;
+    if (bytes <= PLACED_FROM_BYTES || budget.isTight) return null;
     const places = bodyPlaces();
-    const place = places?.take() ?? null;
+    const place = places?.take(bytes) ?? null;
     if (places === null || place === null) return null;
     this.#exchange.useBodyAtOnce();
     return new PlacedBody({ places, place, makeOther: () => this.#makeCollector() });

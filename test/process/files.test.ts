@@ -68,8 +68,8 @@ test("tmp_upload_dir holds the bodies that are too large for memory", { skip }, 
     args: [...LOOPBACK, "--pythonpath", fixtureApps, "echo"],
   });
   const connection = await ClientConnection.open(t, server.port);
-  connection.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n");
-  connection.send(Buffer.alloc(3_000_000, "x"));
+  connection.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n");
+  connection.send(Buffer.alloc(8_000_000, "x"));
   await untilTrue(() => routerPaths(server).some((path) => path.includes("/uploads/tunicorn-body-")), {
     deadlineMs: CLEANUP_DEADLINE_MS,
     what: () => `a file in uploads, open are ${routerPaths(server).join()}`,

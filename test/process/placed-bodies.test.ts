@@ -10,12 +10,13 @@ import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { Random } from "../helpers/random.ts";
 import { startFixture, type Server } from "../helpers/server.ts";
 import { mountSmall } from "../helpers/small-file-system.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const MIB = 1024 * 1024;
 /** The larger ones have places in the ring, but for the last, which is a file. */
-const SIZES = [1000, 60_000, 70_000, 300_000, MIB - 1, MIB, MIB + 1];
+const SIZES = [1000, 60_000, 70_000, 300_000, MIB, MIB + 1, 4 * MIB, 4 * MIB + 1];
 const CLIENTS = 40;
-const BODIES_OF_A_CLIENT = 8;
+const BODIES_OF_A_CLIENT = 6;
 
 interface Upload {
   readonly body: Buffer;
@@ -107,7 +108,7 @@ test("a worker that is killed takes its own upload with it and no other, and its
 
 test("a client that leaves in the middle of its body, or waits behind it and leaves, keeps no place", async (t) => {
   const server = await startFixture(t, "echo", { args: ["--log-level", "debug"] });
-  const [upload] = makeUploads().slice(-2);
+  const upload = makeUploads()[4];
   assert.ok(upload !== undefined);
   // More of them, one after another, than there are places.
   for (let round = 0; round < 70; round += 1) {
@@ -126,7 +127,7 @@ test("when the router is killed during uploads, the next one serves them from th
   const server = await startFixture(t, "echo", { args: ["-w", "2", "--log-level", "debug"], workers: 2 });
   const router = server.processTree().find(({ command }) => /router/.test(command));
   assert.ok(router !== undefined);
-  const upload = makeUploads()[5];
+  const upload = makeUploads()[4];
   assert.ok(upload !== undefined);
   const half = await ClientConnection.open(t, server.port);
   half.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${MIB}\r\n\r\n`);
@@ -145,6 +146,26 @@ test("when the router is killed during uploads, the next one serves them from th
   await untilTrue(comesAgain, { deadlineMs: LOG_DEADLINE_MS, what: "an upload through the next router" });
   const outcomes = await sendMany(t, server.port);
   assert.deepEqual([...outcomes], [[200, CLIENTS * BODIES_OF_A_CLIENT]]);
+  await assertNothingLeft(server);
+});
+
+test("a body that began for workers that pull arrives as sent at a worker of gevent, after a reload", async (t) => {
+  const folder = await temporaryFolder(t, { "gunicorn.conf.py": "worker_class = 'sync'\n" });
+  const args = ["-c", join(folder, "gunicorn.conf.py"), "--log-level", "debug"];
+  const server = await startFixture(t, "echo", { args });
+  const upload = makeUploads()[4];
+  assert.ok(upload !== undefined);
+  const connection = await ClientConnection.open(t, server.port);
+  connection.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${MIB}\r\n\r\n`);
+  connection.send(upload.body.subarray(0, MIB / 2));
+  // By its answer the router has read the half before it.
+  assert.equal(await send(await ClientConnection.open(t, server.port), upload), 200);
+  writeFileSync(join(folder, "gunicorn.conf.py"), "worker_class = 'gevent'\n");
+  server.signal("SIGHUP");
+  await server.waitForLine(/Worker exiting/);
+  connection.send(upload.body.subarray(MIB / 2));
+  assert.equal(parseEcho(await connection.readAnswer()).body_sha256, upload.sha256);
+  connection.destroy();
   await assertNothingLeft(server);
 });
 

@@ -18,7 +18,9 @@ import { publicPython, withoutOtherUser } from "../helpers/root.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 /** More than is kept in memory, so that it goes through a file of the router's. */
-const LARGE_BYTES = 3 * 1024 * 1024;
+/** In a place of the ring, and in a file. */
+const PLACED_BYTES = 1024 * 1024;
+const LARGE_BYTES = 6 * 1024 * 1024;
 
 const asAnybody = publicPython === undefined ? {} : { python: publicPython };
 
@@ -84,7 +86,8 @@ test(
     });
 
     await t.test("large bodies and files pass between the two", async () => {
-      assert.equal((await rightsOf(server, "x".repeat(LARGE_BYTES)))["body"], LARGE_BYTES);
+      for (const bytes of [PLACED_BYTES, LARGE_BYTES])
+        assert.equal((await rightsOf(server, "x".repeat(bytes)))["body"], bytes);
       const answer = await request(server.port, `/file?${LARGE_BYTES}`);
       assert.equal(answer.body.length, LARGE_BYTES);
     });

@@ -27,19 +27,43 @@ async function open(t: TestContext, count: number, folder?: string): Promise<Ope
 
 const needsMemoryFolder = process.platform === "linux" ? false : "only Linux has /dev/shm";
 
-test("BodyPlaces gives each place to one body at a time, and the one that was used last to the next", async (t) => {
+test("BodyPlaces gives each place to one body at a time, and the lowest that is free to the next", async (t) => {
   const { places } = await open(t, 3);
-  const taken = [places.take(), places.take(), places.take()];
+  const taken = [places.take(1), places.take(1), places.take(1)];
   assert.deepEqual(taken, [0, 1, 2]);
-  assert.equal(places.take(), null);
+  assert.equal(places.take(1), null);
   places.release(1);
   places.release(0);
-  assert.equal(places.take(), 0);
+  assert.equal(places.take(1), 0);
+});
+
+test("BodyPlaces gives a body of several mebibytes as many places in a row, and all of them back", async (t) => {
+  const { places } = await open(t, 12);
+  assert.equal(places.take(PLACE_BYTES), 0);
+  assert.equal(places.take(PLACE_BYTES + 1), 1);
+  assert.equal(places.take(PLACE_BYTES), 3);
+  places.release(0);
+  // One is free before those that are taken, which is too few.
+  assert.equal(places.take(4 * PLACE_BYTES), 4);
+  assert.equal(places.taken, 7);
+  places.release(1);
+  assert.equal(places.take(3 * PLACE_BYTES), 0);
+  assert.equal(places.take(4 * PLACE_BYTES + 1), null);
+});
+
+test("BodyPlaces gives out several places only while half of them are free", async (t) => {
+  const { places } = await open(t, 8);
+  assert.deepEqual([places.take(3 * PLACE_BYTES), places.take(PLACE_BYTES)], [0, 3]);
+  assert.equal(places.take(2 * PLACE_BYTES), null);
+  assert.equal(places.take(PLACE_BYTES), 4);
+  places.release(3);
+  places.release(4);
+  assert.equal(places.take(2 * PLACE_BYTES), 3);
 });
 
 test("BodyPlaces has none where the ring's file has no room for any", async (t) => {
   const { places } = await open(t, 0);
-  assert.equal(places.take(), null);
+  assert.equal(places.take(1), null);
 });
 
 test("BodyPlaces keeps the bodies of neighbours apart, of which each may fill its place", async (t) => {
@@ -68,13 +92,13 @@ test(
     const { path, places } = await open(t, 3, memoryFolder(t));
     const bytesNow = (): number => statSync(path).blocks * 512;
     assert.ok(bytesNow() < RING_BYTES + PLACE_BYTES);
-    const place = places.take() ?? -1;
+    const place = places.take(1) ?? -1;
     places.write(place, 0, seededBytes(1, PLACE_BYTES));
     assert.ok(bytesNow() >= RING_BYTES + PLACE_BYTES);
 
     places.release(place);
     assert.ok(Number.isFinite(places.deadlineAt));
-    places.take();
+    places.take(1);
     places.onDeadline();
     assert.ok(bytesNow() >= RING_BYTES + PLACE_BYTES, "a place is in use");
 

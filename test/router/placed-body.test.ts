@@ -34,7 +34,7 @@ async function make(t: TestContext, folder?: string): Promise<Made> {
       onResume: () => assert.fail("nothing waits for the disk"),
       onError: (error) => assert.fail(error),
     });
-  const body = new PlacedBody({ places, place: places.take() ?? -1, makeOther });
+  const body = new PlacedBody({ places, place: places.take(1) ?? -1, makeOther });
   onTeardown(t, () => body.discard());
   return { body, places };
 }
@@ -66,12 +66,12 @@ test("PlacedBody puts a body into its place, and keeps none of the pieces", asyn
 test("PlacedBody.discard() gives the place to another body, once", async (t) => {
   const { body, places } = await make(t);
   addLent(body, seededBytes(2, 100_000), 50_000);
-  assert.equal(places.take(), null);
+  assert.equal(places.take(1), null);
   body.discard();
   body.discard();
-  assert.equal(places.take(), 0);
+  assert.equal(places.take(1), 0);
   body.add(Buffer.from("late"));
-  assert.equal(places.take(), null);
+  assert.equal(places.take(1), null);
 });
 
 test("PlacedBody.takeOut() gives the body to a worker that does not see the ring, and the place back", async (t) => {
@@ -79,7 +79,7 @@ test("PlacedBody.takeOut() gives the body to a worker that does not see the ring
   const bytes = seededBytes(3, 300_000);
   addLent(body, bytes, 70_000);
   const taken = body.takeOut();
-  assert.equal(places.take(), 0);
+  assert.equal(places.take(1), 0);
   places.write(0, 0, Buffer.alloc(300_000, "?"));
   assert.ok(bytesOf(taken).equals(bytes));
 });
@@ -95,5 +95,5 @@ test("PlacedBody gathers a body elsewhere when the ring's file system is full", 
   addLent(body, bytes, 100_000);
   assert.deepEqual([body.bytes, body.memoryBytes], [PLACE_BYTES, PLACE_BYTES]);
   assert.ok(bytesOf(body.inMemory()).equals(bytes));
-  assert.equal(places.take(), 0);
+  assert.equal(places.take(1), 0);
 });

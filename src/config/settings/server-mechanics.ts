@@ -127,7 +127,7 @@ Unix socket's path holds about 100 bytes.`,
     parse: text,
     doc: `Folder on a memory file system (tmpfs) for the shared queue, from which idle workers pull requests.
 
-It takes about 2 MiB. Uploads of 64 KiB to 1 MiB take up to a quarter of what was free there, at most 64 MiB for
+It takes about 2 MiB. Uploads of 64 KiB to 4 MiB take up to a quarter of what was free there, at most 64 MiB for
 each router, and give it back when there were none for a while. Where the folder is not there, is no memory file
 system or is full, requests go to the workers over their channels, which is slower; the log says so. When somebody
 removes the queue under a running server, as RemoveIPC of systemd-logind does at a logout, the server goes on; a
