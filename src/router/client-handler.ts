@@ -3,7 +3,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { HttpFault } from "../http/http-fault.ts";
 import type { ProxyPreamble } from "../http/proxy-protocol.ts";
 import { makeFaultRecord } from "./access-record.ts";
-import { frontedClient, relayedClient, type Client } from "./client.ts";
+import { frontedClient, nameOfClient, relayedClient, type Client } from "./client.ts";
 import type { ClientRequest } from "./client-request.ts";
 import type { InheritedListener, RequestSummary } from "./messages.ts";
 import { RoutedRequest } from "./routed-request.ts";
@@ -100,7 +100,7 @@ export class ClientHandler implements ExchangeHandler {
 
   onFault(fault: HttpFault, exchange: Exchange | null): void {
     const { errorLog, accessLog } = this.#context();
-    errorLog.warning(`Invalid request from ip=${this.#client.address || "unix"}: ${fault.message}`);
+    errorLog.warning(`Invalid request from ${nameOfClient(this.#client)}: ${fault.message}`);
     if (exchange === null) accessLog()?.write(makeFaultRecord(this.#client, fault.status));
     else this.#request?.finish(fault.status);
     this.onClose();

@@ -17,6 +17,11 @@ export interface Client {
   readonly listener: InheritedListener;
 }
 
+/** How log lines call the client. */
+export function nameOfClient({ address }: Client): string {
+  return `ip=${address || "unix"}`;
+}
+
 /** Decides which peers may say what the original request was like. */
 export class TrustedPeers {
   readonly #list = new BlockList();

@@ -5,7 +5,7 @@ import { fieldValue } from "../http/request-head.ts";
 import { SLOT_BYTES, SLOTS_LIMIT } from "../queue/ring-layout.ts";
 import type { BodyCollector } from "./body-collector.ts";
 import type { ClientRequest } from "./client-request.ts";
-import type { Client } from "./client.ts";
+import { nameOfClient, type Client } from "./client.ts";
 import type { RequestFailure, RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import { cookEnviron } from "./environ.ts";
 import { PlacedBody } from "./placed-body.ts";
@@ -278,7 +278,7 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
       });
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
-      this.#context.errorLog.warning(`Invalid request from ip=${this.#client.address}: ${error.message}`);
+      this.#context.errorLog.warning(`Invalid request from ${nameOfClient(this.#client)}: ${error.message}`);
       this.#discardBody();
       this.#upgrade?.close();
       this.#relay.answerError(error.code);

@@ -5,6 +5,7 @@ import type { ErrorCode } from "../errors.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { AsgiRequest } from "./asgi-request.ts";
 import type { ClientRequest } from "./client-request.ts";
+import { nameOfClient } from "./client.ts";
 import type { Opening, RequestFailure, StreamWorker, StreamingRequest, WorkerRequest } from "./dispatcher.ts";
 import { cookEnviron } from "./environ.ts";
 
@@ -219,7 +220,7 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
       this.#head = this.cookHead();
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
-      errorLog.warning(`Invalid request from ip=${this.client.address}: ${error.message}`);
+      errorLog.warning(`Invalid request from ${nameOfClient(this.client)}: ${error.message}`);
       this.#refuse(error.code);
       return;
     }

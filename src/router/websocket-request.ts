@@ -6,6 +6,7 @@ import { errorPage } from "../http/error-page.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { AsgiRequest } from "./asgi-request.ts";
 import type { ClientRequest } from "./client-request.ts";
+import { nameOfClient } from "./client.ts";
 import type {
   AcceptMessage,
   Opening,
@@ -53,7 +54,7 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
       this.#head = this.cookHead();
     } catch (error) {
       if (!(error instanceof HttpFault)) throw error;
-      errorLog.warning(`Invalid request from ip=${this.client.address}: ${error.message}`);
+      errorLog.warning(`Invalid request from ${nameOfClient(this.client)}: ${error.message}`);
       this.#isOver = true;
       this.#refuse(error);
     }
@@ -158,7 +159,7 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
     const { errorLog, webSockets } = this.context;
     const { maxMessagesPerSecond } = webSockets.settings;
     errorLog.warning(
-      `${this.method} ${this.target} of ip=${this.client.address} is closed with 1008: its client sends ` +
+      `${this.method} ${this.target} of ${nameOfClient(this.client)} is closed with 1008: its client sends ` +
         `more than ${maxMessagesPerSecond} messages a second (websocket_max_message_rate)`,
     );
   }

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type ListenOptions, type Socke
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { type Client, describeClient, TrustedPeers } from "../../src/router/client.ts";
+import { type Client, describeClient, nameOfClient, TrustedPeers } from "../../src/router/client.ts";
 import type { InheritedListener } from "../../src/router/messages.ts";
 import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
@@ -121,6 +121,7 @@ test("describeClient() knows address and port of a TCP client", async (t) => {
     connectTo: (port) => connect(port, "127.0.0.1"),
   });
   assert.equal(client.address, "127.0.0.1");
+  assert.equal(nameOfClient(client), "ip=127.0.0.1");
   assert.equal(client.port, String(client.clientPort));
   assert.equal(client.isTrusted, false);
   assert.equal(client.listener, tcpListener);
@@ -167,6 +168,7 @@ test("describeClient() trusts a client on a unix socket, which has no address", 
     connectTo: () => connect(path),
   });
   assert.deepEqual([client.address, client.port, client.isTrusted], ["", "", true]);
+  assert.equal(nameOfClient(client), "ip=unix");
 });
 
 /** Connects, sends a byte and resets the connection, all before the caller's event loop turns once more. */
