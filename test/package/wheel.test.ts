@@ -61,7 +61,7 @@ test("The wheel, installed where there is Python and no Node", async (t) => {
       ].map((path) => `tunicorn/_javascript/${path}`);
       assert.deepEqual(
         names.filter((name) => !/^tunicorn-[^/]+\.dist-info\//.test(name)).toSorted(),
-        [...modules, ...programs].toSorted(),
+        [...modules, "tunicorn/py.typed", ...programs].toSorted(),
       );
       for (const extra of ["gevent", "eventlet", "tornado", "asgi", "setproctitle", "gthread"]) {
         assert.match(metadata, new RegExp(`^Provides-Extra: ${extra}$`, "m"));
