@@ -5,6 +5,9 @@ import { PLACE_BYTES, PLACES_LIMIT, PLACES_OF_A_BODY, PLACES_OFFSET, RING_BYTES 
 /** Places that nobody has used for so long give their memory back. */
 const IDLE_MS = 10_000;
 
+/** The file system is full; a limit of this user, of memory, or of the size of files is reached. */
+const NO_ROOM: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "ENOMEM", "EFBIG"]);
+
 /**
  * Places behind the slots of a ring, for large bodies: the router writes one there as it comes, and the worker
  * reads it from there into the object that the application gets. No socket lies between, and the memory of a
@@ -38,7 +41,7 @@ export class BodyPlaces implements Waiting {
   /**
    * The first of so many places in a row as a body of this size needs; null: there is none for it. The lowest are
    * given out first: what was used last is in the processor's cache. Several are given out only while there are
-   * plenty, so that a few bodies that come slowly leave places for smaller ones.
+   * plenty: a few large bodies that come slowly leave places for smaller ones.
    */
   take(bytes: number): number | null {
     const count = Math.ceil(bytes / PLACE_BYTES);
@@ -60,7 +63,7 @@ export class BodyPlaces implements Waiting {
     if (this.#taken === 0) this.deadlineAt = performance.now() + IDLE_MS;
   }
 
-  /** Writes into a place, or those that were taken together with it. False: the file system has no room for it. */
+  /** Writes into a place, or those that were taken together with it. False: there is no room for it. */
   write(place: number, offset: number, bytes: Buffer): boolean {
     this.#isAllocated = true;
     const position = startOf(place) + offset;
@@ -71,7 +74,7 @@ export class BodyPlaces implements Waiting {
       }
       return true;
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOSPC") return false;
+      if (error instanceof Error && "code" in error && NO_ROOM.has(error.code)) return false;
       throw error;
     }
   }

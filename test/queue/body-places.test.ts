@@ -9,6 +9,8 @@ import { createRing, Ring } from "../../src/queue/ring.ts";
 import { seededBytes } from "../helpers/bodies.ts";
 import { memoryFolder } from "../helpers/memory-folder.ts";
 import { mountSmall } from "../helpers/small-file-system.ts";
+import { runProgram } from "../helpers/program.ts";
+import { repositoryRoot } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -121,6 +123,18 @@ test("BodyPlaces says when the file system is full, and what was written before 
   assert.ok(places.write(0, 0, body.subarray(0, 100_000)));
   assert.equal(places.write(0, 100_000, body.subarray(100_000)), false);
   assert.ok(places.read(0, 100_000).equals(body.subarray(0, 100_000)));
+});
+
+test("A ring has no places where files may not be so large", async (t) => {
+  const path = join(await temporaryFolder(t), "ring-0");
+  const program = `import { createRing } from "./src/queue/ring.ts"; createRing(${JSON.stringify(path)}, 64);`;
+  // In units of 512 or 1024 octets, as the shell has it.
+  const command = 'ulimit -f 8192 && exec "$0" --import tsx --input-type=module --eval "$1"';
+  const { status, stderr } = await runProgram(t, "sh", ["-c", command, process.execPath, program], {
+    cwd: repositoryRoot,
+  });
+  assert.equal(status, 0, stderr);
+  assert.equal(statSync(path).size, RING_BYTES);
 });
 
 test("A ring that another router takes over has nothing of the bodies before, and as many places", async (t) => {
