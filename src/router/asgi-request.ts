@@ -11,7 +11,7 @@ const NO_BODY = { type: "memory", pieces: [], bytes: 0 } as const;
 export abstract class AsgiRequest implements RelayedRequest {
   readonly interface = "asgi";
   abstract readonly isWebSocket: boolean;
-  /** It goes to the worker after the head, as it comes. */
+  /** What is sent with the request: a body follows as it comes. */
   readonly body = NO_BODY;
   /** For the access log alone: an ASGI application has no environ. */
   abstract readonly environ: string;
@@ -21,7 +21,7 @@ export abstract class AsgiRequest implements RelayedRequest {
   protected readonly client: Client;
   protected readonly exchange: Exchange;
   protected readonly relay: ResponseRelay;
-  /** That has it, for as long as the response is under way. */
+  /** The worker that has it, until the response has ended. */
   protected worker: StreamWorker | null = null;
 
   constructor(context: RouterContext, client: Client, exchange: Exchange) {
