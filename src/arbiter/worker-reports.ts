@@ -70,7 +70,7 @@ export class WorkerReports {
       const named = `${describeRequest(request)}${more}`;
       // A signal to the whole process group has ended it before the router cut the request off.
       if (isQuick()) log.warning(`Cutting off ${named}`);
-      else log.error(`Worker (pid:${this.#pidOf(worker)}) died while it handled ${named}`);
+      else log.error(`${this.#nameOf(worker)} died while it handled ${named}`);
     }
     for (const generation of generations.all) generation.onWorkerLost(worker);
   }
@@ -102,6 +102,12 @@ export class WorkerReports {
         `it has ${plural(count, "request")}${named === "" ? "" : `, the latest: ${named}`}; its stack follows`,
     );
     generation?.abortWorker(worker);
+  }
+
+  /** The mold may have told of its end already. */
+  #nameOf(age: number): string {
+    const pid = this.#pidOf(age);
+    return pid === 0 ? "A worker that had to leave" : `Worker (pid:${pid})`;
   }
 
   #pidOf(age: number): number {

@@ -151,3 +151,16 @@ test("HUP takes a gthread server to a next generation", async (t) => {
   await server.waitForLine(new RegExp(`Worker exiting \\(pid: ${pid}\\)`));
   assert.notEqual((await ask(server)).pid, pid);
 });
+
+test("a request that outlasts graceful_timeout at a reload is named, with its worker or without", async (t) => {
+  const args = ["-k", "gthread", "--threads", "2", "--graceful-timeout", "1"];
+  const server = await startGatedServer(t, args);
+  const held = await ClientConnection.open(t, server.port);
+  held.sendRequest("/hold");
+  await server.waitForLine(/called \/hold/);
+  server.signal("SIGHUP");
+  assert.equal((await held.readAnswer()).status, 502);
+  await server.waitForLine(
+    /(?:Worker \(pid:[1-9]\d*\)|A worker that had to leave) died while it handled GET \/hold after/,
+  );
+});
