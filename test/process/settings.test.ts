@@ -311,9 +311,9 @@ test("the error log goes to a file", async (t) => {
   const path = join(await temporaryFolder(t), "error.log");
   const server = launch(t, { cwd: fixtureApps, args: [...LOOPBACK, "--error-logfile", path, "pid"] });
   const text = async (): Promise<string> => (existsSync(path) ? readFile(path, "utf8") : "");
-  await untilTrue(async () => /Booting worker/.test(await text()), {
+  await untilTrue(async () => /\[INFO\] Ready: /.test(await text()), {
     deadlineMs: LOG_DEADLINE_MS,
-    what: "boot in the error log",
+    what: "the end of the boot in the error log",
   });
   await server.stop();
   assert.match(await text(), /^\[\d{4}-\d\d-\d\d [\d:]{8} [+-]\d{4}\] \[\d+\] \[INFO\] Listening at: http/m);
