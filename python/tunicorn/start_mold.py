@@ -2,11 +2,7 @@
 
 # This file is read by whatever interpreter was found: no syntax newer than Python 2.7 up to the check.
 import os
-import signal
 import sys
-
-# Ctrl-C in a terminal reaches all processes, and is the arbiter's: also while this one is still starting.
-signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 if sys.version_info < (3, 10):
     sys.stderr.write(
@@ -15,6 +11,11 @@ if sys.version_info < (3, 10):
         % (sys.executable, sys.version.split()[0])
     )
     sys.exit(78)
+
+# Ctrl-C in a terminal reaches all processes, and is the arbiter's: also while this one is still starting.
+# Not by the module signal, the rest of which takes its time to load.
+_signal = __import__("_signal")
+_signal.signal(_signal.SIGINT, _signal.SIG_IGN)
 
 
 def main():
