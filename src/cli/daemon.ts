@@ -80,13 +80,24 @@ export async function launchDaemon(wanted: DaemonWanted, environment: NodeJS.Pro
   if (environment["NOTIFY_SOCKET"] !== undefined) {
     process.stderr.write("tunicorn: systemd waits for a process that does not leave: take daemon away\n");
   }
+  let daemon: ChildProcess | null = null;
+  for (const signal of PASSED_ON) {
+    process.removeAllListeners(signal);
+    process.on(signal, () => {
+      if (daemon !== null) daemon.kill(signal);
+      else {
+        wanted.mold.kill();
+        process.exit(1);
+      }
+    });
+  }
   const [program = "", ...args] = process.argv.slice(1);
   // A terminal goes with its user.
   const isKept = (fd: 1 | 2): boolean => wanted.settings.enable_stdio_inheritance && !isatty(fd);
   const silent = ([1, 2] as const).filter((fd) => !isKept(fd));
   const { control, ...handover } = await wanted.mold.detach(silent);
   const output = (fd: 1 | 2): "ignore" | number => (silent.includes(fd) ? "ignore" : fd);
-  const daemon = fork(program, args, {
+  daemon = fork(program, args, {
     detached: true,
     env: { ...environment, [MARK]: "1" },
     stdio: ["ignore", output(1), output(2), "ipc"],
@@ -94,10 +105,6 @@ export async function launchDaemon(wanted: DaemonWanted, environment: NodeJS.Pro
   const reported = nextReport(daemon);
   // One that has just died is told by its end.
   daemon.send(handover satisfies Handover, control, () => undefined);
-  for (const signal of PASSED_ON) {
-    process.removeAllListeners(signal);
-    process.on(signal, () => daemon.kill(signal));
-  }
   const report = await reported;
   if (report.type === "started") process.exit(0);
   if (report.text !== "") process.stderr.write(`tunicorn: ${report.text}\n`);
