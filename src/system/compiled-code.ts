@@ -15,8 +15,8 @@ const BUILD_LINE_LENGTH = "// build \n".length + 64;
 /** Before the compiled code; a multiple of 8, since V8 copies what is not aligned. */
 const HEADER_BYTES = 80;
 
-/** The start is over, so that what it compiled is there. */
-const KEEP_AFTER_MS = 1000;
+/** The start is over, so that what it compiled is there; and then most have had requests, which a router compiles for too. */
+const KEEP_AFTER_MS = [1000, 10_000];
 
 /** Runs a program, and gives what it exports. */
 export function loadProgram(name: "command" | "router"): unknown {
@@ -34,7 +34,9 @@ export function loadProgram(name: "command" | "router"): unknown {
     cachedData: readCompiled(compiledPath, header),
   });
   if (script.cachedDataRejected !== false) {
-    setTimeout(() => void keep(script, compiledPath, header), KEEP_AFTER_MS).unref();
+    for (const delayMs of KEEP_AFTER_MS) {
+      setTimeout(() => void keep(script, compiledPath, header), delayMs).unref();
+    }
   }
   const run = script.runInThisContext() as (...names: unknown[]) => void;
   const module = { exports: {} };
