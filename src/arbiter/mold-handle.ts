@@ -19,7 +19,7 @@ export interface MoldOptions {
   readonly interpreter: string;
   /** Folder in which the configuration file is read. */
   readonly workingFolder: string;
-  /** One that is there already, which no other is to be started for; or null. */
+  /** A mold that is there already, in whose place none is started; or null. */
   readonly adopted: AdoptedMold | null;
   readonly listener: MoldListener;
 }
