@@ -103,9 +103,9 @@ const refused: readonly RefusedCase[] = [
   },
   { what: "no application", args: [], status: 1, says: [/^tunicorn: No application/, /tunicorn wsgi:app/] },
   {
-    what: "a value that cannot be",
+    what: "text in the place of a number",
     args: ["--timeout", "soon", "echo:app"],
-    status: 1,
+    status: 2,
     says: [/^tunicorn: Invalid value for timeout/, /the command line/, /"soon"/, /whole number/],
   },
   {
