@@ -269,10 +269,9 @@ export class Arbiter {
       bindingOptions(settings, belongings.identity, { log, interpreter }),
     );
     this.#requireStarting();
-    const listening = this.#startRouter(belongings, log);
-    // A hook comes in between; without it the workers boot while the router does.
-    await generation.runHook("when_ready", listening);
-    await Promise.all([listening, generation.bootWorkers()]);
+    await this.#startRouter(belongings, log);
+    await generation.runHook("when_ready");
+    await generation.bootWorkers();
     this.#requireStarting();
     log.info(`Ready: ${this.#describe()}, ${generation.python}`);
     this.#service.ready(this.#describe());

@@ -145,9 +145,9 @@ export class Generation {
     if (answer.type === "load-failed") throw bootError(answer.exitStatus, answer.message);
   }
 
-  /** Runs a hook in the mold, if the configuration file has it, after what it waits for. Throws ERR_HOOK. */
-  async runHook(hook: ServerHookName, after: Promise<void> | null = null): Promise<void> {
-    await this.#hooks?.run(hook, after);
+  /** Runs a hook in the mold, if the configuration file has it. Throws ERR_HOOK when it raised. */
+  async runHook(hook: ServerHookName): Promise<void> {
+    await this.#hooks?.run(hook);
   }
 
   /** Tells the mold how many workers there will be; the hook nworkers_changed may raise ERR_HOOK. */

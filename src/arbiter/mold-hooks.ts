@@ -16,11 +16,9 @@ export class MoldHooks {
     this.#names = names;
   }
 
-  /** Runs a hook if the configuration file has it, after what it waits for. Throws ERR_HOOK with its traceback. */
-  async run(hook: ServerHookName, after: Promise<void> | null): Promise<void> {
-    if (!this.#names.has(hook)) return;
-    await after;
-    await this.#ask(hook, { type: "hook", hook });
+  /** Runs a hook if the configuration file has it. Throws ERR_HOOK with the traceback when it raised. */
+  async run(hook: ServerHookName): Promise<void> {
+    if (this.#names.has(hook)) await this.#ask(hook, { type: "hook", hook });
   }
 
   /** Tells how many workers are wanted, and runs nworkers_changed. Throws ERR_HOOK when it raised. */

@@ -320,12 +320,22 @@ test("the error log goes to a file", async (t) => {
   assert.doesNotMatch(server.text, /Listening at/);
 });
 
-test("the start-up lines name version, address, worker class and workers", async (t) => {
+test("the start-up lines name version, address, worker class and workers, in Gunicorn's order", async (t) => {
   const server = await startFixture(t, "pid", { args: ["-w", "2"], workers: 2 });
   const prefix = `^\\[[^\\]]+\\] \\[${server.pid}\\] \\[INFO\\] `;
-  const expected = [/Starting \w+ \d+\.\d+\.\d+/, /Listening at: \S+ \(\d+\)/, /Using worker: sync/];
+  const expected = [
+    /Starting \w+ \d+\.\d+\.\d+/,
+    /Listening at: \S+ \(\d+\)/,
+    /Using worker: sync/,
+    /Ready: 2 workers for pid/,
+  ];
   for (const pattern of expected) await server.waitForLine(new RegExp(prefix + pattern.source));
   assert.equal(server.bootedPids.length, 2);
+  const order = [...server.text.matchAll(/\[INFO\] (Starting|Listening|Using|Booting|Ready)/g)];
+  assert.deepEqual(
+    order.map(([, word]) => word),
+    ["Starting", "Listening", "Using", "Booting", "Booting", "Ready"],
+  );
 });
 
 test("several binds are served at once, a Unix socket among them", async (t) => {
