@@ -1,6 +1,5 @@
 // Installs what the benchmark needs, builds, and runs it: `npm run bench -- --help`.
 import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { installPeers } from "./bench-peers.js";
 import { build, fail, installNodeModules, root } from "./steps.js";
 
@@ -11,7 +10,7 @@ const isAsked = (flag) => process.argv.includes(flag);
 if (process.platform !== "linux") fail("The benchmark reads /proc: it runs on Linux only");
 installNodeModules();
 if (!isAsked("--help") && !isAsked("--render")) {
-  installPeers(join(root, ".venv-bench"), isAsked("--update-peers"));
+  installPeers(isAsked("--update-peers"));
   if (!isAsked("--no-build")) build();
 }
 

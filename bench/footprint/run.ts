@@ -10,6 +10,7 @@ import { describeMachine, loadWarning } from "../http/measure/machine.ts";
 import { memoryMebibytes } from "../http/measure/memory.ts";
 import { processesOf } from "../http/measure/process-table.ts";
 import { ServerProcess } from "../http/measure/server-process.ts";
+import { findServerNode } from "../http/servers/server-node.ts";
 import { spreadOf } from "../http/report/statistics.ts";
 import { renderSpread, renderTable } from "../http/report/text-table.ts";
 import { WORKS } from "../http/works/all.ts";
@@ -19,6 +20,7 @@ const USAGE = `Usage: npm run bench:footprint -- [options]
   --rounds N      each starts every server twice (default 7)
   --requests N    before the memory is read (default 1000)
   --workers N     where the memory is read, with preload_app (default 5)
+  --node PATH     the Node that runs tunicorn (default: the one that pip install tunicorn brings)
   --help
 `;
 
@@ -34,11 +36,7 @@ const root = join(import.meta.dirname, "../..");
 const python = join(root, ".venv/bin/python");
 const request = WORKS.find(({ name }) => name === "flask")?.request;
 
-const SERVERS = {
-  gunicorn: [python, "-m", "gunicorn"],
-  tunicorn: [process.execPath, join(root, "bin/tunicorn.js"), "--python", python],
-} as const;
-type Name = keyof typeof SERVERS;
+type Name = "gunicorn" | "tunicorn";
 const NAMES: readonly Name[] = ["gunicorn", "tunicorn"];
 
 interface Sample {
@@ -48,6 +46,7 @@ interface Sample {
 }
 
 interface Options {
+  readonly commands: Readonly<Record<Name, readonly string[]>>;
   readonly requests: number;
   readonly workers: number;
 }
@@ -59,6 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
       rounds: { type: "string", default: "7" },
       requests: { type: "string", default: "1000" },
       workers: { type: "string", default: "5" },
+      node: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -67,12 +67,16 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const machine = describeMachine();
-  console.log(`${machine.processor}, ${machine.cores} cores, ${machine.kernel}, Node ${process.version}`);
-  const warning = loadWarning(machine);
-  if (warning !== undefined) console.log(warning);
+  const node = findServerNode(root, values.node);
+  console.log(`${machine.processor}, ${machine.cores} cores, ${machine.kernel}, Node ${node.version}`);
+  for (const warning of [loadWarning(machine), node.warning]) if (warning !== undefined) console.log(warning);
   const guard = new ExitGuard();
   const rounds = parseCount("rounds", values.rounds);
-  const options = {
+  const options: Options = {
+    commands: {
+      gunicorn: [python, "-m", "gunicorn"],
+      tunicorn: [node.path, join(root, "bin/tunicorn.js"), "--python", python],
+    },
     requests: parseCount("requests", values.requests),
     workers: parseCount("workers", values.workers),
   };
@@ -87,11 +91,16 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-async function measure(name: Name, { requests, workers }: Options, guard: ExitGuard): Promise<Sample> {
-  const alone = await serve(name, [], guard);
+async function measure(
+  name: Name,
+  { commands, requests, workers }: Options,
+  guard: ExitGuard,
+): Promise<Sample> {
+  const command = commands[name];
+  const alone = await serve(command, [], guard);
   const cpuTicks = processesOf(alone.server.pid).reduce((sum, entry) => sum + entry.cpuTicks, 0);
   await alone.end();
-  const loaded = await serve(name, ["-w", String(workers), "--preload"], guard);
+  const loaded = await serve(command, ["-w", String(workers), "--preload"], guard);
   for (let count = 0; count < requests; count += 1) await loaded.ask();
   const mebibytes = memoryMebibytes(loaded.server.pid);
   await loaded.end();
@@ -104,13 +113,13 @@ interface Served {
   readonly end: () => Promise<void>;
 }
 
-async function serve(name: Name, args: readonly string[], guard: ExitGuard): Promise<Served> {
+async function serve(command: readonly string[], args: readonly string[], guard: ExitGuard): Promise<Served> {
   if (request === undefined) throw new Error('There is no work "flask" any more');
   const folder = mkdtempSync(join(tmpdir(), "tunicorn-footprint-"));
   const release = guard.add(() => rmSync(folder, { recursive: true, force: true }));
   const port = await freePort();
   const server = await ServerProcess.start({
-    command: [...SERVERS[name], "-b", `127.0.0.1:${port}`, ...args, "flask_json:app"],
+    command: [...command, "-b", `127.0.0.1:${port}`, ...args, "flask_json:app"],
     cwd: join(root, "bench/apps"),
     // Gunicorn's control socket lies there. It is on unless it is turned off, so it counts.
     env: { XDG_RUNTIME_DIR: folder },
@@ -123,7 +132,7 @@ async function serve(name: Name, args: readonly string[], guard: ExitGuard): Pro
     server,
     ask: async () => {
       const difference = await checkAnswer({ request, port, timeoutMs: ANSWER_MS });
-      if (difference !== undefined) throw new Error(`${name} gave a wrong answer: ${difference}`);
+      if (difference !== undefined) throw new Error(`Wrong answer of "${command.join(" ")}": ${difference}`);
     },
     end: async () => {
       await server.stop();

@@ -13,6 +13,7 @@ export const USAGE = `Usage: npm run bench -- [options]
                        a name given twice shows the noise
                        (default: for each work those that matter there, base only with --base)
   --base DIR           another built checkout of tunicorn, measured as "base"
+  --node PATH          the Node that runs tunicorn and base (default: the one that pip install tunicorn brings)
   --rounds N           rounds, interleaved (default 3, short 2)
   --seconds N          seconds of load per server and round (default 1; some works take more)
   --minutes N          no round of a work begins that would not end within this time (default 15, short 3)
@@ -33,6 +34,7 @@ export interface Options {
   /** Undefined: what each work says. */
   readonly servers: readonly string[] | undefined;
   readonly base: string | undefined;
+  readonly node: string | undefined;
   readonly rounds: number;
   readonly seconds: number;
   readonly minutes: number;
@@ -53,6 +55,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       work: { type: "string" },
       servers: { type: "string" },
       base: { type: "string" },
+      node: { type: "string" },
       rounds: { type: "string" },
       seconds: { type: "string" },
       minutes: { type: "string" },
@@ -85,6 +88,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     works: parseNames("work", values.work, allWorks) ?? allWorks,
     servers,
     base,
+    node: values.node,
     rounds: parseCount("rounds", values.rounds ?? (isShort ? "2" : "3")),
     seconds: parseCount("seconds", values.seconds ?? "1"),
     minutes: parseCount("minutes", values.minutes ?? (isShort ? "3" : "15")),

@@ -15,6 +15,7 @@ import { errorCount } from "./report/sample.ts";
 import { renderReport, renderResultsChart } from "./report/report.ts";
 import { readResults, writeResults, type Results } from "./results.ts";
 import { runRounds } from "./rounds.ts";
+import { findServerNode } from "./servers/server-node.ts";
 import type { Paths, Server } from "./servers/server.ts";
 
 const DATABASE_DEADLINE_MS = 30_000;
@@ -49,13 +50,17 @@ async function measureAll(options: Options): Promise<Results> {
   const guard = new ExitGuard();
   const generator = chooseGenerator(options.generator);
   const machine = describeMachine();
-  const warnings = [loadWarning(machine), generator.warning].filter((line) => line !== undefined);
+  const node = findServerNode(root, options.node);
+  const warnings = [loadWarning(machine), generator.warning, node.warning].filter(
+    (line) => line !== undefined,
+  );
   for (const warning of warnings) console.log(`${warning}\n`);
 
   const paths: Paths = {
     root,
     base: options.base,
     python: join(root, ".venv-bench/bin/python"),
+    node: node.path,
     tunicornArguments: options.tunicornArguments,
   };
   const { entries, versions: serverVersions, leftOut } = await findEntries(options, paths, guard);

@@ -15,6 +15,8 @@ import type { SlowKind } from "./slow-client.ts";
 
 export interface RoundOptions {
   readonly root: string;
+  /** The Node that runs tunicorn. */
+  readonly node: string;
   readonly counts: Readonly<Record<SlowKind, number>>;
   /** Of each of the measurements: alone, beside the crowd twice, alone again. */
   readonly seconds: number;
@@ -115,10 +117,14 @@ async function measureServer(options: RoundOptions, port: number, pid: number): 
   };
 }
 
-function startServer({ root, guard }: RoundOptions, port: number, folder: string): Promise<ServerProcess> {
+function startServer(
+  { root, node, guard }: RoundOptions,
+  port: number,
+  folder: string,
+): Promise<ServerProcess> {
   return ServerProcess.start({
     command: [
-      process.execPath,
+      node,
       join(root, "bin/tunicorn.js"),
       ...["-w", "1", "-b", `127.0.0.1:${port}`, "--access-logfile", join(folder, "access.log")],
       "slow_clients:app",

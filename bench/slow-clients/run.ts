@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ExitGuard } from "../http/measure/exit-guard.ts";
 import { describeMachine, loadWarning } from "../http/measure/machine.ts";
+import { findServerNode } from "../http/servers/server-node.ts";
 import { spreadOf } from "../http/report/statistics.ts";
 import { isSame, measureRound, MODES, type Mode, type ModeSample, type RoundSample } from "./round.ts";
 import type { OpenDescriptors } from "./router-process.ts";
@@ -14,6 +15,7 @@ const USAGE = `Usage: npm run bench:slow-clients -- [options]
   --rounds N      each with a server of its own (default 5)
   --seconds N     of each measurement, nine to a round (default 7)
   --pause-ms N    between two requests of the normal client, 0 for none (default 2)
+  --node PATH     the Node that runs tunicorn (default: the one that pip install tunicorn brings)
   --help
 `;
 
@@ -36,6 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
       rounds: { type: "string", default: "5" },
       seconds: { type: "string", default: "7" },
       "pause-ms": { type: "string", default: "2" },
+      node: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -47,16 +50,16 @@ async function main(args: readonly string[]): Promise<number> {
   const guard = new ExitGuard();
   const machine = describeMachine();
   const { processor, cores, kernel } = machine;
-  console.log(`${processor}, ${cores} cores, ${kernel}, Node ${process.version}`);
-  const warning = loadWarning(machine);
-  if (warning !== undefined) console.log(warning);
+  const node = findServerNode(root, values.node);
+  console.log(`${processor}, ${cores} cores, ${kernel}, Node ${node.version}`);
+  for (const warning of [loadWarning(machine), node.warning]) if (warning !== undefined) console.log(warning);
 
   const rounds = parseCount("rounds", values.rounds);
   const seconds = parseCount("seconds", values.seconds);
   const pauseMs = parseCount("pause-ms", values["pause-ms"], 0);
   const samples: RoundSample[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    const sample = await measureRound({ root, counts: COUNTS, seconds, pauseMs, guard });
+    const sample = await measureRound({ root, node: node.path, counts: COUNTS, seconds, pauseMs, guard });
     samples.push(sample);
     const ratios = MODES.map((mode) => `${MODE_TITLES[mode]} ${ratioOf(mode)(sample).toFixed(2)}`);
     console.error(`round ${round}/${rounds}, p99 beside : alone: ${ratios.join(", ")}`);
@@ -65,7 +68,10 @@ async function main(args: readonly string[]): Promise<number> {
   const folder = join(root, "bench/results");
   mkdirSync(folder, { recursive: true });
   const file = join(folder, `slow-clients-${new Date().toISOString().replaceAll(":", "-")}.json`);
-  writeFileSync(file, `${JSON.stringify({ machine, options: values, samples }, undefined, 2)}\n`);
+  writeFileSync(
+    file,
+    `${JSON.stringify({ machine, node: node.version, options: values, samples }, undefined, 2)}\n`,
+  );
   const failures = failuresOf(samples);
   for (const failure of failures) console.log(`FAILED: ${failure}`);
   console.log(`All samples: ${file}`);

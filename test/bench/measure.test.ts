@@ -18,6 +18,7 @@ const paths: Paths = {
   root: repositoryRoot,
   base: undefined,
   python: join(repositoryRoot, ".venv/bin/python"),
+  node: process.execPath,
   tunicornArguments: [],
 };
 

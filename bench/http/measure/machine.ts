@@ -37,7 +37,7 @@ export function loadWarning(machine: Machine): string | undefined {
   );
 }
 
-/** By name, the version of Node, Python, the load generator and of the checkouts. */
+/** By name, the version of the servers' Node and Python, of the load generator and of the checkouts. */
 export async function readVersions(options: {
   readonly paths: Paths;
   readonly generator: Generator;
@@ -47,12 +47,15 @@ export async function readVersions(options: {
   const run = async (command: readonly string[]): Promise<string> =>
     (await runChild({ command, deadlineMs: VERSION_DEADLINE_MS, guard })).trim();
   const versions: Record<string, string> = {
-    node: process.version,
+    node: await run([paths.node, "--version"]),
     python: await run([paths.python, "--version"]),
   };
   // wrk answers --version with exit status 1.
   const report = (error: Error): string => /wrk \S*\d\S*/.exec(error.message)?.[0] ?? "wrk";
-  versions["load"] = options.generator.name === "own" ? "own" : await run(["wrk", "--version"]).catch(report);
+  versions["load"] =
+    options.generator.name === "own"
+      ? `own, Node ${process.version}`
+      : await run(["wrk", "--version"]).catch(report);
   for (const [name, checkout] of Object.entries({ checkout: paths.root, "base checkout": paths.base })) {
     if (checkout === undefined) continue;
     const describe = ["git", "-C", checkout, "describe", "--always", "--dirty"];

@@ -6,13 +6,15 @@ import { renderWork } from "./work-table.ts";
 
 /** Everything that is printed at the end. */
 export function renderReport(results: Results): string {
-  const { samples } = results;
+  const { samples, versions } = results;
   const works = WORKS.filter(({ name }) => samples.some((sample) => sample.work === name));
   const tables = works.map((work) =>
     renderWork({ work, samples: samples.filter((sample) => sample.work === work.name) }),
   );
   const goals = renderGoals(samples);
   return [
+    `Python applications on ${versions["python"] ?? "Python"}, tunicorn with Node ${versions["node"] ?? ""}`,
+    "",
     ...tables,
     ...(goals === "" ? [] : ["Goals, by the medians of the rounds' ratios:", "", goals]),
     ...results.leftOut.map((line) => `Left out: ${line}`),

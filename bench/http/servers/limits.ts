@@ -17,11 +17,11 @@ function raw(name: string, program: string): Limit {
     accessLog: "none",
     isServer: true,
     command: (launch) => [
-      process.execPath,
+      launch.paths.node,
       join(launch.paths.root, "bench/http/servers", program),
       String(launch.port),
     ],
-    versionCommand: () => [process.execPath, "--version"],
+    versionCommand: ({ node }) => [node, "--version"],
   };
 }
 

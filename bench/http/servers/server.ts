@@ -5,6 +5,8 @@ export interface Paths {
   /** Another built checkout of tunicorn, for before and after. */
   readonly base: string | undefined;
   readonly python: string;
+  /** The Node that runs tunicorn, base and the limits. */
+  readonly node: string;
   /** Further arguments for tunicorn and base, such as other numbers of routers. */
   readonly tunicornArguments: readonly string[];
 }

@@ -14,10 +14,7 @@ export const TUNICORNS: readonly Tunicorn[] = [
 
 function tunicorn(type: Tunicorn["type"], workerClass: WorkerClass): Tunicorn {
   const checkout = (paths: Paths): string => (type === "base" ? (paths.base ?? paths.root) : paths.root);
-  const program = (paths: Paths): readonly string[] => [
-    process.execPath,
-    join(checkout(paths), "bin/tunicorn.js"),
-  ];
+  const program = (paths: Paths): readonly string[] => [paths.node, join(checkout(paths), "bin/tunicorn.js")];
   const stem = type === "base" ? "base" : "tunicorn";
   const speaks = workerClass === "asgi" ? "asgi" : "wsgi";
   const classArguments = (launch?: Launch): readonly string[] => [
