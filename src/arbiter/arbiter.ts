@@ -93,8 +93,11 @@ export class Arbiter {
     try {
       await this.#start();
     } catch (error) {
-      // A signal has ended the start; the stop that it began goes on.
-      if (this.#state !== "starting") return;
+      if (this.#state !== "starting") {
+        // A signal has ended the start; the stop that it began goes on, if there are workers for it.
+        if (this.#generations.workerCount === 0) this.#quick.resolve();
+        return;
+      }
       // Standard error hears of it too, but who looks into a log file must not find it silent.
       if (this.#generations.active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
       const [firstLine = ""] = describeError(error).split("\n");
@@ -155,13 +158,14 @@ export class Arbiter {
 
   async #stop(reason: string): Promise<void> {
     this.#log?.info(reason);
-    const isStarting = this.#state === "starting";
+    // Workers that are ready serve while others boot, and before we hear that they are.
+    const mayServe = this.#state !== "starting" || this.#generations.workerCount > 0;
     this.#state = "stopping";
     this.#codeWatcher?.close();
     this.#upgrades.tellLeaving(this.#log);
     // While there is an heir, the service goes on.
     if (this.#upgrades.heir === null) this.#service.stopping();
-    if (isStarting) await giveUpStart(this.#generations);
+    if (!mayServe) await giveUpStart(this.#generations);
     else if (!this.#isQuick) await finishRequests(this.#requireStarted(), this.#quick.promise);
     this.#router?.cutOff();
     await endWorkers(this.#generations, { isQuick: this.#isQuick });

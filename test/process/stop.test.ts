@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { startGatedServer } from "../helpers/gate.ts";
 import { launch, LOOPBACK, startFixture } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -41,6 +42,34 @@ test("TERM answers what had connected and still waited for a worker", async (t) 
     [200, 200, 200, 200],
   );
   assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+});
+
+test("TERM while some workers boot answers what those that serve already have under way", async (t) => {
+  const server = await startGatedServer(t, ["-w", "2"], { application: "half_booted" });
+  const connection = await server.holdWorker();
+  await server.waitForLine(/^held at the import$/);
+
+  server.signal("SIGTERM");
+
+  await server.waitForLine(/Handling signal: term$/);
+  await server.openGate();
+  assert.equal((await connection.readAnswer()).status, 200);
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  await server.waitForNoProcess();
+});
+
+test("TERM while the only worker fails to boot waits for nobody", async (t) => {
+  const server = await startGatedServer(t, GRACE_THAT_NEVER_PASSES, { application: "fails_at_the_gate" });
+  const connection = await ClientConnection.open(t, server.port);
+  connection.sendRequest("/");
+  await server.waitForLine(/^held at the import$/);
+
+  server.signal("SIGTERM");
+
+  await server.waitForLine(/Handling signal: term$/);
+  await server.openGate();
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  await server.waitForNoProcess();
 });
 
 test("TERM while the router boots ends the start, and nothing is left", async (t) => {
