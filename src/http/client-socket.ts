@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { AcceptedConnection } from "../system/accepting.ts";
 import { readIntoLentBuffer } from "../system/one-buffer-reads.ts";
 import { WriteWatch } from "./write-watch.ts";
 
@@ -19,21 +20,27 @@ export interface ClientSocketListener {
   onClose(): void;
 }
 
-/** The socket of a client, which is cut off when it takes none of what it is sent. */
+/**
+ * The socket of a client, which is cut off when it takes none of what it is sent. All clients are read into one
+ * buffer, which stays in the processor's cache, and what may be kept is copied: a buffer for each read costs 64 KiB
+ * that are allocated and cut down.
+ */
 export class ClientSocket {
   readonly #listener: ClientSocketListener;
   readonly #writeStallMs: number;
-  #socket: Socket;
-  #writeWatch: WriteWatch;
-  #readsIntoLentBuffer = false;
+  readonly #socket: Socket;
+  #writeWatch: WriteWatch | null = null;
   #isHandedOver = false;
 
-  constructor(socket: Socket, writeStallMs: number, listener: ClientSocketListener) {
+  constructor(accepted: AcceptedConnection, writeStallMs: number, listener: ClientSocketListener) {
     this.#listener = listener;
     this.#writeStallMs = writeStallMs;
+    const socket = readIntoLentBuffer(accepted, (bytes) => this.#onLentBytes(bytes));
     this.#socket = socket;
-    socket.on("data", (bytes: Buffer) => listener.onBytes(bytes));
-    this.#writeWatch = this.#listen();
+    socket.on("end", () => listener.onEnd());
+    // A reset or a broken pipe is the client's business; "close" follows.
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => listener.onClose());
   }
 
   /** Bytes written that the client has not taken yet. */
@@ -43,12 +50,12 @@ export class ClientSocket {
 
   write(bytes: Buffer): void {
     this.#socket.write(bytes);
-    if (this.unsentBytes > 0) this.#writeWatch.start();
+    if (this.unsentBytes > 0) this.#watchWriting();
   }
 
   /** Ends our side; `onSent` is called once the client was sent all of it. */
   end(onSent: () => void): void {
-    if (this.unsentBytes > 0) this.#writeWatch.start();
+    if (this.unsentBytes > 0) this.#watchWriting();
     this.#socket.resume();
     this.#socket.end(onSent);
   }
@@ -71,27 +78,6 @@ export class ClientSocket {
     return this.#socket;
   }
 
-  /**
-   * Much is going to come, or many requests: from now on it is read into one buffer for all clients, which stays in
-   * the processor's cache, and what may be kept is copied. A buffer for each read costs 64 KiB that are allocated and
-   * cut down. When the socket is busy, the next call does it.
-   */
-  expectMore(): void {
-    // Not while bytes of the socket are given out.
-    if (!this.#readsIntoLentBuffer) process.nextTick(() => this.#readIntoLentBuffer());
-  }
-
-  #readIntoLentBuffer(): void {
-    const socket = this.#socket;
-    const isBusy = socket.isPaused() || socket.readableLength > 0 || this.unsentBytes > 0;
-    const isOver = socket.destroyed || socket.readableEnded || this.#isHandedOver;
-    if (this.#readsIntoLentBuffer || isBusy || isOver) return;
-    this.#readsIntoLentBuffer = true;
-    socket.removeAllListeners();
-    this.#socket = readIntoLentBuffer(socket, (bytes) => this.#onLentBytes(bytes));
-    this.#writeWatch = this.#listen();
-  }
-
   /** Whether to go on reading. */
   #onLentBytes(bytes: Buffer): boolean {
     let rest = bytes;
@@ -107,17 +93,16 @@ export class ClientSocket {
     return rest.length === 0 || this.#socket.push(Buffer.from(rest));
   }
 
-  #listen(): WriteWatch {
-    const socket = this.#socket;
-    const watch = new WriteWatch(socket, this.#writeStallMs);
-    socket.on("end", () => this.#listener.onEnd());
-    socket.on("drain", () => {
-      watch.stop();
-      this.#listener.onDrain();
-    });
-    // A reset or a broken pipe is the client's business; "close" follows.
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => this.#listener.onClose());
-    return watch;
+  /** Most clients take everything at once, and need nobody who listens for it. */
+  #watchWriting(): void {
+    if (this.#writeWatch === null) {
+      const watch = new WriteWatch(this.#socket, this.#writeStallMs);
+      this.#writeWatch = watch;
+      this.#socket.on("drain", () => {
+        watch.stop();
+        this.#listener.onDrain();
+      });
+    }
+    this.#writeWatch.start();
   }
 }

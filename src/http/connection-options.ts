@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { AcceptedConnection } from "../system/accepting.ts";
 import type { Deadlines } from "../system/deadlines.ts";
 import type { ExchangeHandler } from "./exchange-handler.ts";
 import type { ProxyPreambleReader } from "./proxy-protocol.ts";
@@ -19,7 +19,7 @@ export interface ConnectionTimeouts {
 }
 
 export interface ConnectionOptions {
-  readonly socket: Socket;
+  readonly accepted: AcceptedConnection;
   /** Reads requests out of the connection's bytes. */
   readonly source: RequestSource;
   /** Reads the PROXY preamble before the first request, if there has to be one. */

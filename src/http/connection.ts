@@ -28,7 +28,7 @@ type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
 
 /**
  * A client connection from accept to close: requests one after another, each answered before the next is
- * handled. The socket must have been accepted with `allowHalfOpen`.
+ * handled.
  */
 export class Connection implements ExchangeTransport, ClientSocketListener, Waiting {
   deadlineAt: number;
@@ -45,6 +45,8 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   #isHeadTimed = false;
   /** No request has come yet: its first one may be on its way. */
   #isFresh = true;
+  /** The client said that this request is its last one (RFC 9112 section 9.6). */
+  #isLast = false;
   #isClientDone = false;
   #isDraining = false;
   #isPumping = false;
@@ -56,7 +58,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#socket = new ClientSocket(options.socket, options.timeouts.writeStallMs, this);
+    this.#socket = new ClientSocket(options.accepted, options.timeouts.writeStallMs, this);
     this.#parser = options.source;
     this.#preambleReader = options.preambleReader;
     this.#bodyPace = new BodyPace(options.timeouts.bodyBytesPerSecond);
@@ -119,7 +121,6 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
       return;
     }
     this.#state = "reading";
-    this.#socket.expectMore();
     this.#isFresh = false;
     if (this.unsentBytes > UNSENT_LIMIT_BYTES) {
       // A client that asks on without reading would fill the memory; its next request waits for onDrain.
@@ -150,10 +151,6 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
 
   destroy(): void {
     this.#socket.destroy();
-  }
-
-  expectLargeBody(): void {
-    this.#socket.expectMore();
   }
 
   pauseReading(): void {
@@ -286,6 +283,8 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   #begin(exchange: Exchange): void {
     this.#exchange = exchange;
     this.#isRequestComplete = exchange.head.framing.type === "none";
+    // Behind a body, old clients send a line end that belongs to nothing.
+    this.#isLast = this.#isRequestComplete && !exchange.head.keepAlive;
     this.#isReadingPaused = false;
     this.#isHeadTimed = false;
     this.#probes = 0;
@@ -369,6 +368,11 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     if (this.#state !== "reading" && this.#state !== "answering") return;
     this.#state = "flushing";
     this.deadlineAt = Infinity;
+    if ((this.#isClientDone || this.#isLast) && this.#parser.bufferedBytes + this.unsentBytes === 0) {
+      // Nothing comes any more that the kernel would answer by a reset, and it sends the rest of the answer by itself.
+      this.destroy();
+      return;
+    }
     this.#socket.end(() => {
       if (this.#state !== "flushing") return;
       this.#state = "lingering";

@@ -22,8 +22,6 @@ export interface ExchangeTransport {
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
-  /** The body is large, and its bytes are used at once. */
-  expectLargeBody(): void;
   /** Gives the connection to another protocol. */
   handOver(): HandedOver;
   /** No further request is taken on this connection. */
@@ -110,7 +108,6 @@ export class Exchange {
   /** What is given as body is used before the call returns: it may lie in memory that is overwritten then. */
   useBodyAtOnce(): void {
     this.usesBodyAtOnce = true;
-    this.#transport.expectLargeBody();
   }
 
   pauseBody(): void {

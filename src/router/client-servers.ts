@@ -1,24 +1,28 @@
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server } from "node:net";
+import { acceptConnections, type AcceptedConnection } from "../system/accepting.ts";
 import type { InheritedListener } from "./messages.ts";
 
 /** The listening side of a router: one server for each listener, which may come and go. */
 export class ClientServers {
-  readonly #onClient: (socket: Socket, listener: InheritedListener) => void;
+  readonly #onClient: (accepted: AcceptedConnection, listener: InheritedListener) => void;
   readonly #servers = new Map<number, { readonly server: Server; readonly backlog: number }>();
   #accepted = 0;
 
-  constructor(onClient: (socket: Socket, listener: InheritedListener) => void) {
+  constructor(onClient: (accepted: AcceptedConnection, listener: InheritedListener) => void) {
     this.#onClient = onClient;
   }
 
   /** Listens on a socket that is bound, whose handle came with a message. */
   async open(listener: InheritedListener, handle: object): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.#accepted += 1;
-      this.#onClient(socket, listener);
-    });
+    const server = createServer();
     const { id, backlog } = listener;
-    await listening(server, () => server.listen(handle, backlog));
+    await listening(server, () => {
+      server.listen(handle, backlog);
+      acceptConnections(server, handle, (accepted) => {
+        this.#accepted += 1;
+        this.#onClient(accepted, listener);
+      });
+    });
     this.#servers.set(id, { server, backlog });
   }
 

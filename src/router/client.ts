@@ -1,5 +1,6 @@
-import { BlockList, isIP, type Socket } from "node:net";
+import { BlockList, isIP } from "node:net";
 import type { ProxyPreamble } from "../http/proxy-protocol.ts";
+import type { Peer } from "../system/accepting.ts";
 import { ipVersion } from "../system/ip-version.ts";
 import type { InheritedListener } from "./messages.ts";
 
@@ -22,10 +23,15 @@ export function nameOfClient({ address }: Client): string {
   return `ip=${address || "unix"}`;
 }
 
+/** Front servers are few; of clients there may be any number. */
+const KNOWN_LIMIT = 100;
+
 /** Decides which peers may say what the original request was like. */
 export class TrustedPeers {
   readonly #list = new BlockList();
   readonly #isEverybody: boolean;
+  /** What the list said of those who came: to ask it costs more than all else that is learnt of a client. */
+  readonly #known = new Map<string, boolean>();
 
   /** Entries are addresses, CIDR ranges, or `*`; they were validated with the settings. */
   constructor(entries: readonly string[]) {
@@ -44,7 +50,12 @@ export class TrustedPeers {
   includes(address: string): boolean {
     if (address === "") return false;
     if (this.#isEverybody) return true;
-    return this.#list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+    const known = this.#known.get(address);
+    if (known !== undefined) return known;
+    const isIncluded = this.#list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+    if (this.#known.size === KNOWN_LIMIT) this.#known.clear();
+    this.#known.set(address, isIncluded);
+    return isIncluded;
   }
 }
 
@@ -58,11 +69,11 @@ function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 }
 
-export function describeClient(socket: Socket, listener: InheritedListener, trusted: TrustedPeers): Client {
-  const address = plainAddress(socket.remoteAddress ?? "");
+export function describeClient(peer: Peer, listener: InheritedListener, trusted: TrustedPeers): Client {
+  const address = plainAddress(peer.remoteAddress ?? "");
   return {
     address,
-    port: socket.remotePort === undefined ? "" : String(socket.remotePort),
+    port: peer.remotePort === undefined ? "" : String(peer.remotePort),
     isTrusted: isOnUnixSocket(listener) || trusted.includes(address),
     scheme: "http",
     extraEnviron: "",

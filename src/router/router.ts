@@ -10,6 +10,7 @@ import type { RequestSource } from "../http/request-source.ts";
 import { UwsgiParser } from "../http/uwsgi-parser.ts";
 import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { Ring } from "../queue/ring.ts";
+import type { AcceptedConnection } from "../system/accepting.ts";
 import { Deadlines } from "../system/deadlines.ts";
 import { Roster, type Seat } from "../system/roster.ts";
 import { makeDeferred } from "../system/deferred.ts";
@@ -107,7 +108,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
-    this.#servers = new ClientServers((socket, listener) => this.#accept(socket, listener));
+    this.#servers = new ClientServers((accepted, listener) => this.#accept(accepted, listener));
     this.#context = this.#makeContext(settings);
   }
 
@@ -255,28 +256,29 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     };
   }
 
-  #accept(socket: Socket, listener: InheritedListener): void {
+  #accept(accepted: AcceptedConnection, listener: InheritedListener): void {
     const { settings, trustedPeers, frontPeers } = this.#context;
     if (this.#connections.size >= settings.capacity.connections) {
-      this.#turnAway(socket, 503);
+      this.#turnAway(accepted, 503);
       return;
     }
     // A peer that has reset its connection already has no address, and nobody to answer to.
-    if (socket.remoteAddress === undefined && !isOnUnixSocket(listener)) {
-      socket.destroy();
+    const { peer } = accepted;
+    if (peer.remoteAddress === undefined && !isOnUnixSocket(listener)) {
+      accepted.close();
       return;
     }
-    const client = describeClient(socket, listener, trustedPeers);
+    const client = describeClient(peer, listener, trustedPeers);
     if (!isOnUnixSocket(listener) && frontPeers?.includes(client.address) === false) {
       this.#logs.errorLog.warning(
         `${client.address} may not speak for clients (proxy_allow_ips, uwsgi_allow_ips)`,
       );
-      this.#turnAway(socket, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403);
+      this.#turnAway(accepted, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403);
       return;
     }
     const handler = new ClientHandler(() => this.#context, client);
     const connection = new Connection({
-      socket,
+      accepted,
       source: makeSource(settings),
       preambleReader:
         settings.proxyProtocol === "off" ? null : new ProxyPreambleReader(settings.proxyProtocol),
@@ -293,7 +295,8 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   /** A connection that is not wanted: it is told so, and not kept. */
-  #turnAway(socket: Socket, status: number): void {
+  #turnAway(accepted: AcceptedConnection, status: number): void {
+    const socket = accepted.open({ allowHalfOpen: true });
     socket.on("error", () => socket.destroy());
     const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS);
     socket.on("close", () => clearTimeout(timer));

@@ -1,4 +1,5 @@
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
+import { takeConnection, type AcceptedConnection } from "./accepting.ts";
 
 /** How bytes that were read are taken. */
 export interface OneBufferReadsOptions {
@@ -11,8 +12,8 @@ export interface OneBufferReadsOptions {
  * Lets a socket read into one buffer, again and again. Node's streams take new memory for each 64 KiB, which is
  * cold, and costs the garbage collector; a buffer that stays in the processor's cache halves what a large body costs.
  *
- * `onread`, which does so, is for sockets that are made by hand. So the connection moves to one: `handle` is what
- * Node's own `child_process` makes a socket from. The one that was accepted is at its end, and must not be used.
+ * `onread`, which does so, is for sockets that are made by hand. So the connection moves to one; that which was
+ * accepted is at its end, and must not be used.
  */
 export function readIntoOneBuffer(accepted: Socket, { bufferBytes, onBytes }: OneBufferReadsOptions): Socket {
   let buffer = Buffer.allocUnsafeSlow(bufferBytes);
@@ -23,7 +24,10 @@ export function readIntoOneBuffer(accepted: Socket, { bufferBytes, onBytes }: On
     return true;
   };
   const readBefore: unknown = accepted.read();
-  const socket = moveHandle(accepted, { buffer: () => buffer, callback: take });
+  const socket = takeConnection(accepted).open({
+    allowHalfOpen: accepted.allowHalfOpen,
+    onread: { buffer: () => buffer, callback: take },
+  });
   if (readBefore instanceof Buffer) {
     // As if it came now: the caller does not have the socket yet.
     process.nextTick(() => socket.destroyed || onBytes(readBefore));
@@ -36,28 +40,14 @@ const LENT_BYTES = 256 * 1024;
 let lent: Buffer | null = null;
 
 /**
- * The same for many sockets with one buffer for all: what was read is lent for the time of the call, and is
- * overwritten afterwards. `onBytes` returns whether to go on reading. Not to be called while bytes of the accepted
- * socket are given out.
+ * The same for many connections with one buffer for all: what was read is lent for the time of the call, and is
+ * overwritten afterwards. They stay half open. `onBytes` returns whether to go on reading.
  */
-export function readIntoLentBuffer(accepted: Socket, onBytes: (bytes: Buffer) => boolean): Socket {
+export function readIntoLentBuffer(
+  accepted: AcceptedConnection,
+  onBytes: (bytes: Buffer) => boolean,
+): Socket {
   const buffer = (lent ??= Buffer.allocUnsafeSlow(LENT_BYTES));
-  return moveHandle(accepted, { buffer, callback: (count) => onBytes(buffer.subarray(0, count)) });
-}
-
-interface OnRead {
-  readonly buffer: Buffer | (() => Buffer);
-  readonly callback: (count: number) => boolean;
-}
-
-/** Another socket of the same connection. */
-function moveHandle(accepted: Socket, onread: OnRead): Socket {
-  const handle: unknown = Reflect.get(accepted, "_handle");
-  Reflect.set(accepted, "_handle", null);
-  accepted.destroy();
-  const { allowHalfOpen } = accepted;
-  const socket = new Socket({ handle, allowHalfOpen, onread } as object);
-  // It was closed meanwhile: "close" follows, as with any socket.
-  if (handle === null) socket.destroy();
-  return socket;
+  const onread = { buffer, callback: (count: number) => onBytes(buffer.subarray(0, count)) };
+  return accepted.open({ allowHalfOpen: true, onread });
 }

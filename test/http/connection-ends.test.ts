@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 
 import type { Exchange } from "../../src/http/exchange.ts";
@@ -56,6 +57,36 @@ test("Connection answers all that a half-closed client has pipelined, the first 
   await client.readEnd();
   await untilClosed();
 });
+
+test("Connection closes at once behind the request that its client called the last one", async (t) => {
+  const { port, deadlines, untilClosed } = await serve(t, { onEnd: answerTarget });
+  // A connection that waits for its client would wait for ever.
+  deadlines.close();
+  const { client } = await openHalf(t, port);
+  client.send(get("/1", "Connection: close"));
+  assert.equal((await client.readAnswer()).text, "/1");
+  await client.readEnd();
+  await untilClosed();
+});
+
+for (const [what, request, rest] of [
+  ["a line end behind a last body", `${post("/", "Content-Length: 2", "Connection: close")}hi`, "\r\n"],
+  ["what is pipelined behind a last request", get("/", "Connection: close") + get("/2"), get("/3")],
+] as const) {
+  test(`Connection does not answer ${what} by a reset`, async (t) => {
+    const { port, handler, untilClosed } = await serve(t, { onEnd: answerTarget });
+    const { client, socket } = await openHalf(t, port);
+    const closing = once(socket, "close");
+    client.send(request);
+    assert.equal((await client.readAnswer()).text, "/");
+    await client.readEnd();
+    client.send(rest);
+    socket.end();
+    await untilClosed();
+    assert.deepEqual(await closing, [false]);
+    assert.deepEqual(handler.story, ["head /", "end /", "finish /"]);
+  });
+}
 
 for (const [where, input, story] of [
   ["within a head", "GET / HT", ["fault ERR_HTTP_EARLY_CLOSE"]],

@@ -13,7 +13,7 @@ class MemoryTransport implements ExchangeTransport {
   readonly written: Buffer[] = [];
   /** What ended the response, in order: at most one of these is lawful. */
   readonly ends: ("kept" | "closed" | "destroyed")[] = [];
-  readonly readings: ("paused" | "resumed" | "of a large body")[] = [];
+  readonly readings: ("paused" | "resumed")[] = [];
   unsentBytes = 0;
   closesAfterResponse = false;
 
@@ -25,10 +25,6 @@ class MemoryTransport implements ExchangeTransport {
 
   finish(_: Exchange, keepAlive: boolean): void {
     this.ends.push(keepAlive ? "kept" : "closed");
-  }
-
-  expectLargeBody(): void {
-    this.readings.push("of a large body");
   }
 
   handOver(): never {

@@ -10,6 +10,7 @@ import type { HttpFault } from "../../src/http/http-fault.ts";
 import { defaultHttpLimits } from "../../src/http/limits.ts";
 import { strictPolicy } from "../../src/http/policy.ts";
 import type { ResponseHead } from "../../src/http/response-head.ts";
+import { takeConnection } from "../../src/system/accepting.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
 import { ClientConnection } from "../helpers/client.ts";
 import { ANSWER_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
@@ -140,6 +141,7 @@ export interface Running {
   readonly port: number;
   readonly handler: ScriptedHandler;
   readonly connections: readonly Connection[];
+  readonly deadlines: Deadlines;
   /** How often a connection said that it is closed. */
   readonly closedCount: () => number;
   readonly untilClosed: (count?: number) => Promise<void>;
@@ -156,12 +158,10 @@ export async function serve(
   const handler = new ScriptedHandler(script);
   const deadlines = new Deadlines(SWEEP_MS);
   const connections: Connection[] = [];
-  const sockets: Socket[] = [];
   let closed = 0;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    sockets.push(socket);
     const connection = new Connection({
-      socket,
+      accepted: takeConnection(socket),
       source: new RequestParser(defaultHttpLimits, strictPolicy),
       preambleReader: null,
       timeouts: { ...PATIENT, ...timeouts },
@@ -178,10 +178,6 @@ export async function serve(
     server.listen(0, "127.0.0.1", resolve);
   });
   onTeardown(t, async () => {
-    for (const socket of sockets) {
-      socket.destroy();
-    }
-    // The socket of one that reads a large body is another one.
     for (const connection of connections) connection.destroy();
     await new Promise((resolve) => server.close(resolve));
     deadlines.close();
@@ -192,7 +188,7 @@ export async function serve(
       deadlineMs: ANSWER_DEADLINE_MS,
       what: `end of ${count} connections on the server's side`,
     });
-  return { port, handler, connections, closedCount: () => closed, untilClosed };
+  return { port, handler, connections, deadlines, closedCount: () => closed, untilClosed };
 }
 
 /** A client whose socket is at hand, for half-closing and for not reading. */
