@@ -15,4 +15,8 @@ function run(program: string, args: readonly string[]): void {
 
 run(process.execPath, ["--import", "tsx", join(folder, "router.ts")]);
 run(python, [join(folder, "worker.py"), "hello:app"]);
-if (existsSync(venv)) run(python, [join(folder, "worker.py"), "flask_json:app", "/items/7"]);
+run(python, [join(folder, "asgi_worker.py"), "hello_asgi:app"]);
+if (existsSync(venv)) {
+  run(python, [join(folder, "worker.py"), "flask_json:app", "/items/7"]);
+  run(python, [join(folder, "asgi_worker.py"), "fastapi_json:app", "/items/7"]);
+}

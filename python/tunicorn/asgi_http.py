@@ -81,6 +81,8 @@ class HttpRequest(ResponseStream):
                 raise RuntimeError(f"Expected ASGI message 'http.response.start', but got '{kind}'.")
         elif self.is_complete:
             raise RuntimeError(f"Unexpected ASGI message '{kind}' sent, after response already completed.")
+        elif kind == "http.response.body" and self.send_rest(message):
+            return
         elif not await self.go_on(kind, message):
             raise RuntimeError(f"Expected ASGI message 'http.response.body', but got '{kind}'.")
 

@@ -15,15 +15,14 @@ Headers = Iterable[tuple[bytes, bytes]]
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
-#: All octets that may stand in a field line; of a block without them only the line ends are left.
-_VISIBLE: Final = bytes(octet for octet in range(256) if (octet >= 0x20 and octet != 0x7F) or octet == 0x09)
-
-_DROPPED: Final = b"(dropped)"
-_LENGTH: Final = b"(content-length)"
-
-#: Names that were checked, by spelling: the beginning of their line, or one of the two marks above.
+#: What applications say again and again is checked and encoded once: of a header its line, empty if it is
+#: dropped, or the number that a Content-Length says; of a name alone the beginning of its lines.
+_known_headers: dict[tuple[bytes, bytes], bytes | int] = {}
 _beginnings: dict[bytes, bytes] = {}
-_BEGINNINGS_LIMIT: Final = 512
+_KNOWN_LIMIT: Final = 512
+_KNOWN_VALUE_LIMIT: Final = 128
+
+_LENGTH: Final = b"content-length: "
 
 _REASONS: Final = {status.value: status.phrase.encode("latin-1") for status in HTTPStatus}
 LAST_STATUS: Final = 999
@@ -49,62 +48,72 @@ def encode_fields(headers: Headers) -> bytes:
 
 
 def _encode_fields(headers: Headers) -> tuple[bytes, int]:
-    parts: list[bytes] = []
-    lines = 0
+    lines: list[bytes] = []
     length = frame.NO_CONTENT_LENGTH
-    for name, value in headers:
-        beginning = _beginnings.get(name) or _check_name(name)
-        if beginning is _LENGTH:
-            length = _parse_length(value, length)
-        elif beginning is not _DROPPED:
-            parts += (beginning, value, b"\r\n")
-            lines += 1
-    try:
-        block = b"".join(parts)
-    except TypeError as error:
-        raise _type_error(headers) from error
-    # One pass over all of it: a CR, LF or other control in a value would be left over too.
-    if block.translate(None, _VISIBLE) != b"\r\n" * lines:
-        raise _control_error(headers)
-    return block, length
+    for header in headers:
+        try:
+            known = _known_headers.get(header)
+        except (TypeError, ValueError):
+            # A list, or something else in it than bytes.
+            known = None
+        if known is None:
+            known = _check_header(header)
+        if type(known) is bytes:
+            lines.append(known)
+        elif length in (frame.NO_CONTENT_LENGTH, known):
+            length = int(known)
+        else:
+            raise ValueError(f"two different Content-Lengths in a response: {length} and {int(known)}")
+    return b"".join(lines), length
+
+
+def _check_header(header: tuple[bytes, bytes]) -> bytes | int:
+    name, value = header
+    beginning = _beginnings.get(name)
+    if beginning is None:
+        beginning = _check_name(name)
+    line: bytes | int = b""
+    if beginning == _LENGTH:
+        line = _parse_length(value)
+    elif beginning:
+        line = _encode_line(beginning, name, value)
+    if type(header) is tuple and type(value) is bytes and len(value) <= _KNOWN_VALUE_LIMIT:
+        if len(_known_headers) >= _KNOWN_LIMIT:
+            _known_headers.clear()
+        _known_headers[header] = line
+    return line
 
 
 def _check_name(name: bytes) -> bytes:
+    """The beginning of its lines; empty for a name that is dropped."""
     if not isinstance(name, bytes):
         raise TypeError(f"the name of a response header must be bytes, not {name!r}")
     if _TOKEN.fullmatch(name) is None:
         raise RuntimeError(f"Invalid HTTP header name {name!r}")
     lower = name.lower()
-    beginning = lower + b": "
-    if lower == b"content-length":
-        beginning = _LENGTH
-    elif lower.decode("ascii") in DROPPED_NAMES:
-        beginning = _DROPPED
-    if len(_beginnings) < _BEGINNINGS_LIMIT:
+    beginning = b"" if lower.decode("ascii") in DROPPED_NAMES else lower + b": "
+    if len(_beginnings) < _KNOWN_LIMIT:
         _beginnings[name] = beginning
     return beginning
 
 
-def _parse_length(value: bytes, before: int) -> int:
+def _encode_line(beginning: bytes, name: bytes, value: bytes) -> bytes:
+    try:
+        line = b"".join((beginning, value, b"\r\n"))
+    except TypeError:
+        raise _type_error(name, value) from None
+    if _CONTROL.search(value) is not None:
+        raise RuntimeError(f"Invalid HTTP header value {name!r}: {value!r}")
+    return line
+
+
+def _parse_length(value: bytes) -> int:
     if not isinstance(value, bytes):
-        raise _type_error([(b"content-length", value)])
+        raise _type_error(b"content-length", value)
     if not value.isdigit() or len(value) > 18:
         raise ValueError(f"invalid Content-Length {value!r} in a response, want digits")
-    length = int(value)
-    if before not in (frame.NO_CONTENT_LENGTH, length):
-        raise ValueError(f"two different Content-Lengths in a response: {before} and {length}")
-    return length
+    return int(value)
 
 
-def _type_error(headers: Headers) -> TypeError:
-    """`headers` has nothing left to look at if it was an iterator."""
-    for name, value in headers:
-        if not isinstance(value, bytes):
-            return TypeError(f"the value of the response header {name!r} must be bytes, not {value!r}")
-    return TypeError("the values of response headers must be bytes")
-
-
-def _control_error(headers: Headers) -> RuntimeError:
-    named = [(name, value) for name, value in headers if _CONTROL.search(value) is not None]
-    what = f"{named[0][0]!r}: {named[0][1]!r}" if named else "with a control character"
-    return RuntimeError(f"Invalid HTTP header value {what}")
+def _type_error(name: bytes, value: object) -> TypeError:
+    return TypeError(f"the value of the response header {name!r} must be bytes, not {value!r}")

@@ -34,17 +34,20 @@ def make_scope(
     method, version, scheme, root, raw_path, query, client, client_port, server, server_port = parts[
         :FIXED_PARTS
     ]
+    path = raw_path.decode("utf-8", "replace")
+    if "%" in path:
+        path = unquote_to_bytes(raw_path).decode("utf-8", "replace")
     scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": HTTP_SPEC_VERSION},
         "http_version": _texts.get(version) or _text(version),
         "scheme": _texts.get(scheme) or _text(scheme),
         "method": _texts.get(method) or _text(method),
-        "path": (raw_path if b"%" not in raw_path else unquote_to_bytes(raw_path)).decode("utf-8", "replace"),
+        "path": path,
         "raw_path": raw_path,
         "query_string": query,
         "root_path": (_texts.get(root) or _text(root)) if root else "",
-        "headers": list(zip(parts[FIXED_PARTS::2], parts[FIXED_PARTS + 1 :: 2], strict=True)),
+        "headers": list(zip(parts[FIXED_PARTS::2], parts[FIXED_PARTS + 1 :: 2])),  # noqa: B905 -- as many, see above
         "client": (client.decode("latin-1"), int(client_port)) if client else None,
         "server": _servers.get((server, server_port)) or _server(server, server_port),
         "state": state.copy(),

@@ -91,15 +91,29 @@ class ResponseStream(Stream):
             self.channel.write(frame.encode(frame.INTERIM, self.number, lines, aux=status))
         return True
 
+    def send_rest(self, message: Message) -> bool:
+        """http.response.body as it mostly is: the last one, and nothing to wait for. False: it is not so."""
+        body = message.get("body", b"")
+        is_more = message.get("more_body", False)
+        if is_more or self._has_trailers or type(body) is not bytes or len(body) > self.room:
+            return False
+        self._send_last(body)
+        return True
+
     async def send_body(self, body: bytes, is_more: bool) -> None:
         """http.response.body."""
         if type(body) is not bytes:
             body = _to_bytes(body)
-        if self._expected is not None:
-            self._count(body, is_more)
         if is_more or self._has_trailers or len(body) > self.room:
+            if self._expected is not None:
+                self._count(body, is_more)
             await self._send_pieces(body, is_more)
-            return
+        else:
+            self._send_last(body)
+
+    def _send_last(self, body: bytes) -> None:
+        if self._expected is not None:
+            self._count(body, False)
         self._write(body, frame.END)
         self._finish()
 
