@@ -2,7 +2,7 @@
  * `npm run wheel`: makes build/tunicorn-VERSION-py3-none-any.whl, which pip installs where there is Python and no Node.
  * The JavaScript side lies in it as tunicorn/_javascript; pyproject.toml says the rest. `--no-build` takes dist/ as it is.
  */
-import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build, installNodeModules, installPythonPackages, root, runOrFail } from "./steps.js";
 
@@ -33,5 +33,9 @@ function stageJavaScript() {
       // Maps, and what V8 has compiled here.
       filter: (path) => !path.includes(".cjs."),
     });
+  }
+  // Where a server keeps what V8 has compiled: `pip uninstall` removes the files that the wheel had, whatever is in them.
+  for (const name of ["command", "router"]) {
+    writeFileSync(join(staging, "dist", "bundle", `${name}-program.cjs.compiled`), "");
   }
 }

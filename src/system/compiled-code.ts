@@ -12,8 +12,8 @@ import { Script } from "node:vm";
 /** The last line of a program: what it was built from. Compiled code of another build must never run. */
 const BUILD_LINE_LENGTH = "// build \n".length + 64;
 
-/** Before the compiled code; a multiple of 8, since V8 copies what is not aligned. */
-const HEADER_BYTES = 80;
+/** Before the compiled code, what made it; a multiple of 8, since V8 copies what is not aligned. */
+const HEADER_BYTES = 128;
 
 /** The start is over, so that what it compiled is there; and then most have had requests, which a router compiles for too. */
 const KEEP_AFTER_MS = [1000, 10_000];
@@ -26,9 +26,10 @@ export function loadProgram(name: "command" | "router"): unknown {
   if (hasFlags) return createRequire(path)(path);
   // Nothing but ASCII is in it, which is read sooner so.
   const source = readFileSync(path, "latin1");
-  const header = Buffer.alloc(HEADER_BYTES, source.slice(-BUILD_LINE_LENGTH), "latin1");
-  // V8 looks by itself whether it is of its version and flags.
-  const compiledPath = `${path}.${process.version}-${process.arch}`;
+  const maker = `${source.slice(-BUILD_LINE_LENGTH)}${process.version} ${process.arch}\n`;
+  const header = Buffer.alloc(HEADER_BYTES, maker, "latin1");
+  // A wheel holds an empty one (scripts/wheel.js), for pip to know what it has to remove.
+  const compiledPath = `${path}.compiled`;
   const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}})`, {
     filename: path,
     cachedData: readCompiled(compiledPath, header),

@@ -73,7 +73,9 @@ test("The package holds the program, what it runs, and nothing else", async (t) 
   assert.ok(paths.includes("bin/tunicorn.js") && paths.includes("bin/require-node.js"));
   assert.deepEqual(
     paths.filter((path) =>
-      /(^|\/)(tests?|bench|__pycache__|node_modules)\/|\.(pyc|tgz|tsbuildinfo)$|\.test\.|\.cjs\.v/.test(path),
+      /(^|\/)(tests?|bench|__pycache__|node_modules)\/|\.(pyc|tgz|tsbuildinfo)$|\.test\.|\.cjs\.compiled/.test(
+        path,
+      ),
     ),
     [],
   );

@@ -1,12 +1,21 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
+import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { parseOutput, runProgram } from "../helpers/program.ts";
-import { examples, python, repositoryRoot, runCommand, startServer } from "../helpers/server.ts";
+import {
+  examples,
+  fixtureApps,
+  LOOPBACK,
+  python,
+  repositoryRoot,
+  runCommand,
+  startServer,
+} from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 import { filesBelow } from "../architecture/sources.ts";
 import { useCommand } from "./command.ts";
@@ -22,6 +31,11 @@ import json, sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
 [metadata] = [name for name in wheel.namelist() if name.endswith("/METADATA")]
 print(json.dumps({"names": wheel.namelist(), "metadata": wheel.read(metadata).decode()}))
+`;
+
+const FIND_PACKAGE = `
+import json, os, tunicorn
+print(json.dumps(os.path.dirname(tunicorn.__file__)))
 `;
 
 /** The first begins with nothing installed; that the others need not install Node again saves a minute. */
@@ -57,6 +71,8 @@ test("The wheel, installed where there is Python and no Node", async (t) => {
         ...["command-program", "command", "router-program", "router"].map(
           (name) => `dist/bundle/${name}.cjs`,
         ),
+        // Empty: places for what V8 compiles.
+        ...["command", "router"].map((name) => `dist/bundle/${name}-program.cjs.compiled`),
         "package.json",
       ].map((path) => `tunicorn/_javascript/${path}`);
       assert.deepEqual(
@@ -114,4 +130,23 @@ test("The wheel, installed where there is Python and no Node", async (t) => {
       });
     });
   }
+
+  await t.test("is removed by pip as a whole, with what V8 compiled while it served", async (t) => {
+    const venv = join(temporary, "venv");
+    useCommand(t, [join(venv, "bin/tunicorn")]);
+    const found = await runProgram(t, join(venv, "bin/python"), ["-c", FIND_PACKAGE]);
+    const installed = String(parseOutput(found));
+    const server = await startServer(t, { cwd: fixtureApps, args: [...LOOPBACK, "pid"] });
+    const bundle = join(installed, "_javascript/dist/bundle");
+    const compiled = ["command", "router"].map((name) => join(bundle, `${name}-program.cjs.compiled`));
+    await untilTrue(() => compiled.every((path) => statSync(path).size > 0), {
+      deadlineMs: LOG_DEADLINE_MS,
+      what: () => `compiled programs; there are ${readdirSync(bundle).join(", ")}`,
+    });
+    await server.stop();
+    const args = ["-m", "pip", "uninstall", "--yes", "--quiet", "tunicorn"];
+    const removed = await runProgram(t, join(venv, "bin/python"), args);
+    assert.equal(removed.status, 0, removed.stderr);
+    assert.ok(!existsSync(installed), `${installed} is there`);
+  });
 });

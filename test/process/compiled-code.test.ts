@@ -20,7 +20,7 @@ import { fixtureApps, LOOPBACK, python, repositoryRoot, startServer } from "../h
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 /** src/system/compiled-code.ts has it before what V8 made. */
-const HEADER_BYTES = 80;
+const HEADER_BYTES = 128;
 
 const PROGRAMS = ["command", "router"] as const;
 type Program = (typeof PROGRAMS)[number];
@@ -63,7 +63,7 @@ class Installation {
   }
 
   get files(): readonly string[] {
-    return readdirSync(join(this.#folder, "dist/bundle")).filter((name) => name.includes(".cjs.v"));
+    return readdirSync(join(this.#folder, "dist/bundle")).filter((name) => name.includes(".cjs.compiled"));
   }
 
   sourcePath(program: Program): string {
@@ -71,7 +71,7 @@ class Installation {
   }
 
   compiledPath(program: Program): string {
-    return `${this.sourcePath(program)}.${process.version}-${process.arch}`;
+    return `${this.sourcePath(program)}.compiled`;
   }
 
   /** Waits until both programs are kept as `before` says that they were not. */
