@@ -25,6 +25,10 @@ KINDS: Final = {
     "fetch": frame.FETCH,
     "environ": frame.ENVIRON,
     "join": frame.JOIN,
+    "dial": frame.DIAL,
+    "lent": frame.LENT,
+    "borrow": frame.BORROW,
+    "returned": frame.RETURNED,
     "tunnel": frame.TUNNEL,
     "ping": frame.PING,
     "pong": frame.PONG,
@@ -128,7 +132,7 @@ def test_a_recorded_asgi_head_becomes_a_scope(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", names_of("to-router", "response"))
+@pytest.mark.parametrize("name", names_of("to-router", "response", "borrow"))
 def test_a_recorded_response_is_encoded(name: str) -> None:
     record = RECORDS[name]
     encoded = frame.encode_response(
@@ -139,7 +143,15 @@ def test_a_recorded_response_is_encoded(name: str) -> None:
         record["contentLength"],
         record["body"].encode("latin-1"),
         flags_of(record),
+        KINDS[record["type"]],
     )
+    assert encoded == octets(name)
+
+
+@pytest.mark.parametrize("name", names_of("to-router", "returned"))
+def test_a_recorded_return_is_encoded(name: str) -> None:
+    record = RECORDS[name]
+    encoded = frame.encode_returned(record["stream"], record["written"], flags=flags_of(record))
     assert encoded == octets(name)
 
 

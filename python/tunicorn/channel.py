@@ -7,9 +7,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tunicorn import frame
+
+if TYPE_CHECKING:
+    from tunicorn.borrower import Borrower
 
 #: Larger ones make CPython map and unmap memory for each call.
 RECEIVE_BYTES: Final = 64 * 1024
@@ -54,6 +57,8 @@ class Channel:
         self.is_drained = False
         #: The router is gone, or has closed the channel.
         self.is_lost = False
+        #: Where the router lends sockets.
+        self.borrower: Borrower | None = None
 
     @classmethod
     def dial(cls, path: str, is_wanted: Callable[[], bool] = lambda: True) -> Channel | None:
@@ -180,6 +185,8 @@ class Channel:
 
     def close(self) -> None:
         """Ends the channel."""
+        if self.borrower is not None:
+            self.borrower.close()
         self._connection.close()
 
     def _take(self) -> Frame | None:

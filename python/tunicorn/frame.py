@@ -18,10 +18,12 @@ LEAVING: Final = 3
 DRAIN: Final = 4
 PULL: Final = 5
 JOIN: Final = 6
+DIAL: Final = 7
 REQUEST: Final = 16
 CANCEL: Final = 17
 FILE_ANSWER: Final = 18
 REQUEST_BODY: Final = 19
+LENT: Final = 20
 RESPONSE: Final = 32
 BODY: Final = 33
 FAILED: Final = 34
@@ -31,6 +33,8 @@ FETCH: Final = 37
 TRAILERS: Final = 38
 ENVIRON: Final = 39
 TUNNEL: Final = 40
+BORROW: Final = 41
+RETURNED: Final = 42
 WINDOW: Final = 48
 PING: Final = 49
 PONG: Final = 50
@@ -67,6 +71,9 @@ PULL_PAYLOAD: Final = struct.Struct("<HH")
 
 #: start and length of a part of a file
 FILE_PREFIX: Final = struct.Struct("<QQ")
+
+#: octets written to a socket that was lent
+RETURNED_PAYLOAD: Final = struct.Struct("<Q")
 
 HEAD_LENGTH: Final = struct.Struct("<I")
 
@@ -106,18 +113,24 @@ def encode_response(
     content_length: int | None,
     body: bytes,
     flags: int,
+    kind: int = RESPONSE,
 ) -> bytes:
-    """A RESPONSE frame with the head and the first body bytes."""
+    """A RESPONSE frame with the head and the first body bytes, or a BORROW frame with the head alone."""
     length = NO_CONTENT_LENGTH if content_length is None else content_length
     reason_length, lines_length = len(reason), len(field_lines)
     size = RESPONSE_PREFIX.size + reason_length + lines_length + len(body)
-    start = RESPONSE_START.pack(size, RESPONSE, flags, status, stream, reason_length, lines_length, length)
+    start = RESPONSE_START.pack(size, kind, flags, status, stream, reason_length, lines_length, length)
     return b"".join((start, reason, field_lines, body))
 
 
 def encode_file(stream: int, path: bytes, start: int, length: int) -> bytes:
     """A FILE frame: the rest of the body is this part of a file."""
     return encode(FILE, stream, FILE_PREFIX.pack(start, length) + path)
+
+
+def encode_returned(stream: int, written: int, *, flags: int) -> bytes:
+    """A RETURNED frame: so many octets were written to the socket that was lent."""
+    return encode(RETURNED, stream, RETURNED_PAYLOAD.pack(written), flags=flags)
 
 
 def encode_window(stream: int, size: int) -> bytes:

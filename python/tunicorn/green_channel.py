@@ -77,6 +77,11 @@ class GreenStream:
         """Where the router listens."""
         return self.channel.path
 
+    @property
+    def borrower(self) -> None:
+        """A wait for a socket would hold up all others."""
+        return None
+
     def send(self, data: bytes) -> None:
         """Sends a whole frame. Of a body it waits until the router has room for more."""
         _, kind, flags, _, _ = frame.HEADER.unpack_from(data)

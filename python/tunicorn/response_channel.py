@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from tunicorn.borrower import Borrower
     from tunicorn.channel import Frame
 
 
@@ -13,6 +14,10 @@ class ResponseChannel(Protocol):
 
     #: The router said DRAIN while something else was awaited.
     is_drained: bool
+
+    @property
+    def borrower(self) -> Borrower | None:
+        """For whom the router lends sockets; None where it does not."""
 
     @property
     def path(self) -> str:

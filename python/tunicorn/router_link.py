@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from tunicorn import frame
+from tunicorn.borrower import Borrower
 from tunicorn.channel import Frame
 from tunicorn.queue import Admission, Pulled, Ring
 
@@ -43,6 +44,7 @@ class RouterLink:
             admission = Admission.decode(received.payload)
             self.ring = Ring(self._ring_path, admission)
             self.epoch = admission.epoch
+            self.channel.borrower = Borrower(self.channel)
 
     def await_admission(self) -> None:
         """Waits for PULL, or for DRAIN, or until the router is gone."""

@@ -243,6 +243,43 @@ export const responseFrames: readonly RecordedFrame[] = [
     },
   },
   {
+    name: "borrow",
+    octets: [
+      hex("1d000000 29 00 c800 0c000000"),
+      hex("02000000 0b000000 00001000 00000000"),
+      "OK",
+      "Age: 3600\r\n",
+    ],
+    fields: {
+      type: "borrow",
+      direction: "to-router",
+      flags: [],
+      aux: 200,
+      stream: 12,
+      contentLength: 1048576,
+      reason: "OK",
+      fieldLines: "Age: 3600\r\n",
+      body: "",
+    },
+  },
+  {
+    name: "returned",
+    octets: [hex("08000000 2a 00 0000 0c000000"), hex("00f2052a 01000000")],
+    fields: { type: "returned", direction: "to-router", flags: [], aux: 0, stream: 12, written: 5000000000 },
+  },
+  {
+    name: "returned-whole",
+    octets: [hex("08000000 2a 01 0000 0c000000"), hex("40001000 00000000")],
+    fields: {
+      type: "returned",
+      direction: "to-router",
+      flags: ["end"],
+      aux: 0,
+      stream: 12,
+      written: 1048640,
+    },
+  },
+  {
     name: "trailers",
     octets: [hex("11000000 26 01 0000 0b000000"), "Digest: sha-256\r\n"],
     fields: {

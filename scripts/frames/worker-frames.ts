@@ -116,6 +116,35 @@ export const workerFrames: readonly RecordedFrame[] = [
     fields: { type: "file-answer", direction: "to-worker", flags: [], aux: 0, stream: 9 },
   },
   {
+    name: "lent",
+    octets: [hex("13000000 14 00 0100 0a000000"), "HTTP/1.1 200 OK\r\n\r\n"],
+    fields: {
+      type: "lent",
+      direction: "to-worker",
+      flags: [],
+      aux: 1,
+      stream: 10,
+      head: "HTTP/1.1 200 OK\r\n\r\n",
+    },
+  },
+  {
+    name: "lent-refused",
+    octets: [hex("00000000 14 00 0000 0b000000")],
+    fields: { type: "lent", direction: "to-worker", flags: [], aux: 0, stream: 11, head: null },
+  },
+  {
+    name: "dial",
+    octets: [hex("0e000000 07 00 0000 00000000"), "/run/t/lend-71"],
+    fields: {
+      type: "dial",
+      direction: "to-router",
+      flags: [],
+      aux: 0,
+      stream: 0,
+      path: "/run/t/lend-71",
+    },
+  },
+  {
     name: "join",
     octets: [hex("00000000 06 00 0000 0d0c0b0a")],
     fields: { type: "join", direction: "to-router", flags: [], aux: 0, stream: 0x0a_0b_0c_0d },

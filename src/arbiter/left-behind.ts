@@ -20,7 +20,7 @@ import { join } from "node:path";
 const DIRECTORY = /^tunicorn-\w{6}$/;
 const OWNER_FILE = "owner";
 /** All that such a directory holds. What has another name is not ours to remove. */
-const CONTENTS = /^(owner|ring-\d+|tokens-\d+|router-\d+\.sock|log-\d+|watch-\d+)$/;
+const CONTENTS = /^(owner|ring-\d+|tokens-\d+|router-\d+\.sock|log-\d+|watch-\d+|lend-\d+-\d+)$/;
 
 /** Writes down whose directory this is. Where that cannot be told, it is left alone for ever. */
 export function markOwner(directory: string): void {

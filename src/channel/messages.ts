@@ -26,23 +26,26 @@ export interface Multiplexing {
   readonly interface: ApplicationInterface;
 }
 
+/** The head of a response, with the body that came in the same frame. */
+export interface ResponseMessage {
+  readonly type: "response";
+  readonly stream: number;
+  readonly status: number;
+  /** Bytes announced by the application, or null. */
+  readonly contentLength: number | null;
+  readonly reason: string;
+  /** Field lines, each ending in CRLF, without those that the router decides. */
+  readonly fieldLines: Buffer;
+  readonly body: Buffer;
+  readonly after: AfterFrame;
+}
+
 /** Worker to router. */
 export type WorkerMessage =
   | { readonly type: "hello"; readonly hello: Hello }
   | { readonly type: "ready"; readonly isLast: boolean }
   | { readonly type: "leaving" }
-  | {
-      readonly type: "response";
-      readonly stream: number;
-      readonly status: number;
-      /** Bytes announced by the application, or null. */
-      readonly contentLength: number | null;
-      readonly reason: string;
-      /** Field lines, each ending in CRLF, without those that the router decides. */
-      readonly fieldLines: Buffer;
-      readonly body: Buffer;
-      readonly after: AfterFrame;
-    }
+  | ResponseMessage
   | { readonly type: "body"; readonly stream: number; readonly body: Buffer; readonly after: AfterFrame }
   | { readonly type: "failed"; readonly stream: number; readonly after: AfterFrame }
   /** An interim response, such as 103 with early hints. */
@@ -59,7 +62,18 @@ export type WorkerMessage =
   /** The application takes the connection of its client over, by one that its worker has dialled for it. */
   | { readonly type: "tunnel"; readonly stream: number; readonly isTimed: boolean }
   /** A request was too large for the queue; the worker that has claimed it asks for it. */
-  | { readonly type: "fetch"; readonly stream: number };
+  | { readonly type: "fetch"; readonly stream: number }
+  /** The worker listens at a path for a connection on which sockets can be lent. */
+  | { readonly type: "dial"; readonly path: string }
+  /** A response without its body, which is complete in the worker's memory: it would write it to the client itself. */
+  | { readonly type: "borrow"; readonly stream: number; readonly response: ResponseMessage }
+  /** So many octets of head and body were written to the socket that was lent. */
+  | {
+      readonly type: "returned";
+      readonly stream: number;
+      readonly writtenBytes: number;
+      readonly after: AfterFrame;
+    };
 
 /** A part of a file that the router may read. */
 export interface FilePart {
@@ -87,6 +101,9 @@ const PLACED_BYTES = 8;
 
 /** Octets before the path of a file: start and length. */
 const FILE_PREFIX_BYTES = 16;
+
+/** What was written to a socket that was lent. */
+const WRITTEN_BYTES = 8;
 
 /** Octets before the field lines of a response: reason length, field-line length, content length. */
 const RESPONSE_PREFIX_BYTES = 16;
@@ -189,6 +206,24 @@ export function encodeFileAnswer(stream: number, isTaken: boolean): Buffer {
   return encodeEmpty(FrameType.fileAnswer, stream, isTaken ? 1 : 0);
 }
 
+/**
+ * The answer to a borrow frame: what the worker writes in front of the body, to the socket that goes with this frame.
+ * Without a head there is no socket: the head was taken, and the worker has to send the body.
+ */
+export function encodeLent(stream: number, head: Buffer | null): Buffer {
+  if (head === null) return encodeEmpty(FrameType.lent, stream);
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + head.length);
+  writeFrameHeader(frame, 0, {
+    payloadBytes: head.length,
+    type: FrameType.lent,
+    flags: 0,
+    aux: 1,
+    stream,
+  });
+  head.copy(frame, FRAME_HEADER_BYTES);
+  return frame;
+}
+
 /** A frame without payload. */
 export function encodeEmpty(type: number, stream: number, aux = 0): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
@@ -221,12 +256,23 @@ export function decodeWorkerMessage(header: FrameHeader, payload: Buffer): Worke
       return { type: "tunnel", stream: header.stream, isTimed: header.aux === 1 };
     case FrameType.fetch:
       return { type: "fetch", stream: header.stream };
+    case FrameType.dial:
+      return { type: "dial", path: payload.toString("utf8") };
+    case FrameType.borrow:
+      return { type: "borrow", stream: header.stream, response: decodeResponse(header, payload) };
+    case FrameType.returned:
+      return {
+        type: "returned",
+        stream: header.stream,
+        writtenBytes: decodeWritten(payload),
+        after: afterFrame(header.flags),
+      };
     default:
       throw new TunicornError("ERR_PROTOCOL", `A worker sent a frame of type ${header.type}`);
   }
 }
 
-function decodeResponse(header: FrameHeader, payload: Buffer): WorkerMessage {
+function decodeResponse(header: FrameHeader, payload: Buffer): ResponseMessage {
   const reasonBytes = payload.length < RESPONSE_PREFIX_BYTES ? Infinity : payload.readUInt32LE(0);
   const reasonEnd = RESPONSE_PREFIX_BYTES + reasonBytes;
   const linesEnd = reasonEnd + (reasonBytes === Infinity ? 0 : payload.readUInt32LE(4));
@@ -244,6 +290,13 @@ function decodeResponse(header: FrameHeader, payload: Buffer): WorkerMessage {
     body: payload.subarray(linesEnd),
     after: afterFrame(header.flags),
   };
+}
+
+function decodeWritten(payload: Buffer): number {
+  if (payload.length !== WRITTEN_BYTES) {
+    throw new TunicornError("ERR_PROTOCOL", `A returned frame has ${payload.length} bytes, want 8`);
+  }
+  return Number(payload.readBigUInt64LE(0));
 }
 
 function decodeFile(payload: Buffer): FilePart {

@@ -72,6 +72,11 @@ export class ClientSocket {
     this.#socket.destroy();
   }
 
+  /** For one who writes to it meanwhile; null when it is closed. */
+  lend(): Socket | null {
+    return this.#socket.writable ? this.#socket : null;
+  }
+
   /** The socket itself, for one who speaks another protocol; it emits "data" as any other. */
   handOver(): Socket {
     this.#isHandedOver = true;

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { DeadlineSeat, Waiting } from "../system/deadlines.ts";
 import { BodyPace } from "./body-pace.ts";
 import { ClientSocket, type ClientSocketListener } from "./client-socket.ts";
@@ -151,6 +152,10 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  lendSocket(): Socket | null {
+    return this.#state === "answering" && this.unsentBytes === 0 ? this.#socket.lend() : null;
   }
 
   pauseReading(): void {

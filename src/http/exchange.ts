@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { CONTINUE } from "./connection-limits.ts";
 import type { HandedOver } from "./handed-over.ts";
 import { reasonPhrases } from "./reason-phrases.ts";
@@ -22,13 +23,23 @@ export interface ExchangeTransport {
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
+  /** For one who writes to the client itself. Null: not now, since bytes are on their way, or nobody is there. */
+  lendSocket(): Socket | null;
   /** Gives the connection to another protocol. */
   handOver(): HandedOver;
   /** No further request is taken on this connection. */
   readonly closesAfterResponse: boolean;
 }
 
-type State = "waiting" | "streaming" | "done";
+/** A response that somebody else writes to the client. */
+export interface LentResponse {
+  readonly socket: Socket;
+  /** What comes before the body. */
+  readonly head: Buffer;
+}
+
+/** lent: somebody else writes to the client, and nothing may be written here. */
+type State = "waiting" | "lent" | "streaming" | "done";
 
 const CRLF = Buffer.from("\r\n");
 const LAST_SIZE = Buffer.from("0\r\n");
@@ -40,6 +51,9 @@ const HEAD_START = Buffer.from("HTTP/1.1 ");
 
 /** Up to this size head and body are joined into one write; above it the copy costs more than a second write. */
 const JOIN_LIMIT_BYTES = 64 * 1024;
+
+/** A larger head would not be taken in one go by the connection on which it is sent. */
+const LENT_HEAD_LIMIT_BYTES = 16 * 1024;
 
 /** One request and its response. The response goes out in the order of its calls and ends exactly once. */
 export class Exchange {
@@ -61,6 +75,8 @@ export class Exchange {
   #keepAlive = false;
   /** Octets of the head that were sent ahead. */
   #probedBytes = 0;
+  /** The head that somebody else writes. */
+  #lentHead = EMPTY;
 
   constructor(transport: ExchangeTransport, head: RequestHead) {
     this.#transport = transport;
@@ -145,21 +161,50 @@ export class Exchange {
   /** Sends the head with the first body bytes; `isEnd`: they are the whole body. */
   respond(head: ResponseHead, body: Buffer, isEnd: boolean): void {
     if (this.#state !== "waiting") return;
-    const { method, version } = this.head;
-    this.status = head.status;
-    this.#framing = decideFraming({
-      method,
-      version,
-      status: head.status,
-      contentLength: head.contentLength,
-      wholeBytes: isEnd ? body.length : null,
-    });
-    this.#keepAlive =
-      this.head.keepAlive && this.#framing.type !== "close" && !this.#transport.closesAfterResponse;
-    const headText = serverHeadText(head, this.#framing, this.#persistence(version));
+    const headText = this.#begin(head, this.#decideFraming(head, isEnd ? body.length : null));
     this.#state = "streaming";
     this.#sendFirst(headText, head.fieldLines, this.#limitToLength(body), isEnd);
     if (isEnd) this.#finish();
+  }
+
+  /**
+   * Lets somebody else write the response, until `takeBack`. Null: the client wants no body, its length is not known,
+   * or bytes are still on their way to the client. Then nothing has happened.
+   */
+  lend(head: ResponseHead): LentResponse | null {
+    const framing = this.#decideFraming(head, null);
+    const isSmall = head.fieldLines.length <= LENT_HEAD_LIMIT_BYTES;
+    const isLendable = framing.type === "length" && framing.bytes > 0 && isSmall;
+    const socket = this.#state === "waiting" && isLendable ? this.#transport.lendSocket() : null;
+    if (socket === null) return null;
+    const lines = head.fieldLines.toString("latin1");
+    const text = Buffer.from(`${this.#begin(head, framing)}${lines}\r\n`, "latin1");
+    this.#state = "lent";
+    this.#lentHead = text.subarray(this.#probedBytes);
+    return { socket, head: this.#lentHead };
+  }
+
+  /** So many octets of what was lent, the head included, have been written; the rest is written here. */
+  takeBack(writtenBytes: number): void {
+    if (this.#state !== "lent") return;
+    this.#state = "streaming";
+    const head = this.#lentHead;
+    this.#lentHead = EMPTY;
+    if (writtenBytes < head.length) this.#transport.write(head.subarray(writtenBytes));
+    else this.bodyBytes = writtenBytes - head.length;
+  }
+
+  #decideFraming({ status, contentLength }: ResponseHead, wholeBytes: number | null): ResponseFraming {
+    const { method, version } = this.head;
+    return decideFraming({ method, version, status, contentLength, wholeBytes });
+  }
+
+  /** The head is decided; returns its text without the application's fields. */
+  #begin(head: ResponseHead, framing: ResponseFraming): string {
+    this.status = head.status;
+    this.#framing = framing;
+    this.#keepAlive = this.head.keepAlive && framing.type !== "close" && !this.#transport.closesAfterResponse;
+    return serverHeadText(head, framing, this.#persistence(this.head.version));
   }
 
   /** Sends further body bytes. */

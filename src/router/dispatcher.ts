@@ -1,8 +1,8 @@
-import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
+import type { FilePart, RequestBody, ResponseMessage } from "../channel/messages.ts";
 import type { MessagePart, StreamMessage } from "../channel/stream-messages.ts";
 import type { ApplicationInterface } from "../config/worker-class.ts";
+import type { LentResponse } from "../http/exchange.ts";
 
-type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
 export type AcceptMessage = Extract<StreamMessage, { type: "accept" }>;
 
 /** Why a request that was given to a worker gets no (further) response from it. */
@@ -48,6 +48,10 @@ export interface WorkerRequest {
   onRetire?(): void;
   /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
   onFile(file: FilePart): Promise<boolean>;
+  /** The worker would write the response to the client itself. Null, or absent: it has to send it as any other. */
+  onBorrow?(message: ResponseMessage): LentResponse | null;
+  /** It has written so many octets of head and body. `isEnd`: that is all. */
+  onReturned?(writtenBytes: number, isEnd: boolean): void;
   onFailure(failure: RequestFailure): void;
   /** The worker that had it, whether or not it was told to go on, has nothing to do with it any more. */
   onReleased(): void;

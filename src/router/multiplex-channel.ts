@@ -231,7 +231,10 @@ export class MultiplexChannel implements StreamChannel, Waiting {
       case "pong":
         break;
       case "fetch":
-        throw new TunicornError("ERR_PROTOCOL", "A worker that multiplexes asked for a request of the queue");
+      case "dial":
+      case "borrow":
+      case "returned":
+        throw new TunicornError("ERR_PROTOCOL", `A worker that does not pull sent ${message.type}`);
       case "response":
       case "body":
       case "failed":

@@ -9,12 +9,14 @@ import {
   encodeRequestParts,
   type FilePart,
   type Hello,
+  type ResponseMessage,
   type WorkerMessage,
 } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
 import { readIntoOneBuffer } from "../system/one-buffer-reads.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { QueuedRequest } from "./queued-request.ts";
+import { SocketLender } from "./socket-lender.ts";
 
 /** Somewhat more than a unix socket holds by default; two such buffers stay in the cache of a processor. */
 const READ_BYTES = 256 * 1024;
@@ -60,6 +62,7 @@ export class QueueChannel implements RequestWorker {
   /** The worker has said that it holds nothing and takes nothing. */
   #isDone = false;
   #current: QueuedRequest | null = null;
+  readonly #lender: SocketLender;
   /** What was answered last, and when; until it is known that the worker has wholly finished it. */
   finishing: { readonly queued: QueuedRequest; readonly endedAt: number } | null = null;
 
@@ -70,6 +73,7 @@ export class QueueChannel implements RequestWorker {
       bufferBytes: READ_BYTES,
       onBytes: (bytes) => this.#onBytes(bytes),
     });
+    this.#lender = new SocketLender(this.#socket);
     // A worker that is killed resets its socket; "close" follows.
     this.#socket.on("error", () => this.destroy());
     this.#socket.on("close", () => this.#onClose());
@@ -200,6 +204,18 @@ export class QueueChannel implements RequestWorker {
         // Until this frame it was not known whose request this is.
         if (this.#state === "draining") this.#current?.request.onRetire?.();
         break;
+      case "dial":
+        this.#lender.dial(message.path);
+        break;
+      case "borrow":
+        this.#onBorrow(this.#take(message.stream), message.response);
+        break;
+      case "returned":
+        this.#deliver(message.stream, (request) =>
+          request.onReturned?.(message.writtenBytes, message.after.isEnd),
+        );
+        if (message.after.isEnd) this.#end();
+        break;
       case "fetch":
         this.#onFetch(this.#take(message.stream));
         break;
@@ -245,6 +261,13 @@ export class QueueChannel implements RequestWorker {
     if (isTaken) this.#end();
   }
 
+  /** The worker waits for the answer. */
+  #onBorrow({ stream, request, isWanted }: QueuedRequest, response: ResponseMessage): void {
+    const lent = isWanted && this.#lender.isReady ? (request.onBorrow?.(response) ?? null) : null;
+    if (lent === null && isWanted) request.onResponse(response);
+    this.#lender.answer(stream, lent);
+  }
+
   #onFetch(queued: QueuedRequest): void {
     const { environ, body } = queued.request;
     if (queued.isWanted) {
@@ -275,6 +298,7 @@ export class QueueChannel implements RequestWorker {
   #onClose(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#lender.close();
     this.#listener.onClosed(this);
   }
 }

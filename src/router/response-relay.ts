@@ -1,15 +1,13 @@
-import type { FilePart, WorkerMessage } from "../channel/messages.ts";
+import type { FilePart, ResponseMessage } from "../channel/messages.ts";
 import { errorKinds, type ErrorCode } from "../errors.ts";
 import { errorPage, retryAfter } from "../http/error-page.ts";
-import type { Exchange } from "../http/exchange.ts";
+import type { Exchange, LentResponse } from "../http/exchange.ts";
 import { makeAccessRecord, type KeptResponseHead, type LoggedRequest } from "./access-record.ts";
 import { openBodyFile, type BodyFile } from "./body-file.ts";
 import { BufferedResponse } from "./buffered-response.ts";
 import type { Client } from "./client.ts";
 import type { RequestFailure } from "./dispatcher.ts";
 import type { RouterContext } from "./router-context.ts";
-
-type ResponseMessage = Extract<WorkerMessage, { type: "response" }>;
 
 /** When a client that found the queue full may come again. */
 const RETRY_AFTER_MS = 5000;
@@ -76,6 +74,21 @@ export class ResponseRelay {
     if (context.needsResponseFields) this.#responseHead = keptHead(message);
     exchange.respond(message, message.body, isEnd);
     if (!isEnd) this.#response = this.#makeResponse();
+  }
+
+  /** Lets the worker write the response to the client itself. Null: it cannot; nothing has happened. */
+  lend(message: ResponseMessage): LentResponse | null {
+    const { context, exchange } = this.#options;
+    const lent = exchange.lend(message);
+    if (lent === null) return null;
+    if (context.needsResponseFields) this.#responseHead = keptHead(message);
+    this.#response = this.#makeResponse();
+    return lent;
+  }
+
+  /** The worker has written so much, the head included; what is left comes. */
+  takeBack(writtenBytes: number): void {
+    this.#options.exchange.takeBack(writtenBytes);
   }
 
   write(bytes: Buffer): void {

@@ -1,5 +1,5 @@
-import type { FilePart, RequestBody, WorkerMessage } from "../channel/messages.ts";
-import type { Exchange } from "../http/exchange.ts";
+import type { FilePart, RequestBody, ResponseMessage } from "../channel/messages.ts";
+import type { Exchange, LentResponse } from "../http/exchange.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { fieldValue } from "../http/request-head.ts";
 import { SLOT_BYTES, SLOTS_LIMIT } from "../queue/ring-layout.ts";
@@ -143,10 +143,21 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#relay.workerPid = worker.pid;
   }
 
-  onResponse(message: Extract<WorkerMessage, { type: "response" }>): void {
+  onResponse(message: ResponseMessage): void {
     if (this.#isTunnelled(message.after.isEnd)) return;
     this.#relay.respond(message);
     if (message.after.isEnd) this.#release();
+  }
+
+  onBorrow(message: ResponseMessage): LentResponse | null {
+    return this.#isTunnelled(false) ? null : this.#relay.lend(message);
+  }
+
+  onReturned(writtenBytes: number, isEnd: boolean): void {
+    this.#relay.takeBack(writtenBytes);
+    if (!isEnd) return;
+    this.#release();
+    this.#relay.end();
   }
 
   onTunnel(): void {

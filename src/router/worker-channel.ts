@@ -222,7 +222,10 @@ export class WorkerChannel implements RequestWorker, Waiting {
         this.#deliver((request) => request.onTunnel?.());
         break;
       case "fetch":
-        throw new TunicornError("ERR_PROTOCOL", "A worker that does not pull cannot fetch");
+      case "dial":
+      case "borrow":
+      case "returned":
+        throw new TunicornError("ERR_PROTOCOL", `A worker that does not pull sent ${message.type}`);
       default:
         message satisfies never;
     }

@@ -26,7 +26,7 @@ export interface StreamChannel {
 /** What a worker says about one request. */
 export type RequestMessage = Exclude<
   Extract<StreamMessage, { readonly stream: number }>,
-  { readonly type: "fetch" }
+  { readonly type: "fetch" | "borrow" | "returned" }
 >;
 
 /** One request on the channel of a worker that multiplexes. */

@@ -7,6 +7,7 @@ import {
   encodeCancel,
   encodeDrain,
   encodeFileAnswer,
+  encodeLent,
   encodePull,
   encodeRequest,
   type AfterFrame,
@@ -42,16 +43,13 @@ function expectedMessage(frame: RecordedFrame): unknown {
     case FrameType.leaving:
       return { type: "leaving" };
     case FrameType.response:
-      return {
-        type: "response",
-        stream,
-        status: frame.aux,
-        contentLength: frame.contentLength,
-        reason: frame.reason,
-        fieldLines: latin1(frame.fieldLines ?? ""),
-        body,
-        after: after(frame),
-      };
+      return expectedResponse(frame);
+    case FrameType.borrow:
+      return { type: "borrow", stream, response: expectedResponse(frame) };
+    case FrameType.returned:
+      return { type: "returned", stream, writtenBytes: frame.written, after: after(frame) };
+    case FrameType.dial:
+      return { type: "dial", path: frame.path };
     case FrameType.body:
       return { type: "body", stream, body, after: after(frame) };
     case FrameType.failed:
@@ -69,6 +67,19 @@ function expectedMessage(frame: RecordedFrame): unknown {
     default:
       throw new Error(`${frame.name} does not go to the router`);
   }
+}
+
+function expectedResponse(frame: RecordedFrame): unknown {
+  return {
+    type: "response",
+    stream: frame.stream,
+    status: frame.aux,
+    contentLength: frame.contentLength,
+    reason: frame.reason,
+    fieldLines: latin1(frame.fieldLines ?? ""),
+    body: latin1(frame.body ?? ""),
+    after: after(frame),
+  };
 }
 
 const toRouter = recordedFrames.filter(({ direction }) => direction === "to-router");
@@ -120,6 +131,12 @@ test("encodeCancel() writes the recorded frames", () => {
 test("encodeFileAnswer() writes the recorded frames", () => {
   assert.deepEqual(encodeFileAnswer(8, true), recordedFrame("file-answer-taken").octets);
   assert.deepEqual(encodeFileAnswer(9, false), recordedFrame("file-answer-refused").octets);
+});
+
+test("encodeLent() writes the recorded frames", () => {
+  const { octets, head } = recordedFrame("lent");
+  assert.deepEqual(encodeLent(10, latin1(head ?? "")), octets);
+  assert.deepEqual(encodeLent(11, null), recordedFrame("lent-refused").octets);
 });
 
 test("encodeDrain() writes the recorded frame", () => {
@@ -174,6 +191,10 @@ const broken: readonly Broken[] = [
   { what: "REQUEST, which only a router sends", type: FrameType.request, payload: Buffer.alloc(4) },
   { what: "CANCEL, which only a router sends", type: FrameType.cancel, payload: Buffer.alloc(0) },
   { what: "FILE_ANSWER, which only a router sends", type: FrameType.fileAnswer, payload: Buffer.alloc(0) },
+  { what: "LENT, which only a router sends", type: FrameType.lent, payload: Buffer.alloc(0) },
+  { what: "a borrow shorter than its lengths", type: FrameType.borrow, payload: Buffer.alloc(15) },
+  { what: "a return without its number", type: FrameType.returned, payload: Buffer.alloc(0) },
+  { what: "a return with more than its number", type: FrameType.returned, payload: Buffer.alloc(9) },
   { what: "a file without a path", type: FrameType.file, payload: Buffer.alloc(16) },
   { what: "a file shorter than its numbers", type: FrameType.file, payload: Buffer.alloc(15) },
   { what: "type 0", type: 0, payload: Buffer.alloc(0) },

@@ -29,6 +29,10 @@ export interface RecordedFrame {
   readonly length?: number;
   readonly path?: string;
   readonly entries?: string;
+  /** LENT: null when nothing is lent. */
+  readonly head?: string | null;
+  /** RETURNED. */
+  readonly written?: number;
   /** WINDOW. */
   readonly bytes?: number;
   readonly subprotocol?: string;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Socket } from "node:net";
 import { test } from "node:test";
 
 import { Exchange, type ExchangeTransport } from "../../src/http/exchange.ts";
@@ -25,6 +26,13 @@ class MemoryTransport implements ExchangeTransport {
 
   finish(_: Exchange, keepAlive: boolean): void {
     this.ends.push(keepAlive ? "kept" : "closed");
+  }
+
+  /** What is lent; null: bytes are on their way. */
+  socket: Socket | null = new Socket();
+
+  lendSocket(): Socket | null {
+    return this.socket;
   }
 
   handOver(): never {
@@ -377,4 +385,97 @@ test("Exchange hands pausing on to its transport and shows what is unsent", () =
   exchange.resumeBody();
   assert.deepEqual(transport.readings, ["paused", "resumed"]);
   assert.equal(exchange.unsentBytes, 42);
+});
+
+/** What was lent is written by the test, as a worker does. */
+function lend({ exchange, transport }: ReturnType<typeof start>): Buffer {
+  const lent = exchange.lend(responseHead({ contentLength: 10 }));
+  assert.ok(lent !== null);
+  assert.equal(lent.socket, transport.socket);
+  return lent.head;
+}
+
+test("Exchange lends the client's socket with the head, and writes nothing until it is taken back", () => {
+  const started = start();
+  const head = lend(started).toString("latin1");
+  assert.match(
+    head,
+    /^HTTP\/1\.1 200 OK\r\n[^]*\r\nContent-Length: 10\r\nContent-Type: text\/plain\r\n\r\n$/,
+  );
+  const { exchange, transport } = started;
+  exchange.write(Buffer.from("nothing"));
+  exchange.end();
+  exchange.respond(responseHead(), Buffer.from("other"), true);
+  assert.deepEqual([transport.written, transport.ends], [[], []]);
+  assert.ok(exchange.isAnswered && !exchange.isDone);
+  exchange.takeBack(head.length + 10);
+  exchange.end();
+  assert.deepEqual([transport.written, transport.ends], [[], ["kept"]]);
+  assert.equal(exchange.bodyBytes, 10);
+  assert.equal(exchange.lengthMismatch, null);
+});
+
+test("Exchange writes what is left of a response that was lent", () => {
+  const { exchange, transport } = start();
+  const head = lend({ exchange, transport });
+  exchange.takeBack(head.length + 4);
+  exchange.write(Buffer.from("456789"));
+  exchange.end();
+  assert.equal(transport.text, "456789");
+  assert.deepEqual(transport.ends, ["kept"]);
+  assert.equal(exchange.bodyBytes, 10);
+});
+
+test("Exchange writes what is left of a head that was lent", () => {
+  const { exchange, transport } = start();
+  const head = lend({ exchange, transport });
+  exchange.takeBack(9);
+  exchange.write(Buffer.from("0123456789"));
+  exchange.end();
+  assert.equal(transport.text, `${head.toString("latin1").slice(9)}0123456789`);
+  assert.equal(exchange.bodyBytes, 10);
+});
+
+test("Exchange cuts off a response that was lent and is not completed", () => {
+  const { exchange, transport } = start();
+  lend({ exchange, transport });
+  exchange.abort();
+  assert.deepEqual([transport.written, transport.ends], [[], ["destroyed"]]);
+  exchange.takeBack(1000);
+  exchange.end();
+  assert.deepEqual([transport.written, transport.ends], [[], ["destroyed"]]);
+});
+
+test("Exchange lends the head without the octets that were sent ahead", () => {
+  const { exchange, transport } = start();
+  exchange.probe();
+  exchange.probe();
+  assert.match(lend({ exchange, transport }).toString("latin1"), /^TP\/1\.1 200 OK\r\n/);
+  assert.equal(transport.text, "HT");
+});
+
+const unlendable: readonly (readonly [string, string, Partial<ResponseHead>])[] = [
+  ["to a HEAD request", "HEAD / HTTP/1.1", { contentLength: 10 }],
+  ["of status 304", "GET / HTTP/1.1", { contentLength: 10, status: 304 }],
+  ["of status 205", "GET / HTTP/1.1", { contentLength: 10, status: 205 }],
+  ["without a body", "GET / HTTP/1.1", { contentLength: 0 }],
+  ["of unknown length", "GET / HTTP/1.1", {}],
+  ["with a large head", "GET / HTTP/1.1", { contentLength: 10, fieldLines: Buffer.alloc(17_000, "a") }],
+];
+
+for (const [what, line, head] of unlendable) {
+  test(`Exchange does not lend the socket for a response ${what}, and answers as ever`, () => {
+    const { exchange, transport } = start(line);
+    assert.equal(exchange.lend(responseHead(head)), null);
+    exchange.respond(responseHead({ contentLength: 2 }), Buffer.from("ok"), true);
+    assert.deepEqual(transport.ends, ["kept"]);
+    assert.equal(exchange.status, 200);
+  });
+}
+
+test("Exchange lends no socket that bytes are on their way to", () => {
+  const { exchange, transport } = start();
+  transport.socket = null;
+  assert.equal(exchange.lend(responseHead({ contentLength: 10 })), null);
+  assert.equal(exchange.isAnswered, false);
 });

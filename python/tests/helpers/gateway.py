@@ -41,6 +41,8 @@ class Gateway:
         self._log_path = log_path
         #: Where the worker dials for tunnels.
         self.path = ""
+        #: Who borrows sockets for the channel.
+        self.borrower: Any = None
         #: Further settings.
         self.settings: dict[str, object] = {}
         #: What the last call of handle returned.
@@ -62,7 +64,9 @@ class Gateway:
     ) -> None:
         """Has one request answered; the environ is added to the usual one."""
         cfg = Config({"workers": 1, "threads": 1, **self.settings}, {})
-        gateway = WsgiGateway(application, cfg, self._logger, Channel(self.worker, self.path))
+        channel = Channel(self.worker, self.path)
+        channel.borrower = self.borrower
+        gateway = WsgiGateway(application, cfg, self._logger, channel)
         payload = request_payload({**ENVIRON, **(environ or {})}, body)
         self.is_after_sent = gateway.handle(stream, flags, payload, after)
 

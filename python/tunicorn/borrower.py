@@ -1,0 +1,168 @@
+"""Writing a large response to the client's own socket, which the router lends for it.
+
+So the body is copied once, from the application's memory into that socket, as if there were no router. What
+the client does not take at once goes the usual way: a slow client holds no worker.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tunicorn import frame
+
+if TYPE_CHECKING:
+    from tunicorn.channel import Channel
+
+#: Asking for a socket that takes little costs more than it saves: for so many responses none is asked then.
+PAUSE_RESPONSES: Final = 16
+
+#: The head that the router sends with a socket is smaller.
+_RECEIVE_BYTES: Final = 64 * 1024
+_DESCRIPTOR: Final = struct.Struct("i")
+
+#: Of all threads. A child that the application forks meanwhile must not hold a client's connection.
+_borrowed: set[int] = set()
+
+
+def _close_borrowed() -> None:
+    for descriptor in _borrowed:
+        with suppress(OSError):
+            os.close(descriptor)
+    _borrowed.clear()
+
+
+os.register_at_fork(after_in_child=_close_borrowed)
+
+
+class Written(NamedTuple):
+    """What the client took at once."""
+
+    octets: int
+    #: Those of the body among them.
+    body: int
+
+
+class Borrower:
+    """Borrows sockets from the router at the other end of a channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        #: Here the router dials, once: Node cannot send a socket over the channel, which it has accepted. The
+        #: name is no longer than that of the channel, so the path is not too long.
+        folder = os.path.dirname(channel.path)
+        self._path = f"{folder}/lend-{os.getpid()}-{channel.fileno()}"
+        self._listener: socket.socket | None = None
+        self._connection: socket.socket | None = None
+        self._is_asked = False
+        #: Responses for which no socket is asked.
+        self._pause = 0
+
+    def is_ready(self) -> bool:
+        """Whether a socket is to be asked for now. The router is told to dial when this is called first."""
+        if self._connection is None:
+            if self._is_asked:
+                self._accept()
+            else:
+                self._ask()
+        elif self._pause > 0:
+            self._pause -= 1
+            return False
+        return self._connection is not None
+
+    def write(self, stream: int, head: bytes, body: bytes) -> Written | None:
+        """Asks with a BORROW frame, and writes what the client takes at once.
+
+        None when there is no socket to be had: the router has taken the head then. Raises ConnectionError
+        when the router is gone.
+        """
+        self._channel.send(head)
+        before, descriptor = self._receive(stream)
+        if descriptor is None:
+            self._pause = PAUSE_RESPONSES
+            return None
+        _borrowed.add(descriptor)
+        # The family does not matter for what is done with it here.
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor) as client:
+            octets = _write(client, before, body)
+            _borrowed.discard(descriptor)
+        written = Written(octets, max(0, octets - len(before)))
+        if written.body < len(body) // 2:
+            self._pause = PAUSE_RESPONSES
+        return written
+
+    def close(self) -> None:
+        """Ends the connection, or no longer waits for it."""
+        if self._connection is not None:
+            self._connection.close()
+        self._stop_listening()
+
+    def _ask(self) -> None:
+        self._is_asked = True
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listener.bind(self._path)
+            listener.listen(1)
+        except OSError:
+            # The folder was removed, say: then everything goes through the router.
+            listener.close()
+            return
+        listener.setblocking(False)
+        self._listener = listener
+        self._channel.send(frame.encode(frame.DIAL, payload=os.fsencode(self._path)))
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        # The application may have set a default timeout for its own sockets.
+        connection.settimeout(None)
+        self._connection = connection
+        self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            with suppress(OSError):
+                os.unlink(self._path)
+
+    def _receive(self, stream: int) -> tuple[bytes, int | None]:
+        """What comes before the body, and the socket."""
+        assert self._connection is not None
+        data = b""
+        descriptor: int | None = None
+        end = frame.HEADER_BYTES
+        while len(data) < end:
+            received, ancillary, _, _ = self._connection.recvmsg(
+                _RECEIVE_BYTES, socket.CMSG_SPACE(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
+            )
+            if not received:
+                self._channel.is_lost = True
+                raise ConnectionResetError("the router went away while a socket was borrowed")
+            for _, _, content in ancillary:
+                (descriptor,) = _DESCRIPTOR.unpack(content)
+            data += received
+            if len(data) >= frame.HEADER_BYTES:
+                end = frame.HEADER_BYTES + frame.HEADER.unpack_from(data)[0]
+        _, kind, _, _, number = frame.HEADER.unpack_from(data)
+        if kind != frame.LENT or number != stream or len(data) != end:
+            raise frame.ProtocolError(f"the router answered with a frame of type {kind}, want {frame.LENT}")
+        return data[frame.HEADER_BYTES :], descriptor
+
+
+def _write(client: socket.socket, before: bytes, body: bytes) -> int:
+    """Writes as much as the client takes at once. One that is gone is the router's business."""
+    written = 0
+    flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+    with suppress(OSError), memoryview(body) as view:
+        written = client.sendmsg((before, view), (), flags)
+        while 0 <= written - len(before) < len(body):
+            written += client.send(view[written - len(before) :], flags)
+    return written
