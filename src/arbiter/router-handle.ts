@@ -39,6 +39,9 @@ export interface RouterOptions {
 /** Time for a router to start and listen. */
 const LISTENING_MS = 15_000;
 
+/** An event loop accepts one connection in a turn from each handle, and what comes in one turn shares its costs. */
+const HANDLES_OF_LISTENER = 4;
+
 /** The arbiter's view of a router process. */
 export class RouterHandle {
   readonly #process: ChildProcess;
@@ -86,6 +89,11 @@ export class RouterHandle {
       { type: "open-listener", listener: describeListener(listener, backlog) } satisfies ArbiterToRouter,
       listener.handle,
     );
+    for (let count = 1; count < HANDLES_OF_LISTENER; count += 1) {
+      const message: ArbiterToRouter = { type: "widen-listener", id: listener.fd };
+      // A socket that is closed meanwhile needs no further handle.
+      this.#process.send(message, listener.handle, undefined, () => undefined);
+    }
   }
 
   get pid(): number | undefined {

@@ -1,11 +1,17 @@
 import { createServer, type Server } from "node:net";
-import { acceptConnections, type AcceptedConnection } from "../system/accepting.ts";
+import { acceptConnections, closeHandle, type AcceptedConnection } from "../system/accepting.ts";
 import type { InheritedListener } from "./messages.ts";
 
-/** The listening side of a router: one server for each listener, which may come and go. */
+/** A listener that is open: a server for each handle of its socket. */
+interface OpenListener {
+  readonly listener: InheritedListener;
+  readonly servers: Server[];
+}
+
+/** The listening side of a router: listeners may come and go. */
 export class ClientServers {
   readonly #onClient: (accepted: AcceptedConnection, listener: InheritedListener) => void;
-  readonly #servers = new Map<number, { readonly server: Server; readonly backlog: number }>();
+  readonly #open = new Map<number, OpenListener>();
   #accepted = 0;
 
   constructor(onClient: (accepted: AcceptedConnection, listener: InheritedListener) => void) {
@@ -14,37 +20,53 @@ export class ClientServers {
 
   /** Listens on a socket that is bound, whose handle came with a message. */
   async open(listener: InheritedListener, handle: object): Promise<void> {
+    this.#open.set(listener.id, { listener, servers: [await this.#listen(listener, handle)] });
+  }
+
+  /** Listens by another handle of a socket too: Node accepts one connection from each in a turn of its event loop. */
+  async widen(id: number, handle: object): Promise<void> {
+    const open = this.#open.get(id);
+    if (open === undefined) {
+      closeHandle(handle);
+      return;
+    }
+    const server = await this.#listen(open.listener, handle).catch(() => null);
+    // It may have been closed meanwhile.
+    if (server !== null && this.#open.get(id) === open) open.servers.push(server);
+    else server?.close();
+  }
+
+  async #listen(listener: InheritedListener, handle: object): Promise<Server> {
     const server = createServer();
-    const { id, backlog } = listener;
     await listening(server, () => {
-      server.listen(handle, backlog);
+      server.listen(handle, listener.backlog);
       acceptConnections(server, handle, (accepted) => {
         this.#accepted += 1;
         this.#onClient(accepted, listener);
       });
     });
-    this.#servers.set(id, { server, backlog });
+    return server;
   }
 
   /** TCP ports on which it listens. */
   get ports(): ReadonlySet<number> {
-    const addresses = [...this.#servers.values()].map(({ server }) => server.address());
+    const addresses = [...this.#open.values()].map(({ servers }) => servers[0]?.address());
     return new Set(
       addresses.flatMap((each) => (typeof each === "object" && each !== null ? [each.port] : [])),
     );
   }
 
   /** Takes in what waits in the backlogs, and stops listening there: by default everywhere. */
-  async drain(ids: readonly number[] = [...this.#servers.keys()]): Promise<void> {
+  async drain(ids: readonly number[] = [...this.#open.keys()]): Promise<void> {
     await this.#emptyBacklogs(ids);
     this.close(ids);
   }
 
   /** Stops listening. Clients that wait in a backlog are served by whoever has the socket open, or reset. */
-  close(ids: readonly number[] = [...this.#servers.keys()]): void {
+  close(ids: readonly number[] = [...this.#open.keys()]): void {
     for (const id of ids) {
-      this.#servers.get(id)?.server.close();
-      this.#servers.delete(id);
+      for (const server of this.#open.get(id)?.servers ?? []) server.close();
+      this.#open.delete(id);
     }
   }
 
@@ -54,7 +76,7 @@ export class ClientServers {
    * when it began have been accepted once as many have been as the backlogs can hold.
    */
   async #emptyBacklogs(ids: readonly number[]): Promise<void> {
-    const room = ids.reduce((sum, id) => sum + (this.#servers.get(id)?.backlog ?? 0), 0);
+    const room = ids.reduce((sum, id) => sum + (this.#open.get(id)?.listener.backlog ?? 0), 0);
     const limit = this.#accepted + room;
     let before = -1;
     while (before !== this.#accepted && this.#accepted <= limit) {

@@ -55,6 +55,9 @@ async function handle(message: ArbiterToRouter, socket: unknown): Promise<void> 
     case "open-listener":
       await openListener(message.listener, socket);
       break;
+    case "widen-listener":
+      if (typeof socket === "object" && socket !== null) await router?.widenListener(message.id, socket);
+      break;
     case "close-listeners":
       await router?.closeListeners(message.ids);
       tell({ type: "listeners-closed" });

@@ -132,6 +132,8 @@ export type ArbiterToRouter =
   | { readonly type: "retire-worker"; readonly worker: number }
   /** Listen on a further socket, whose handle comes along, and say whether you do. */
   | { readonly type: "open-listener"; readonly listener: InheritedListener }
+  /** Another handle of a listener that is open: more is accepted from it at once. Nothing is answered. */
+  | { readonly type: "widen-listener"; readonly id: number }
   /** Take in what waits in their backlogs, close them, and say so. */
   | { readonly type: "close-listeners"; readonly ids: readonly number[] }
   /** Close the listeners and say when everything is answered. At a handover others serve the backlogs. */

@@ -126,6 +126,10 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     await this.#servers.open(listener, handle);
   }
 
+  async widenListener(id: number, handle: object): Promise<void> {
+    await this.#servers.widen(id, handle);
+  }
+
   /**
    * Takes in what waits in the backlogs of these listeners, and closes them. Their connections serve what is
    * under way and one request more: none is closed under the hands of a client that is about to ask.

@@ -24,6 +24,7 @@ interface StreamHandle {
   /** Of a TCP handle alone. Not 0: an error number. */
   getpeername?(out: { address?: string; port?: number }): number;
   setNoDelay?(isOn: boolean): number;
+  setBlocking?(isOn: boolean): number;
   close(): void;
 }
 
@@ -76,12 +77,21 @@ export function acceptConnections(
   handle: object,
   onAccepted: (connection: AcceptedConnection) => void,
 ): void {
-  if (isStreamHandle(handle)) handle.setNoDelay?.(true);
+  if (isStreamHandle(handle)) {
+    handle.setNoDelay?.(true);
+    // It may come from a program that left it blocking, and somebody else may accept what woke us.
+    handle.setBlocking?.(false);
+  }
   Reflect.set(handle, "onconnection", (_status: number, accepted: unknown) => {
     // Without a handle it is an error, such as too many open files: the next accept may work again.
     if (isStreamHandle(accepted)) onAccepted(new AcceptedConnection(accepted));
   });
   server.on("connection", (socket) => onAccepted(takeConnection(socket)));
+}
+
+/** Lets go of a handle that came with a message and is not used. */
+export function closeHandle(handle: object): void {
+  if (isStreamHandle(handle)) handle.close();
 }
 
 function isStreamHandle(value: unknown): value is StreamHandle {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
 import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { RouterProcess } from "../helpers/router-process.ts";
 import {
   fixtureApps,
   python,
@@ -21,6 +22,19 @@ import { temporaryFolder } from "../helpers/temporary-folder.ts";
 /** A way of starting the command with sockets of its own, `NAME=ADDRESS` each, as systemd does it. */
 function passing(...sockets: readonly string[]): { readonly through: readonly string[] } {
   return { through: [python, join(repositoryRoot, "test/fixtures/activate.py"), ...sockets, "--"] };
+}
+
+/** One for each descriptor; those of one socket are the same. */
+function socketsOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  const paths = readdirSync(folder).map((fd) => {
+    try {
+      return readlinkSync(join(folder, fd));
+    } catch {
+      return ""; // Closed meanwhile.
+    }
+  });
+  return paths.filter((path) => path.startsWith("socket:"));
 }
 
 async function occupiedPort(t: TestContext): Promise<number> {
@@ -43,6 +57,17 @@ test("IPv4, IPv6, unix and abstract addresses are served at once, and the log na
     assert.equal((await fetch(address)).status, 200);
   }
   assert.equal((await request(path, "/")).status, 200);
+});
+
+test("a router has four handles of each socket, and so accepts four connections in a turn of its event loop", async (t) => {
+  const server = await startFixture(t, "pid");
+  const { pid } = new RouterProcess(server);
+  const ofArbiter = new Set(socketsOf(server.pid));
+  const shared = (): string[] => socketsOf(pid).filter((socket) => ofArbiter.has(socket));
+  await untilTrue(() => shared().some((each, _, all) => all.filter((other) => other === each).length === 4), {
+    deadlineMs: ANSWER_DEADLINE_MS,
+    what: "four handles",
+  });
 });
 
 test("sockets passed by systemd take the place of bind, are left as they are, and are no news to the application", async (t) => {
