@@ -245,13 +245,15 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   /** A large body goes to a place in the ring as it comes. */
   #findPlace(bytes: number): BodyCollector | null {
-    const { budget, bodyPlaces } = this.#context;
+    const { budget, bodyPlaces, bodyTurns } = this.#context;
     if (bytes <= PLACED_FROM_BYTES || budget.isTight) return null;
     const places = bodyPlaces();
-    const place = places?.take(bytes) ?? null;
-    if (places === null || place === null) return null;
+    if (places === null) return null;
+    const makeOther = (): BodyCollector => this.#makeCollector();
+    const body = new PlacedBody({ places, turns: bodyTurns, bytes, client: this.#exchange, makeOther });
+    if (!body.begin()) return null;
     this.#exchange.useBodyAtOnce();
-    return new PlacedBody({ places, place, makeOther: () => this.#makeCollector() });
+    return body;
   }
 
   takeBodyOut(): void {
