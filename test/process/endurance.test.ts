@@ -57,7 +57,12 @@ function holdingsOf(server: Server, folder: string, arbiter: number): Holdings {
   const all = [own, ...tree];
   return {
     processes: all.map(roleOf).toSorted(),
-    descriptors: Object.fromEntries(all.map((entry) => [roleOf(entry), descriptorsOf(entry.pid)])),
+    // By name: pids begin anew after the last one there is.
+    descriptors: Object.fromEntries(
+      all
+        .map((entry) => [roleOf(entry), descriptorsOf(entry.pid)] as const)
+        .toSorted(([left], [right]) => left.localeCompare(right)),
+    ),
     files: readdirSync(folder, { recursive: true, encoding: "utf8" })
       .map((name) => name.replace(/tunicorn-\w{6}/, "tunicorn-X").replace(/\d+/g, "N"))
       .toSorted(),
