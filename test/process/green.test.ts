@@ -120,7 +120,8 @@ for (const workerClass of ["gevent", "eventlet"]) {
 
 for (const workerClass of ["gevent", "eventlet"]) {
   test(`a ${workerClass} worker of which one greenlet lets no other run is found and replaced`, async (t) => {
-    const server = await startFixture(t, "green", { args: ["-k", workerClass, "--timeout", "3"] });
+    // It counts for the boot, too, which imports a good deal.
+    const server = await startFixture(t, "green", { args: ["-k", workerClass, "--timeout", "6"] });
     const [stuck] = server.bootedPids;
     const { status } = await request(server.port, "/spin");
     assert.equal(status, 504);
