@@ -31,12 +31,11 @@ export class ClientSocket {
   readonly #socket: Socket;
   #writeWatch: WriteWatch | null = null;
   #isHandedOver = false;
-  #hasMore = false;
 
   constructor(accepted: AcceptedConnection, writeStallMs: number, listener: ClientSocketListener) {
     this.#listener = listener;
     this.#writeStallMs = writeStallMs;
-    const socket = readIntoLentBuffer(accepted, (bytes, isFull) => this.#onLentBytes(bytes, isFull));
+    const socket = readIntoLentBuffer(accepted, (bytes) => this.#onLentBytes(bytes));
     this.#socket = socket;
     socket.on("end", () => listener.onEnd());
     // A reset or a broken pipe is the client's business; "close" follows.
@@ -84,14 +83,8 @@ export class ClientSocket {
     return this.#socket;
   }
 
-  /** More has come than what is being given out. It can stay where it is until it is wanted. */
-  get hasMore(): boolean {
-    return this.#hasMore;
-  }
-
   /** Whether to go on reading. */
-  #onLentBytes(bytes: Buffer, isFull: boolean): boolean {
-    this.#hasMore = isFull;
+  #onLentBytes(bytes: Buffer): boolean {
     let rest = bytes;
     let copyBytes = HEAD_COPY_BYTES;
     while (rest.length > 0 && !this.#isHandedOver) {
@@ -102,7 +95,6 @@ export class ClientSocket {
       rest = rest.subarray(piece.length);
       copyBytes = usedBytes > 0 ? HEAD_COPY_BYTES : COPY_BYTES;
     }
-    this.#hasMore = false;
     return rest.length === 0 || this.#socket.push(Buffer.from(rest));
   }
 

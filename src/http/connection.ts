@@ -3,7 +3,6 @@ import type { DeadlineSeat, Waiting } from "../system/deadlines.ts";
 import { BodyPace } from "./body-pace.ts";
 import { ClientSocket, type ClientSocketListener } from "./client-socket.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import type { ConnectionState } from "./connection-state.ts";
 import { Exchange, type ExchangeTransport } from "./exchange.ts";
 import { handOver, type HandedOver } from "./handed-over.ts";
 import { HttpFault } from "./http-fault.ts";
@@ -22,6 +21,13 @@ import {
 import { errorAnswer } from "./error-page.ts";
 
 /**
+ * reading: a request is awaited or arrives. answering: it is complete, its response is not.
+ * flushing: the last answer is written, not yet taken. lingering: our side is closed. closed: all is over,
+ * or another protocol has the socket.
+ */
+type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
+
+/**
  * A client connection from accept to close: requests one after another, each answered before the next is
  * handled.
  */
@@ -33,7 +39,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   readonly #parser: RequestSource;
   readonly #bodyPace: BodyPace;
   #preambleReader: ProxyPreambleReader | null;
-  #state: ConnectionState = "reading";
+  #state: State = "reading";
   #exchange: Exchange | null = null;
   #isRequestComplete = false;
   /** The deadline of a head runs from its first byte, not anew from each further one. */
@@ -201,10 +207,6 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   get bytesUsedAtOnce(): number {
     const isUsed = this.#state === "reading" && this.#exchange?.usesBodyAtOnce === true;
     return isUsed ? this.#parser.bodyLeft : 0;
-  }
-
-  get hasMoreBody(): boolean {
-    return this.#socket.hasMore;
   }
 
   onBytes(bytes: Buffer): void {

@@ -20,8 +20,6 @@ export interface ExchangeTransport {
   finish(exchange: Exchange, keepAlive: boolean): void;
   /** Cuts the connection, so that the client sees that the response is not complete. */
   cutOff(exchange: Exchange): void;
-  /** More of the request has come than what is being given out. */
-  readonly hasMoreBody: boolean;
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
@@ -126,11 +124,6 @@ export class Exchange {
   /** What is given as body is used before the call returns: it may lie in memory that is overwritten then. */
   useBodyAtOnce(): void {
     this.usesBodyAtOnce = true;
-  }
-
-  /** When the body begins: it comes so fast that more of it waits, and may go on waiting by `pauseBody`. */
-  get hasMoreBody(): boolean {
-    return this.#transport.hasMoreBody;
   }
 
   pauseBody(): void {

@@ -45,11 +45,6 @@ export class GenerationDispatcher implements Dispatcher {
     return this.#active === queue ? places : null;
   }
 
-  /** How many workers, and threads of them, pull requests. */
-  get pullers(): number {
-    return this.#ways.queue?.channels.size ?? 0;
-  }
-
   submit(request: WorkerRequest): void {
     // It was made for the ASGI application of a generation before.
     if (request.streaming !== undefined && this.#active !== this.#ways.multiplex)

@@ -245,15 +245,13 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   /** A large body goes to a place in the ring as it comes. */
   #findPlace(bytes: number): BodyCollector | null {
-    const { budget, bodyPlaces, bodyTurns } = this.#context;
+    const { budget, bodyPlaces } = this.#context;
     if (bytes <= PLACED_FROM_BYTES || budget.isTight) return null;
     const places = bodyPlaces();
-    if (places === null) return null;
-    const makeOther = (): BodyCollector => this.#makeCollector();
-    const body = new PlacedBody({ places, turns: bodyTurns, bytes, client: this.#exchange, makeOther });
-    if (!body.begin()) return null;
+    const place = places?.take(bytes) ?? null;
+    if (places === null || place === null) return null;
     this.#exchange.useBodyAtOnce();
-    return body;
+    return new PlacedBody({ places, place, makeOther: () => this.#makeCollector() });
   }
 
   takeBodyOut(): void {

@@ -1,7 +1,6 @@
 import type { BodyPlaces } from "../queue/body-places.ts";
 import type { AccessSink } from "../log/access-sink.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import type { BodyTurns } from "./body-turns.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { TrustedPeers } from "./client.ts";
 import type { BufferBudget } from "./buffer-budget.ts";
@@ -19,8 +18,6 @@ export interface RouterContext {
   readonly dispatcher: Dispatcher;
   /** Where large request bodies may be put for workers that pull; null: they do not. */
   readonly bodyPlaces: () => BodyPlaces | null;
-  /** Bodies come into those places by turns. */
-  readonly bodyTurns: BodyTurns;
   readonly tunnels: Tunnels;
   /** What all bodies in passing may take. */
   readonly budget: BufferBudget;

@@ -14,7 +14,6 @@ import type { AcceptedConnection } from "../system/accepting.ts";
 import { Deadlines } from "../system/deadlines.ts";
 import { Roster, type Seat } from "../system/roster.ts";
 import { makeDeferred } from "../system/deferred.ts";
-import { BodyTurns } from "./body-turns.ts";
 import { BufferBudget } from "./buffer-budget.ts";
 import { ClientHandler } from "./client-handler.ts";
 import { ClientServers, listening } from "./client-servers.ts";
@@ -61,7 +60,6 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
   readonly #connections = new Roster<Served>();
   readonly #budget: BufferBudget;
-  readonly #bodyTurns = new BodyTurns(() => this.#dispatcher.pullers);
   readonly #servers: ClientServers;
   readonly #logs: RouterLogs;
   readonly #tunnels: Tunnels;
@@ -252,7 +250,6 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       frontPeers: frontPeersOf(settings),
       dispatcher: this.#dispatcher,
       bodyPlaces: () => this.#dispatcher.bodyPlaces,
-      bodyTurns: this.#bodyTurns,
       tunnels: this.#tunnels,
       budget: this.#budget,
       errorLog: this.#logs.errorLog,

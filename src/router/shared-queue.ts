@@ -44,7 +44,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   readonly #entries = new StreamTable<QueuedRequest>();
   /** Requests for which there was no slot. */
   readonly #waiting = new Fifo<WorkerRequest>();
-  readonly channels: QueueChannels;
+  readonly #channels: QueueChannels;
   readonly #announced = new WeakSet<QueueChannel>();
   /** Null while the active generation does not pull; its requests go elsewhere. */
   #tokens: Tokens | null = null;
@@ -56,7 +56,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   constructor(options: SharedQueueOptions) {
     this.#options = options;
     this.#ring = options.ring;
-    this.channels = new QueueChannels(options.ring);
+    this.#channels = new QueueChannels(options.ring);
     options.deadlines.add(this);
   }
 
@@ -72,7 +72,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   submit(request: WorkerRequest): void {
     if (this.#isDestroyed) return;
     const { queuedRequests } = this.#options.limits();
-    if (this.#entries.size + this.#waiting.size >= queuedRequests + this.channels.size) {
+    if (this.#entries.size + this.#waiting.size >= queuedRequests + this.#channels.size) {
       request.onFailure("overloaded");
       return;
     }
@@ -102,7 +102,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#elsewhere = null;
     this.#generation = generation;
     this.#scheduleFlush();
-    this.channels.tellPlaces(generation, true);
+    this.#channels.tellPlaces(generation, true);
     this.#issueWaiting();
   }
 
@@ -111,13 +111,13 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     const left = this.#closeTokens();
     this.#generation = generation;
     this.#elsewhere = elsewhere;
-    this.channels.tellPlaces(generation, false);
+    this.#channels.tellPlaces(generation, false);
     for (const queued of left) this.#issueAnew(queued);
     this.#issueWaiting();
   }
 
   add(channel: QueueChannel): void {
-    this.channels.add(channel);
+    this.#channels.add(channel);
     this.#options.listener.onWorkerDialled(channel.hello.worker, channel.pid);
   }
 
@@ -133,7 +133,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   }
 
   retireWorker(worker: number): void {
-    for (const channel of this.channels) if (channel.hello.worker === worker) channel.drain();
+    for (const channel of this.#channels) if (channel.hello.worker === worker) channel.drain();
   }
 
   /** Ends it now. The requests that are in it hear nothing more. */
@@ -142,7 +142,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#isDestroyed = true;
     this.deadlineAt = Infinity;
     this.#entries.clear();
-    for (const channel of this.channels) channel.destroy();
+    for (const channel of this.#channels) channel.destroy();
     this.#tokens?.close();
     this.#tokens = null;
     this.#elsewhere = null;
@@ -185,14 +185,14 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     if (this.#isDestroyed) return;
     const claims = this.#ring.readClaims();
     const lost = this.#failClaimedBy(channel, claims);
-    this.channels.delete(channel);
+    this.#channels.delete(channel);
     if (lost === null && channel.mayHoldToken) this.#reissueLost(channel.hello.generation, claims);
     // Its claim is free for one that waits for it.
     this.#tellPlaces();
     this.#issueWaiting();
     // A worker with several threads is lost with the last of their channels.
     const { worker } = channel.hello;
-    if (lost !== null || !this.channels.hasWorker(worker)) {
+    if (lost !== null || !this.#channels.hasWorker(worker)) {
       this.#options.listener.onWorkerLost(worker, lost);
     }
   }
@@ -205,7 +205,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   onDeadline(now: number): void {
     const claims = this.#ring.readClaims();
     for (const queued of this.#entries.all()) this.#look(queued, claims, now);
-    for (const channel of this.channels) this.#lookAtFinishing(channel, claims, now);
+    for (const channel of this.#channels) this.#lookAtFinishing(channel, claims, now);
     this.#expireWaiting(now);
     this.#issueWaiting();
     this.#flush();
@@ -214,14 +214,14 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   }
 
   get #isFinishing(): boolean {
-    return this.#options.timeoutMs() > 0 && [...this.channels].some((each) => each.finishing !== null);
+    return this.#options.timeoutMs() > 0 && [...this.#channels].some((each) => each.finishing !== null);
   }
 
   #look(queued: QueuedRequest, claims: Claims, now: number): void {
     const { state } = queued;
     const isClaimed = state.type === "claimed" || claims.claimOf(queued.stream) !== null;
     const claimant =
-      state.type === "claimed" ? state.channel : this.channels.claimantOf(queued.stream, claims);
+      state.type === "claimed" ? state.channel : this.#channels.claimantOf(queued.stream, claims);
     if (isClaimed) queued.start(now);
     // What it has to say about this one may be there, behind what a slow client does not take.
     if (state.type !== "claimed" && claimant?.isPaused === true) queued.startedAt = now;
@@ -233,7 +233,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       if (now - state.at >= SETTLE_MS) this.#settle(queued, state.reason);
     } else if (now - queued.request.submittedAt > this.#options.limits().queueMs) {
       this.#withdraw(queued, "overdue");
-    } else if (queued.generation !== this.#generation && !this.channels.hasGeneration(queued.generation)) {
+    } else if (queued.generation !== this.#generation && !this.#channels.hasGeneration(queued.generation)) {
       this.#withdraw(queued, "reissue");
     }
   }
@@ -273,7 +273,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     const timeoutMs = this.#options.timeoutMs();
     if (finishing === null || timeoutMs === 0) return;
     const { queued, endedAt } = finishing;
-    if (this.channels.claimantOf(queued.stream, claims) !== channel) {
+    if (this.#channels.claimantOf(queued.stream, claims) !== channel) {
       channel.finishing = null;
     } else if (now - endedAt > timeoutMs) {
       channel.finishing = null;
@@ -297,7 +297,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     let lost: RequestSummary | null = null;
     for (const queued of this.#entries.all()) {
       const { state, stream } = queued;
-      const claimant = state.type === "claimed" ? state.channel : this.channels.claimantOf(stream, claims);
+      const claimant = state.type === "claimed" ? state.channel : this.#channels.claimantOf(stream, claims);
       if (claimant !== channel) continue;
       lost ??= queued.summary(now);
       this.#fail(queued, "worker-died");
@@ -332,7 +332,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   }
 
   #tellPlaces(): void {
-    this.channels.tellPlaces(this.#generation, this.#tokens !== null);
+    this.#channels.tellPlaces(this.#generation, this.#tokens !== null);
   }
 
   /** Puts a request into the ring and its token into the FIFO, with others of this turn. False: there is no slot. */

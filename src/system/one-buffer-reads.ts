@@ -37,26 +37,17 @@ export function readIntoOneBuffer(accepted: Socket, { bufferBytes, onBytes }: On
 
 /** Stays in the cache of a processor, together with what is written from it. */
 const LENT_BYTES = 256 * 1024;
-/** More than nearly every request without a body. */
-const LITTLE_BYTES = 16 * 1024;
 let lent: Buffer | null = null;
 
 /**
  * The same for many connections with one buffer for all: what was read is lent for the time of the call, and is
- * overwritten afterwards. They stay half open. `onBytes` returns whether to go on reading. `isFull`: there is probably
- * more. Only then the next read is a large one: a client that is not read any further keeps nearly all in its socket.
+ * overwritten afterwards. They stay half open. `onBytes` returns whether to go on reading.
  */
 export function readIntoLentBuffer(
   accepted: AcceptedConnection,
-  onBytes: (bytes: Buffer, isFull: boolean) => boolean,
+  onBytes: (bytes: Buffer) => boolean,
 ): Socket {
-  const large = (lent ??= Buffer.allocUnsafeSlow(LENT_BYTES));
-  const little = large.subarray(0, LITTLE_BYTES);
-  let isFull = false;
-  const buffer = (): Buffer => (isFull ? large : little);
-  const callback = (count: number): boolean => {
-    isFull = count === buffer().length;
-    return onBytes(large.subarray(0, count), isFull);
-  };
-  return accepted.open({ allowHalfOpen: true, onread: { buffer, callback } });
+  const buffer = (lent ??= Buffer.allocUnsafeSlow(LENT_BYTES));
+  const onread = { buffer, callback: (count: number) => onBytes(buffer.subarray(0, count)) };
+  return accepted.open({ allowHalfOpen: true, onread });
 }

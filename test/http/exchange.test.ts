@@ -17,7 +17,6 @@ class MemoryTransport implements ExchangeTransport {
   readonly readings: ("paused" | "resumed")[] = [];
   unsentBytes = 0;
   closesAfterResponse = false;
-  hasMoreBody = false;
 
   write(bytes: Buffer): void {
     assert.equal(this.ends.length, 0, "Bytes were written after the end");

@@ -123,20 +123,6 @@ test("a client that leaves in the middle of its body, or waits behind it and lea
   await assertNothingLeft(server);
 });
 
-test("clients that stop in the middle of their bodies hold nobody else's up", async (t) => {
-  const server = await startFixture(t, "echo", { args: ["--log-level", "debug"] });
-  const upload = makeUploads()[4];
-  assert.ok(upload !== undefined);
-  for (let count = 0; count < 20; count += 1) {
-    const stopped = await ClientConnection.open(t, server.port);
-    stopped.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${MIB}\r\n\r\n`);
-    stopped.send(upload.body.subarray(0, MIB / 2));
-  }
-  const others = await Promise.all(Array.from({ length: 20 }, () => ClientConnection.open(t, server.port)));
-  const outcomes = await Promise.all(others.map((connection) => send(connection, upload)));
-  assert.deepEqual(new Set(outcomes), new Set([200]));
-});
-
 test("when the router is killed during uploads, the next one serves them from the same places", async (t) => {
   const server = await startFixture(t, "echo", { args: ["-w", "2", "--log-level", "debug"], workers: 2 });
   const router = server.processTree().find(({ command }) => /router/.test(command));
