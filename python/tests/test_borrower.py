@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
 import threading
@@ -191,6 +192,48 @@ class TestWriting:
         borrowing._borrowed.discard(held)
         for each in (held, reader, writer):
             os.close(each)
+
+
+class TestInterruption:
+    @pytest.fixture
+    def alarm(self) -> Iterator[None]:
+        """What an application does that limits its own time."""
+
+        def give_up(_number: int, _frame: object) -> None:
+            raise TimeoutError("of the application")
+
+        before = signal.signal(signal.SIGALRM, give_up)
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    def test_an_answer_that_was_not_awaited_is_not_taken_for_the_next_one(
+        self, lender: Lender, alarm: None
+    ) -> None:
+        lender.dial()
+        assert lender.borrower.is_ready()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(TimeoutError, match="of the application"):
+            lender.borrower.write(5, encode(BORROW, 5), b"x")
+        assert not lender.borrower.is_ready()
+        with pytest.raises(BrokenPipeError):
+            lender.lend()
+
+    def test_what_a_signal_handler_raises_while_it_is_written_is_not_taken_for_a_full_client(
+        self, lender: Lender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lender.dial()
+        assert lender.borrower.is_ready()
+        lender.lend()
+
+        def interrupted(*_arguments: object) -> int:
+            raise TimeoutError("of the application")
+
+        monkeypatch.setattr(socket.socket, "sendmsg", interrupted, raising=False)
+        with pytest.raises(TimeoutError, match="of the application"):
+            lender.borrower.write(5, encode(BORROW, 5), b"x")
+        assert not lender.borrower.is_ready()
+        assert borrowing._borrowed == set()
 
 
 class TestNotBorrowing:

@@ -79,18 +79,16 @@ class Borrower:
         None when there is no socket to be had: the router has taken the head then. Raises ConnectionError
         when the router is gone.
         """
-        self._channel.send(head)
-        before, descriptor = self._receive(stream)
-        if descriptor is None:
-            self._pause = PAUSE_RESPONSES
-            return None
-        _borrowed.add(descriptor)
-        # The family does not matter for what is done with it here.
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor) as client:
-            octets = _write(client, before, body)
-            _borrowed.discard(descriptor)
-        written = Written(octets, max(0, octets - len(before)))
-        if written.body < len(body) // 2:
+        try:
+            self._channel.send(head)
+            before, descriptor = self._receive(stream)
+            octets = 0 if descriptor is None else _write_to(descriptor, before, body)
+        except BaseException:
+            # A signal handler of the application has raised, say: an answer may still come, and is nobody's.
+            self.close()
+            raise
+        written = None if descriptor is None else Written(octets, max(0, octets - len(before)))
+        if written is None or written.body < len(body) // 2:
             self._pause = PAUSE_RESPONSES
         return written
 
@@ -98,6 +96,7 @@ class Borrower:
         """Ends the connection, or no longer waits for it."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
         self._stop_listening()
 
     def _ask(self) -> None:
@@ -153,16 +152,35 @@ class Borrower:
                 end = frame.HEADER_BYTES + frame.HEADER.unpack_from(data)[0]
         _, kind, _, _, number = frame.HEADER.unpack_from(data)
         if kind != frame.LENT or number != stream or len(data) != end:
+            if descriptor is not None:
+                os.close(descriptor)
             raise frame.ProtocolError(f"the router answered with a frame of type {kind}, want {frame.LENT}")
         return data[frame.HEADER_BYTES :], descriptor
 
 
+def _write_to(descriptor: int, before: bytes, body: bytes) -> int:
+    """Writes as much as the client takes at once, and closes the descriptor."""
+    _borrowed.add(descriptor)
+    # The family does not matter for what is done with it here.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor) as client:
+        try:
+            return _write(client, before, body)
+        finally:
+            # Before it is closed: its number may be another's at once.
+            _borrowed.discard(descriptor)
+
+
 def _write(client: socket.socket, before: bytes, body: bytes) -> int:
-    """Writes as much as the client takes at once. One that is gone is the router's business."""
     written = 0
     flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-    with suppress(OSError), memoryview(body) as view:
-        written = client.sendmsg((before, view), (), flags)
-        while 0 <= written - len(before) < len(body):
-            written += client.send(view[written - len(before) :], flags)
+    try:
+        with memoryview(body) as view:
+            written = client.sendmsg((before, view), (), flags)
+            while 0 <= written - len(before) < len(body):
+                written += client.send(view[written - len(before) :], flags)
+    except OSError as error:
+        # Full, or gone, which is the router's business. What the system has not raised, a signal handler of
+        # the application has (its own TimeoutError, say), and how much was written is not known then.
+        if error.errno is None:
+            raise
     return written

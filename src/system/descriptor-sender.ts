@@ -1,3 +1,4 @@
+import { unlink } from "node:fs";
 import { Socket } from "node:net";
 
 /** What a pipe of Node is, as far as it is used here. */
@@ -22,13 +23,16 @@ export class DescriptorSender {
   }
 
   /**
-   * Connects to a process that listens at `path`. `like`: any unix connection, to get Node's class of pipes from.
-   * Null when this Node has no such pipe.
+   * Connects to a process that listens at `path` for this alone: the path is removed then, also if that process was
+   * killed meanwhile. `like`: any unix connection, to get Node's class of pipes from. Null when this Node has no
+   * such pipe.
    */
   static connect(path: string, like: Socket): DescriptorSender | null {
     const handle = makePipe(like);
     if (handle === null) return null;
     const connection = new Socket({ handle, pauseOnCreate: true } as object);
+    const removePath = (): void => unlink(path, () => undefined);
+    connection.once("connect", removePath).once("error", removePath);
     connection.connect({ path });
     return new DescriptorSender(connection);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { connect, createServer, Socket, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -66,7 +67,7 @@ async function startSender(t: TestContext) {
   const isReady = () =>
     untilTrue(() => sender.isReady, { deadlineMs: ANSWER_DEADLINE_MS, what: "the sender is ready" });
   await isReady();
-  return { sender, said, isReady };
+  return { path, sender, said, isReady };
 }
 
 async function read(client: Socket): Promise<string> {
@@ -111,6 +112,22 @@ test("DescriptorSender leaves a socket open that the receiver has closed, and it
   accepted.end("y");
   assert.equal(await read(client), "y");
   await withDeadline(ended, { deadlineMs: ANSWER_DEADLINE_MS, what: "the client sees the end" });
+});
+
+test("DescriptorSender removes the path that it has connected to, and one where nobody listens any more", async (t) => {
+  const { path } = await startSender(t);
+  const isGone = (gone: string) =>
+    untilTrue(() => !existsSync(gone), { deadlineMs: ANSWER_DEADLINE_MS, what: `${gone} is removed` });
+  await isGone(path);
+  const folder = await temporaryFolder(t);
+  const { accepted } = await connectPair(t, join(folder, "like"));
+  const left = join(folder, "left");
+  const leave = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
+  assert.equal(spawnSync(python, ["-c", leave, left]).status, 0);
+  assert.ok(existsSync(left));
+  const sender = DescriptorSender.connect(left, accepted);
+  onTeardown(t, () => sender?.close());
+  await isGone(left);
 });
 
 test("DescriptorSender ends its connection when it is closed", async (t) => {
