@@ -1,7 +1,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
-import { python } from "./server.ts";
+import { python, repositoryRoot } from "./server.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -24,8 +24,11 @@ export const publicPython: string | undefined = [python, "/usr/bin/python3"].fin
   }
 });
 
-/** For the `skip` of a test whose workers run as another user. */
-export const withoutOtherUser: string | false =
-  withoutRoot === false && publicPython === undefined
-    ? "the interpreter cannot be read by other users"
-    : withoutRoot;
+/** For the `skip` of a test whose router and workers run as another user. */
+export const withoutOtherUser: string | false = withoutRoot === false ? unreadableByOthers() : withoutRoot;
+
+function unreadableByOthers(): string | false {
+  // A clone in a folder of `mktemp -d` is its owner's alone.
+  if (!isPublic(repositoryRoot)) return "this checkout cannot be read by other users";
+  return publicPython === undefined ? "the interpreter cannot be read by other users" : false;
+}

@@ -27,9 +27,9 @@ async function counts(address: Address): Promise<Readonly<Record<string, number>
   return JSON.parse((await request(address, "/counts")).text) as Record<string, number>;
 }
 
-/** The router is dialled with the first large response: the next ones can be written by the worker. */
+/** The router is dialled with the first large response of the only worker: it can write the next ones itself. */
 async function startLending(t: TestContext, args: readonly string[] = []) {
-  const server = await startFixture(t, "lending", { args: ["--access-logfile", "-", ...args] });
+  const server = await startFixture(t, "lending", { args: ["-w", "1", "--access-logfile", "-", ...args] });
   await untilTrue(
     async () => {
       assertBody(await request(server.port, `/body/${MIB}`), MIB);
@@ -42,7 +42,7 @@ async function startLending(t: TestContext, args: readonly string[] = []) {
 
 test("a worker writes large responses to the client's socket itself", async (t) => {
   const socketPath = join(await temporaryFolder(t), "server.sock");
-  const server = await startLending(t, ["-w", "1", "-b", `unix:${socketPath}`]);
+  const server = await startLending(t, ["-b", `unix:${socketPath}`]);
 
   await t.test("one after another on a connection that stays, with small ones between", async (t) => {
     const { whole: before = 0 } = await counts(server.port);
@@ -104,7 +104,7 @@ test("a worker writes large responses to the client's socket itself", async (t) 
 });
 
 test("a client that takes a response slowly gets its rest from the router, and holds no worker", async (t) => {
-  const server = await startLending(t, ["-w", "1"]);
+  const server = await startLending(t);
   const unread = await sendUnread(t, server.port, `/body/${HUGE_BYTES}`);
   await untilTrue(async () => (await counts(server.port))["part"] === 1, {
     deadlineMs: LOG_DEADLINE_MS,
@@ -124,7 +124,9 @@ test("a client that takes a response slowly gets its rest from the router, and h
 
 for (const workerClass of ["sync", "gthread"]) {
   test(`responses of killed ${workerClass} workers are whole or cut, never another's`, async (t) => {
-    const server = await startLending(t, ["-w", "2", "-k", workerClass, "--threads", "3"]);
+    const server = await startFixture(t, "lending", {
+      args: ["-w", "2", "-k", workerClass, "--threads", "3"],
+    });
     let answered = 0;
     const over = new AbortController();
     const ask = async (client: number): Promise<void> => {
