@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,6 +86,19 @@ def _tcp_pair() -> tuple[socket.socket, socket.socket]:
     return client, accepted
 
 
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """As in a process whose application has used up what it may have open."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 @pytest.fixture
 def lender(short_folder: Path) -> Iterator[Lender]:
     lender = Lender(short_folder)
@@ -115,6 +129,20 @@ class TestDialling:
         assert not lender.borrower.is_ready()
         assert lender.router.received() == []
         lender.close()
+
+    def test_without_a_descriptor_for_it_nothing_is_borrowed_until_there_is_one(self, lender: Lender) -> None:
+        with no_descriptor_left():
+            assert not lender.borrower.is_ready()
+        assert lender.router.received() == []
+        lender.dial()
+        with no_descriptor_left():
+            assert not lender.borrower.is_ready()
+        assert lender.borrower.is_ready()
+
+    def test_a_router_that_is_gone_is_not_asked(self, lender: Lender) -> None:
+        lender.router.close()
+        assert not lender.borrower.is_ready()
+        assert lender.channel.is_lost
 
 
 class TestWriting:
@@ -159,6 +187,27 @@ class TestWriting:
         assert written is not None
         assert written.octets < len(HEAD)
         assert written.body == 0
+
+    def test_nor_is_it_waited_for_where_the_application_has_a_default_timeout(self, lender: Lender) -> None:
+        lender.dial()
+        assert lender.borrower.is_ready()
+        lender.lend()
+        socket.setdefaulttimeout(0.05)
+        try:
+            written = lender.borrower.write(5, encode(BORROW, 5), bytes(16 * 1024 * 1024))
+        finally:
+            socket.setdefaulttimeout(None)
+        assert written is not None
+        assert written.body > 0
+
+    def test_without_a_descriptor_for_the_socket_nothing_is_written_and_it_is_returned(
+        self, lender: Lender
+    ) -> None:
+        lender.dial()
+        assert lender.borrower.is_ready()
+        lender.lend()
+        with no_descriptor_left():
+            assert lender.borrower.write(5, encode(BORROW, 5), b"the body!") == Written(0, 0)
 
     def test_a_client_that_is_gone_is_no_error(self, lender: Lender) -> None:
         lender.dial()

@@ -87,7 +87,9 @@ class Borrower:
             # A signal handler of the application has raised, say: an answer may still come, and is nobody's.
             self.close()
             raise
-        written = None if descriptor is None else Written(octets, max(0, octets - len(before)))
+        # What is to be written comes with a socket. A process that can have no further descriptor does not
+        # get that: nothing is written then, and the router waits for it to be returned.
+        written = Written(octets, max(0, octets - len(before))) if before else None
         if written is None or written.body < len(body) // 2:
             self._pause = PAUSE_RESPONSES
         return written
@@ -100,8 +102,12 @@ class Borrower:
         self._stop_listening()
 
     def _ask(self) -> None:
+        try:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:
+            # No descriptor is left at the moment.
+            return
         self._is_asked = True
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listener.bind(self._path)
             listener.listen(1)
@@ -111,14 +117,17 @@ class Borrower:
             return
         listener.setblocking(False)
         self._listener = listener
-        self._channel.send(frame.encode(frame.DIAL, payload=os.fsencode(self._path)))
+        # A router that is gone is noticed with the response itself.
+        with suppress(ConnectionError):
+            self._channel.send(frame.encode(frame.DIAL, payload=os.fsencode(self._path)))
 
     def _accept(self) -> None:
         if self._listener is None:
             return
         try:
             connection, _ = self._listener.accept()
-        except BlockingIOError:
+        except OSError:
+            # The router has not dialled yet, or there is no descriptor.
             return
         # The application may have set a default timeout for its own sockets.
         connection.settimeout(None)
@@ -164,6 +173,8 @@ def _write_to(descriptor: int, before: bytes, body: bytes) -> int:
     # The family does not matter for what is done with it here.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor) as client:
         try:
+            # The socket never waits, but this object would, if the application has set a default timeout.
+            client.settimeout(0)
             return _write(client, before, body)
         finally:
             # Before it is closed: its number may be another's at once.

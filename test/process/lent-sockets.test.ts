@@ -122,6 +122,14 @@ test("a client that takes a response slowly gets its rest from the router, and h
   });
 });
 
+test("a worker that can have no further descriptor still answers", async (t) => {
+  const server = await startLending(t);
+  const connection = await ClientConnection.open(t, server.port);
+  assert.equal((await connection.request("/exhausted")).text, "done");
+  assertBody(await connection.request(`/body/${MIB}`), MIB);
+  assertBody(await connection.request("/body/3"), 3);
+});
+
 for (const workerClass of ["sync", "gthread"]) {
   test(`responses of killed ${workerClass} workers are whole or cut, never another's`, async (t) => {
     const server = await startFixture(t, "lending", {
