@@ -43,12 +43,15 @@ export class AcceptedConnection {
     return isKnown ? { remoteAddress: name.address, remotePort: name.port } : {};
   }
 
-  /** The socket of the connection, which reads at once. */
+  /**
+   * The socket of the connection, which reads at once. It emits "drain" whenever all has gone that had to wait; Node's
+   * sockets do so by themselves only when much had to.
+   */
   open(options: { readonly allowHalfOpen: boolean; readonly onread?: OnRead }): Socket {
     const handle = this.#handle;
     this.#handle = null;
     // Not in the types of the public API, but what Node's own `child_process` makes a socket from.
-    const socket = new Socket({ handle, ...options } as object);
+    const socket = new Socket({ handle, writableHighWaterMark: 1, ...options } as object);
     // It was closed meanwhile: "close" follows, as with any socket.
     if (handle === null) socket.destroy();
     return socket;
