@@ -227,19 +227,31 @@ class TestWriting:
         assert lender.borrower.write(5, encode(BORROW, 5), b"x") == Written(len(HEAD) + 1, 1)
         rest.join()
 
-    def test_a_child_that_is_forked_meanwhile_does_not_hold_the_client(self, lender: Lender) -> None:
-        held = os.dup(lender.accepted.fileno())
-        borrowing._borrowed.add(held)
+    def test_a_child_that_is_forked_meanwhile_does_not_hold_the_client(
+        self, lender: Lender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lender.dial()
+        assert lender.borrower.is_ready()
+        lender.lend()
+        send = borrowing._write
         reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            is_open = os.path.exists(f"/proc/self/fd/{held}")
-            os.write(writer, b"open" if is_open else b"closed")
-            os._exit(0)
-        os.waitpid(pid, 0)
-        assert os.read(reader, 10) == b"closed"
-        borrowing._borrowed.discard(held)
-        for each in (held, reader, writer):
+
+        def fork_amid(client: socket.socket, before: bytes, body: bytes) -> int:
+            pid = os.fork()
+            if pid == 0:
+                with suppress(OSError):
+                    client.send(b"of the child")
+                os.write(writer, b"done")
+                os._exit(0)
+            os.waitpid(pid, 0)
+            return send(client, before, body)
+
+        monkeypatch.setattr(borrowing, "_write", fork_amid)
+        written = lender.borrower.write(5, encode(BORROW, 5), b"the body!")
+        assert written is not None
+        assert os.read(reader, 10) == b"done"
+        assert lender.client.recv(100) == HEAD + b"the body!"
+        for each in (reader, writer):
             os.close(each)
 
 
@@ -282,7 +294,6 @@ class TestInterruption:
         with pytest.raises(TimeoutError, match="of the application"):
             lender.borrower.write(5, encode(BORROW, 5), b"x")
         assert not lender.borrower.is_ready()
-        assert borrowing._borrowed == set()
 
 
 class TestNotBorrowing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.helpers.router import (
     BODY,
     END,
     FAILED,
+    HEADER,
     LAST,
     RESPONSE,
     TAKES_MORE,
@@ -19,6 +22,9 @@ from tests.helpers.router import (
     kinds_of,
 )
 from tests.helpers.wsgi_types import Environ, StartResponse
+
+#: More than sockets hold.
+LARGE_BYTES = 8 * 1024 * 1024
 
 
 class TestWrongResults:
@@ -121,17 +127,24 @@ class TestErrors:
         gateway.call(answering(Body(ValueError("first"))))
         assert only_response(gateway.call(answering([b"x"]), stream=2)).body == b"x"
 
-    @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=repr)
-    def test_what_ends_the_worker_is_told_to_the_client_first(
-        self, gateway: Gateway, error: BaseException
-    ) -> None:
+    def test_what_ends_the_worker_is_told_to_the_client_first(self, gateway: Gateway) -> None:
         def application(_environ: Environ, _start_response: StartResponse) -> list[bytes]:
-            raise error
+            raise SystemExit(3)
 
-        with pytest.raises(type(error)):
+        with pytest.raises(SystemExit):
             gateway.handle(application)
         frames = gateway.router.received()
         assert [(received.kind, received.flags) for received in frames] == [(FAILED, END | LAST)]
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit(), CancelledError()], ids=repr)
+    def test_whatever_else_is_raised_ends_no_worker(self, gateway: Gateway, error: BaseException) -> None:
+        def application(_environ: Environ, _start_response: StartResponse) -> list[bytes]:
+            raise error
+
+        frames = gateway.call(application)
+        assert [(received.kind, received.flags) for received in frames] == [(FAILED, END | TAKES_MORE)]
+        assert "Error handling request GET /shop?page=2\n" in gateway.log
+        assert type(error).__name__ in gateway.log
 
     def test_a_system_exit_after_the_head_cuts_the_answer(self, gateway: Gateway) -> None:
         def pieces() -> Iterator[bytes]:
@@ -141,6 +154,36 @@ class TestErrors:
         with pytest.raises(SystemExit):
             gateway.handle(answering(pieces()))
         assert kinds_of(gateway.router.received()) == [RESPONSE, FAILED]
+
+
+def test_nothing_follows_a_frame_that_a_signal_handler_of_the_application_has_cut_off(
+    gateway: Gateway,
+) -> None:
+    def give_up(_number: int, _frame: object) -> None:
+        raise TimeoutError("of the application")
+
+    def application(_environ: Environ, start_response: StartResponse) -> list[bytes]:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        start_response("200 OK", [])
+        # More than a router takes that does not read.
+        return [bytes(LARGE_BYTES)]
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    try:
+        gateway.handle(application)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert "TimeoutError: of the application" in gateway.log
+    data = b""
+    while more := gateway.router.connection.recv(65536):
+        data += more
+    length, kind, *_ = HEADER.unpack_from(data)
+    assert kind == RESPONSE
+    rest = data[HEADER.size + length :]
+    length, kind, *_ = HEADER.unpack_from(rest)
+    assert (kind, length > len(rest) - HEADER.size) == (BODY, True)
+    assert set(rest[HEADER.size :]) == {0}
 
 
 class TestClose:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tunicorn import frame
+from tunicorn.forked_child import forget, keep_from_children
 
 if TYPE_CHECKING:
     from tunicorn.channel import Channel
@@ -23,19 +24,6 @@ PAUSE_RESPONSES: Final = 16
 #: The head that the router sends with a socket is smaller.
 _RECEIVE_BYTES: Final = 64 * 1024
 _DESCRIPTOR: Final = struct.Struct("i")
-
-#: Of all threads. A child that the application forks meanwhile must not hold a client's connection.
-_borrowed: set[int] = set()
-
-
-def _close_borrowed() -> None:
-    for descriptor in _borrowed:
-        with suppress(OSError):
-            os.close(descriptor)
-    _borrowed.clear()
-
-
-os.register_at_fork(after_in_child=_close_borrowed)
 
 
 class Written(NamedTuple):
@@ -169,7 +157,8 @@ class Borrower:
 
 def _write_to(descriptor: int, before: bytes, body: bytes) -> int:
     """Writes as much as the client takes at once, and closes the descriptor."""
-    _borrowed.add(descriptor)
+    # A child that the application forks meanwhile must not hold the client's connection.
+    keep_from_children(descriptor)
     # The family does not matter for what is done with it here.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor) as client:
         try:
@@ -177,8 +166,7 @@ def _write_to(descriptor: int, before: bytes, body: bytes) -> int:
             client.settimeout(0)
             return _write(client, before, body)
         finally:
-            # Before it is closed: its number may be another's at once.
-            _borrowed.discard(descriptor)
+            forget(descriptor)
 
 
 def _write(client: socket.socket, before: bytes, body: bytes) -> int:

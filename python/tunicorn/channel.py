@@ -7,9 +7,11 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tunicorn import frame
+from tunicorn.forked_child import forget, keep_from_children
 
 if TYPE_CHECKING:
     from tunicorn.borrower import Borrower
@@ -59,6 +61,7 @@ class Channel:
         self.is_lost = False
         #: Where the router lends sockets.
         self.borrower: Borrower | None = None
+        keep_from_children(connection.fileno())
 
     @classmethod
     def dial(cls, path: str, is_wanted: Callable[[], bool] = lambda: True) -> Channel | None:
@@ -87,8 +90,8 @@ class Channel:
         """Sends whole frames; blocks while the router holds the worker back."""
         try:
             self._connection.sendall(data)
-        except ConnectionError:
-            self.is_lost = True
+        except BaseException:
+            self.break_off()
             raise
 
     def send_body(self, stream: int, body: bytes | memoryview, flags: int, before: bytes) -> None:
@@ -110,9 +113,18 @@ class Channel:
                 sent = len(data)
             if sent < len(data) + len(body):
                 self._connection.sendall(body[sent - len(data) :])
-        except ConnectionError:
-            self.is_lost = True
+        except BaseException:
+            self.break_off()
             raise
+
+    def break_off(self) -> None:
+        """A frame may be half sent, and what came behind it would be taken for its rest.
+
+        A router that is gone is one reason, a signal handler of the application that raises another.
+        """
+        self.is_lost = True
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
 
     def receive(self) -> Frame | None:
         """Waits for the next frame; None when the router is gone."""
@@ -187,6 +199,7 @@ class Channel:
         """Ends the channel."""
         if self.borrower is not None:
             self.borrower.close()
+        forget(self._connection.fileno())
         self._connection.close()
 
     def _take(self) -> Frame | None:

@@ -78,6 +78,11 @@ class GreenStream:
         return self.channel.path
 
     @property
+    def is_lost(self) -> bool:
+        """Nothing can be sent any more."""
+        return self.channel.is_lost
+
+    @property
     def borrower(self) -> None:
         """A wait for a socket would hold up all others."""
         return None
@@ -255,9 +260,12 @@ class GreenChannel:
             sent = _write(self._socket.fileno(), data)
         except BlockingIOError:
             sent = 0
-        except OSError:
+        except BaseException as error:
             # The greenlet that reads finds the channel broken, too.
-            return
+            self._channel.break_off()
+            if isinstance(error, OSError):
+                return
+            raise
         if sent < len(data):
             self._is_writing = True
             self._hub.spawn(self._write_rest, data[sent:])
@@ -268,7 +276,9 @@ class GreenChannel:
                 self._socket.sendall(data)
                 data = b"".join(self._out)
                 self._out.clear()
-        except OSError:
-            return
+        except BaseException as error:
+            self._channel.break_off()
+            if not isinstance(error, OSError):
+                raise
         finally:
             self._is_writing = False

@@ -169,10 +169,9 @@ class RequestLoop:
         try:
             body = request.body if isinstance(request, Pulled) else None
             return link.gateway.handle(request.stream, request.flags, request.payload, after, large_body=body)
-        except SystemExit:
-            # QUIT, or the application's own: the router is told that it failed, and has nothing to name.
-            if not self._worker.aborted:
-                self._worker.log.warning("Leaving now: cutting off %s", name_in_head(request.payload))
+        except SystemExit as error:
+            # The router is told that it failed, and has nothing to name.
+            self._worker.report_exit(name_in_head(request.payload), error)
             raise
         except ConnectionError:
             # The router is gone, and its clients with it; what the application did is done.

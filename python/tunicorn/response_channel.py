@@ -16,6 +16,10 @@ class ResponseChannel(Protocol):
     is_drained: bool
 
     @property
+    def is_lost(self) -> bool:
+        """Nothing can be sent any more: the router is gone, or a frame was cut off."""
+
+    @property
     def borrower(self) -> Borrower | None:
         """For whom the router lends sockets; None where it does not."""
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tunicorn import frame
+from tunicorn.forked_child import forget, keep_from_children
 
 if TYPE_CHECKING:
     from tunicorn.stream import Stream
@@ -50,6 +51,7 @@ class StreamChannel(asyncio.Protocol):
         self._has_asked_to_leave = False
         self.gateway = gateway
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._rest = b""
         self._out: list[bytes] = []
         self._held: list[HeldHead] = []
@@ -59,10 +61,13 @@ class StreamChannel(asyncio.Protocol):
         """The router was reached."""
         # uvloop's have the methods of asyncio.Transport, but not that class.
         self._transport = cast(asyncio.Transport, transport)
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        keep_from_children(self._descriptor)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Every client of this channel is gone with the router."""
         self._transport = None
+        forget(self._descriptor)
         self.is_full = False
         for stream in list(self.streams.values()):
             stream.on_cancel(False)

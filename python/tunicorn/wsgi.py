@@ -98,13 +98,13 @@ class WsgiGateway:
             if response.is_channel_broken:
                 raise
             self._report(payload, error)
-        except Exception as error:
-            self._report(payload, error)
-        except BaseException:
-            # SystemExit and the like end the worker; its client is told first.
-            if not response.is_sending:
-                response.fail(frame.LAST)
+        except SystemExit:
+            # It ends the worker; its client is told first.
+            response.fail(frame.LAST)
             raise
+        except BaseException as error:
+            # KeyboardInterrupt and CancelledError too: what the application raises is its own failure.
+            self._report(payload, error)
         finally:
             body_input.close()
         if not response.is_ended:
@@ -149,7 +149,7 @@ class WsgiGateway:
                 response.send(piece)
         response.end()
 
-    def _report(self, payload: bytes, error: Exception) -> None:
+    def _report(self, payload: bytes, error: BaseException) -> None:
         """Logs what the application raised, by the request as it came: the environ may have been changed."""
         self._log.error("Error handling request %s %s", *_request_of(payload), exc_info=error)
 
@@ -164,7 +164,7 @@ class Response:
     """The response to one request, from start_response to its last frame."""
 
     __slots__ = ("_after", "_channel", "_head", "_stream", "body_bytes", "is_after_sent", "is_channel_broken",
-                 "is_ended", "is_head_sent", "is_sending")  # fmt: skip
+                 "is_ended", "is_head_sent")  # fmt: skip
 
     def __init__(self, channel: ResponseChannel, stream: int, after: int) -> None:
         self._channel = channel
@@ -176,9 +176,8 @@ class Response:
         #: The last frame of the response was sent.
         self.is_ended = False
         self.is_after_sent = False
+        #: The router is gone, or a frame was cut off: nothing can be sent any more.
         self.is_channel_broken = False
-        #: A frame is half sent, which nothing may be sent behind.
-        self.is_sending = False
 
     def start(self, status: str, headers: Headers, exc_info: ExceptionInfo = None) -> Callable[[bytes], None]:
         """start_response."""
@@ -286,11 +285,9 @@ class Response:
         if borrower is None or not is_whole or len(body) < BORROW_FROM_BYTES or not borrower.is_ready():
             return False
         try:
-            self.is_sending = True
             written = borrower.write(self._stream, self._encode_head(b"", 0, frame.BORROW), body)
-            self.is_sending = False
-        except ConnectionError:
-            self.is_channel_broken = True
+        except BaseException:
+            self.is_channel_broken = self._channel.is_lost
             raise
         if written is None:
             self._send_body(body, flags)
@@ -328,11 +325,9 @@ class Response:
     def _send_body(self, body: bytes | memoryview, flags: int, before: bytes = b"") -> None:
         """A part of the body, or all of it, behind the frame of its head."""
         try:
-            self.is_sending = True
             self._channel.send_body(self._stream, body, flags, before)
-            self.is_sending = False
-        except ConnectionError:
-            self.is_channel_broken = True
+        except BaseException:
+            self.is_channel_broken = self._channel.is_lost
             raise
 
     def _check_client(self) -> None:
@@ -357,11 +352,9 @@ class Response:
 
     def _transmit(self, data: bytes) -> None:
         try:
-            self.is_sending = True
             self._channel.send(data)
-            self.is_sending = False
-        except ConnectionError:
-            self.is_channel_broken = True
+        except BaseException:
+            self.is_channel_broken = self._channel.is_lost
             raise
 
 

@@ -107,7 +107,7 @@ export class WorkerReports {
   /** The mold may have told of its end already. */
   #nameOf(age: number): string {
     const pid = this.#pidOf(age);
-    return pid === 0 ? "A worker that had to leave" : `Worker (pid:${pid})`;
+    return pid === 0 ? "A worker" : `Worker (pid:${pid})`;
   }
 
   #pidOf(age: number): number {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ClientConnection, request } from "../helpers/client.ts";
+import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
+import { startGatedServer } from "../helpers/gate.ts";
+import { RouterProcess } from "../helpers/router-process.ts";
 import { startFixture } from "../helpers/server.ts";
 
 for (const [how, ending] of [
@@ -83,4 +85,42 @@ test("max_requests recycles the workers and loses none of 200 requests", async (
 
   assert(pids.size > 2, `only ${pids.size} workers answered`);
   assert.match(server.text, /Autorestarting worker after current request/);
+});
+
+for (const workerClass of ["sync", "gthread", "gevent"]) {
+  test(`${workerClass}: a process that the application forks has no part in what its worker and the router say`, async (t) => {
+    const args = ["-k", workerClass, "--threads", "2"];
+    const server = await startGatedServer(t, args, { application: "forks" });
+    for (const path of ["/exits", "/returns"]) {
+      const answer = await request(server.port, path);
+      assert.deepEqual([answer.status, Number(answer.text)], [200, server.bootedPids[0]], path);
+    }
+
+    await t.test("nor does it keep the client of a dead worker waiting", async () => {
+      assert.equal((await request(server.port, "/dies")).status, 502);
+      await server.openGate();
+    });
+
+    assert.equal((await request(server.port, "/")).status, 200);
+    assert.doesNotMatch(server.text, /protocol/);
+  });
+}
+
+test("a response that a signal handler of the application cuts off has nothing of the next one in it", async (t) => {
+  const server = await startGatedServer(t, [], { application: "gives_up" });
+  const large = await ClientConnection.open(t, server.port);
+  large.sendRequest("/large");
+  await server.waitForLine(/called \/large$/);
+  const { pid } = new RouterProcess(server);
+  // So the worker cannot send all of it before the signal comes.
+  process.kill(pid, "SIGSTOP");
+  await server.openGate();
+  await server.waitForLine(/TimeoutError: of the application/);
+  process.kill(pid, "SIGCONT");
+
+  assert.equal((await request(server.port, "/")).text, "small");
+  await assert.rejects(
+    large.readAnswer(),
+    (error) => error instanceof ConnectionCut && error.received.every((byte) => byte === "x".charCodeAt(0)),
+  );
 });

@@ -98,11 +98,15 @@ test("a gthread worker leaves after max_requests, and no request is lost", async
     args: ["-k", "gthread", "--threads", "3", "--max-requests", "20"],
   });
   const pids = new Set<number>();
-  for (let round = 0; round < 12; round += 1) {
-    const answers = await Promise.all(Array.from({ length: 5 }, () => ask(server)));
-    for (const { pid } of answers) pids.add(pid);
-  }
-  assert(pids.size > 1, `All were answered by ${[...pids].join()}`);
+  // The first one serves until another is ready, which takes as long as the machine is busy.
+  await untilTrue(
+    async () => {
+      const answers = await Promise.all(Array.from({ length: 5 }, () => ask(server)));
+      for (const { pid } of answers) pids.add(pid);
+      return pids.size > 1;
+    },
+    { deadlineMs: ANSWER_DEADLINE_MS, what: "answers of another worker" },
+  );
 });
 
 test("TERM lets the requests in all threads finish", async (t) => {
@@ -160,7 +164,5 @@ test("a request that outlasts graceful_timeout at a reload is named, with its wo
   await server.waitForLine(/called \/hold/);
   server.signal("SIGHUP");
   assert.equal((await held.readAnswer()).status, 502);
-  await server.waitForLine(
-    /(?:Worker \(pid:[1-9]\d*\)|A worker that had to leave) died while it handled GET \/hold after/,
-  );
+  await server.waitForLine(/(?:Worker \(pid:[1-9]\d*\)|A worker) died while it handled GET \/hold after/);
 });

@@ -260,6 +260,13 @@ class Worker:
         self.server.call_hook("worker_abort", self)
         sys.exit(1)
 
+    def report_exit(self, request: str, error: SystemExit) -> None:
+        """Names the request that SystemExit has ended: that of QUIT, or the application's own."""
+        if self.alive:
+            self.log.error("Error handling request %s, the worker ends", request, exc_info=error)
+        elif not self.aborted:
+            self.log.warning("Leaving now: cutting off %s", request)
+
     def notify(self) -> None:
         """Gunicorn's workers say here that they are alive. The router sees it: nothing is to be said."""
 
@@ -307,7 +314,8 @@ class Worker:
             raise
         except Exception as error:
             if self._has_served:
-                raise
+                self.log.critical("Exception in worker process", exc_info=error)
+                raise SystemExit(1) from error
             # It is a class of the user's own that raises so early.
             report = f"Exception in worker process\n{application_traceback(error)}"
             raise BootError(report, EXIT_WORKER_BOOT) from error

@@ -129,7 +129,8 @@ class GreenWorker(Worker):
         except ConnectionError:
             # The router is gone, and its clients with it; what the application did is done.
             self.log.debug("The router went away during a request")
-        except SystemExit:
+        except SystemExit as error:
+            self.report_exit(name_in_head(payload), error)
             self.alive = False
             self._ask_to_leave()
         finally:
