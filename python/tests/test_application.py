@@ -157,6 +157,18 @@ FAILURES = {
         r'no module named "site_package\.outer" in .*',
         r".+",
     ),
+    "dot in the place of the colon": Failure(
+        "shop.app",
+        EXIT_WORKER_BOOT,
+        r'no module named "shop\.app" in .*',
+        r"Between module and name stands a colon: shop:app",
+    ),
+    "package that is not installed": Failure(
+        "misses_module:app",
+        EXIT_WORKER_BOOT,
+        r'importing "misses_module" failed\n[^\0]*No module named .a_module_that_is_not_there.',
+        rf"The application runs in {re.escape(sys.executable)}: install it there, or .*",
+    ),
     "file name": Failure(
         "shop.py:app",
         EXIT_WORKER_BOOT,
@@ -401,7 +413,7 @@ def test_what_the_applications_code_raises_is_shown_from_its_own_first_line_on(
     assert lines[2].startswith(f'  File "{folder}/{begins}, in ')
     assert lines[-1] == raised.ends.replace("{folder}", str(folder))
     assert error.exit_status == raised.exit_status
-    assert error.report == str(error)
+    assert error.report.startswith(str(error))
 
 
 def _line_after(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tunicorn.application import LoadError
-from tunicorn.interface import check_interface, interface_of, to_asgi3
+from tunicorn.interface import Interface, check_interface, interface_of, to_asgi3
 
 
 async def asgi3(scope: Any, receive: Any, send: Any) -> None:
@@ -56,6 +56,32 @@ class WsgiClass:
 def unclear(*arguments: Any) -> None: ...
 
 
+def wrapping(view: Callable[[Any], Any]) -> Any:
+    """As Werkzeug's Request.application: the wrapper is the application, whatever it wraps takes."""
+
+    @functools.wraps(view)
+    def application(*arguments: Any) -> Any:
+        return view(arguments[-2])
+
+    return application
+
+
+@wrapping
+def view(request: Any) -> None: ...
+
+
+def create_app(name: str) -> Any: ...
+
+
+def make_app(name: str = "shop", debug: bool = False) -> Any: ...
+
+
+def get_server() -> Any: ...
+
+
+def app() -> Any: ...
+
+
 @pytest.mark.parametrize(
     ("application", "interface"),
     [
@@ -76,7 +102,7 @@ def test_the_interface_is_told_by_how_an_application_can_be_called(application: 
     assert interface_of(application) == interface
 
 
-@pytest.mark.parametrize("application", [unclear, min])
+@pytest.mark.parametrize("application", [unclear, min, view])
 def test_what_could_be_anything_is_called_as_the_worker_class_wants(application: Any) -> None:
     check_interface(application, "asgi", "app:app", "asgi")
     check_interface(application, "wsgi", "app:app", "sync")
@@ -97,6 +123,24 @@ def test_an_asgi_application_is_refused_by_the_sync_class(application: Any) -> N
     with pytest.raises(LoadError, match="it is an ASGI application") as raised:
         check_interface(application, "wsgi", "shop:app", "sync")
     assert "-k asgi" in raised.value.report
+
+
+@pytest.mark.parametrize("application", [create_app, make_app, get_server, app])
+@pytest.mark.parametrize("wanted", ["wsgi", "asgi"])
+def test_a_factory_that_is_not_called_is_refused_with_a_hint(application: Any, wanted: Interface) -> None:
+    with pytest.raises(LoadError, match="and no application") as raised:
+        check_interface(application, wanted, f"shop:{application.__name__}", "sync")
+    assert f"A factory is called: shop:{application.__name__}()" in raised.value.report
+
+
+def test_what_a_factory_has_made_is_not_to_be_called_again() -> None:
+    with pytest.raises(LoadError) as raised:
+        check_interface(app, "wsgi", "shop:make_factory()", "sync")
+    assert "A factory is called" not in raised.value.report
+
+
+def test_an_application_of_tornado_may_be_a_function_that_takes_a_request() -> None:
+    check_interface(create_app, "tornado", "shop:create_app", "tornado")
 
 
 def test_an_application_of_asgi_2_is_called_in_two_steps() -> None:

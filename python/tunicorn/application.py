@@ -96,7 +96,15 @@ def _import_failed(spec: str, module_name: str, error: BaseException) -> LoadErr
     return LoadError(
         f'Cannot load application "{spec}": importing "{module_name}" failed\n{application_traceback(error)}',
         EXIT_WORKER_BOOT,
+        _package_hint(error),
     )
+
+
+def _package_hint(error: BaseException) -> str | None:
+    """What is missing is often there, in another interpreter."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    return f"The application runs in {sys.executable}: install it there, or name another with --python"
 
 
 def _module_missing(spec: str, module_name: str, missing: str) -> LoadError:
@@ -117,6 +125,9 @@ def _module_hint(module_name: str, folder: str) -> str:
             return f'"{plain}" is a file name; write the module: {dotted}:app'
     if "/" in module_name:
         return f"A folder is written with dots: {plain.strip('./').replace('/', '.')}:app"
+    parent, _, name = plain.rpartition(".")
+    if parent and os.path.isfile(f"{os.path.join(folder, *parent.split('.'))}.py"):
+        return f"Between module and name stands a colon: {parent}:{name}"
     entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     modules = [entry.removesuffix(".py") for entry in entries if entry.endswith(".py")]
     packages = [entry for entry in entries if os.path.isfile(os.path.join(folder, entry, "__init__.py"))]
@@ -147,11 +158,12 @@ def _name_hint(module: ModuleType, name: str) -> str | None:
     near = usual or difflib.get_close_matches(name, names, 2)
     if not near:
         return None
-    written = [f"{module.__name__}:{key}{'()' if _is_factory(key) else ''}" for key in near]
+    written = [f"{module.__name__}:{key}{'()' if is_factory_name(key) else ''}" for key in near]
     return f"Did you mean {' or '.join(written)}?"
 
 
-def _is_factory(name: str) -> bool:
+def is_factory_name(name: str) -> bool:
+    """Whether a function of this name usually makes an application."""
     return name.startswith(("create_", "make_", "get_"))
 
 
@@ -170,6 +182,7 @@ def _call_factory(spec: str, factory: Any, call: ast.Call) -> Any:
         raise LoadError(
             f'Cannot load application "{spec}": the factory raised\n{application_traceback(error)}',
             EXIT_APPLICATION_LOAD,
+            _package_hint(error),
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from tunicorn.application import EXIT_APPLICATION_LOAD, Application, LoadError
+from tunicorn.application import EXIT_APPLICATION_LOAD, Application, LoadError, is_factory_name
 
 if TYPE_CHECKING:
     from tunicorn.asgi_types import AsgiApplication, Receive, Scope, Send
@@ -26,11 +26,8 @@ def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2", "
         return "tornado"
     if inspect.iscoroutinefunction(application) or inspect.iscoroutinefunction(type(application).__call__):
         return "asgi"
-    try:
-        signature = inspect.signature(application)
-    except (TypeError, ValueError):
-        return None
-    if any(each.kind is each.VAR_POSITIONAL for each in signature.parameters.values()):
+    signature = _signature_of(application)
+    if signature is None or _takes_any_number(signature):
         # Takes whatever comes, as many wrappers do (wsgiref.validate).
         return None
     for count, interface in _BY_ARGUMENTS.items():
@@ -42,8 +39,39 @@ def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2", "
     return None
 
 
+def _signature_of(application: Application) -> inspect.Signature | None:
+    """What it is called with, not what a function in it is: Werkzeug's Request.application wraps a view."""
+    try:
+        return inspect.signature(application, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return None
+
+
+def _takes_any_number(signature: inspect.Signature) -> bool:
+    return any(each.kind is each.VAR_POSITIONAL for each in signature.parameters.values())
+
+
+def _check_no_factory(application: Application, wanted: Interface, spec: str) -> None:
+    """Raises LoadError for a function that makes the application, by how it is called or by its name."""
+    signature = _signature_of(application)
+    if not inspect.isfunction(application) or signature is None or _takes_any_number(signature):
+        return
+    found = interface_of(application)
+    needs_nothing = all(each.default is not each.empty for each in signature.parameters.values())
+    # An application of Tornado may be a function that takes a request.
+    is_like_one = needs_nothing or (found == "asgi2" and wanted != "tornado")
+    if found is None or (is_like_one and is_factory_name(application.__name__)):
+        call = f"{spec.partition(':')[0]}:{application.__name__}()"
+        raise LoadError(
+            f'Cannot serve "{spec}": it is a function with the parameters {signature}, and no application',
+            EXIT_APPLICATION_LOAD,
+            None if "(" in spec else f"A factory is called: {call}",
+        )
+
+
 def check_interface(application: Application, wanted: Interface, spec: str, worker_class: str) -> None:
     """Raises LoadError for an application that the worker class cannot call."""
+    _check_no_factory(application, wanted, spec)
     found = interface_of(application)
     if found == "tornado" and wanted != "tornado":
         raise LoadError(

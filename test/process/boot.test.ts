@@ -52,6 +52,18 @@ const brokenSpecs: readonly BrokenSpec[] = [
     says: [/RuntimeError: no database at import/, /boot_raises\.py", line 3/],
   },
   {
+    failure: "a module that ends its process when it is imported",
+    spec: "boot_ends",
+    status: IMPORT_FAILED,
+    says: [/A worker \(pid:\d+\) was ended with status 7 while it booted\n {2}What it wrote last/],
+  },
+  {
+    failure: "a factory that is not called",
+    spec: "factory:create_failure",
+    status: NO_APPLICATION,
+    says: [/Cannot serve "factory:create_failure"/, /A factory is called: factory:create_failure\(\)/],
+  },
+  {
     failure: "a module without the default name",
     spec: "no_app",
     status: NO_APPLICATION,
