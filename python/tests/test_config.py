@@ -77,9 +77,7 @@ def test_a_name_without_py_at_its_end_is_a_python_file_too(folder: Path) -> None
 
 @pytest.mark.parametrize("location", ["nowhere.py", "file:nowhere.py"])
 def test_a_configuration_file_that_does_not_exist_is_named(folder: Path, location: str) -> None:
-    assert fail(location) == (
-        f'Configuration file "{location}" does not exist (looked for {folder}/nowhere.py)'
-    )
+    assert fail(location) == (f'Configuration file "{folder}/nowhere.py" does not exist')
 
 
 def test_a_folder_is_no_configuration_file(folder: Path) -> None:
@@ -138,6 +136,7 @@ class Helper: pass
         ("wokers", "workers"),
         ("time_out", "timeout"),
         ("gracefull_timeout", "graceful_timeout"),
+        ("WORKERS", "workers"),
     ],
 )
 def test_an_unknown_name_that_looks_like_a_slip_is_told_with_the_nearest_name(
@@ -154,6 +153,8 @@ def test_an_unknown_name_that_looks_like_a_slip_is_told_with_the_nearest_name(
         pytest.param("def worker(): pass", id="function"),
         pytest.param("class worker: pass", id="class"),
         pytest.param("import os as worker", id="module"),
+        pytest.param("WORKERS = 3\nworkers = WORKERS", id="constant of the file's own"),
+        pytest.param("USER = 'shop'\npidfile = f'/run/{USER}.pid'", id="constant beside settings"),
     ],
 )
 def test_other_names_are_no_slips(folder: Path, source: str) -> None:
@@ -185,9 +186,8 @@ def test_a_hook_is_no_setting(folder: Path) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [("3", "3"), ("None", "None"), ("['f']", "['f']")])
 def test_a_hook_that_is_no_function_is_refused(folder: Path, value: str, shown: str) -> None:
-    assert (
-        fail_source(folder, f"pre_fork = {value}\n") == f"The hook pre_fork must be a function, not {shown}"
-    )
+    report = fail_source(folder, f"pre_fork = {value}\n")
+    assert report == f"gunicorn.conf.py: The hook pre_fork must be a function, not {shown}"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def read_config_file(
     # A configuration file may also end in SystemExit; whatever it raises is shown to the operator.
     except BaseException as error:
         raise ConfigError(f"Cannot run configuration file {location}:\n{_own_traceback(error)}") from error
-    return _sort(namespace, setting_names, hook_parameters)
+    return _sort(location, namespace, setting_names, hook_parameters)
 
 
 def _run(location: str) -> dict[str, object]:
@@ -71,7 +71,7 @@ def _run(location: str) -> dict[str, object]:
     if os.path.isdir(path):
         raise ConfigError(f'Configuration file "{location}" is a folder; name the file in it')
     if not os.path.isfile(path):
-        raise ConfigError(f'Configuration file "{location}" does not exist (looked for {path})')
+        raise ConfigError(f'Configuration file "{path}" does not exist')
     loader = importlib.machinery.SourceFileLoader(CONFIG_MODULE, path)
     spec = importlib.util.spec_from_file_location(CONFIG_MODULE, path, loader=loader)
     if spec is None:
@@ -97,12 +97,17 @@ def _own_traceback(error: BaseException) -> str:
 
 
 def _sort(
-    namespace: Mapping[str, object], setting_names: list[str], hook_parameters: Mapping[str, list[str]]
+    location: str,
+    namespace: Mapping[str, object],
+    setting_names: list[str],
+    hook_parameters: Mapping[str, list[str]],
 ) -> ConfigFile:
     values: dict[str, object] = {}
     hooks: dict[str, Hook] = {}
     slips: dict[str, str] = {}
     known = [*setting_names, *hook_parameters]
+    # Capitals are often constants of the file's own, but not where it has nothing else.
+    says_nothing = not any(name in known for name in namespace)
     for name, value in namespace.items():
         if name.startswith("_"):
             continue
@@ -110,11 +115,12 @@ def _sort(
             try:
                 hooks[name] = make_hook(name, value, hook_parameters[name])
             except HookError as error:
-                raise ConfigError(str(error)) from error
+                raise ConfigError(f"{location}: {error}") from error
         elif name in setting_names:
             values[name] = to_plain(value)
         elif not isinstance(value, ModuleType | type) and not callable(value):
-            nearest = difflib.get_close_matches(name, known, 1, NEAREST_CUTOFF)
+            meant = name.lower() if says_nothing else name
+            nearest = difflib.get_close_matches(meant, known, 1, NEAREST_CUTOFF)
             if nearest:
                 slips[name] = nearest[0]
     return ConfigFile(values, hooks, slips, {name: namespace[name] for name in values})

@@ -67,7 +67,7 @@ def _find_user(user: str) -> pwd.struct_passwd | None:
     except KeyError:
         if user.isdecimal():
             return None
-        raise IdentityError(f"No such user: {user!r}") from None
+        raise IdentityError(f"No such user: {user!r}, which the setting user names") from None
 
 
 def _find_group(group: str) -> int:
@@ -76,4 +76,4 @@ def _find_group(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise IdentityError(f"No such group: {group!r}") from None
+        raise IdentityError(f"No such group: {group!r}, which the setting group names") from None

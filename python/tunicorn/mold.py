@@ -28,7 +28,7 @@ from tunicorn.mold_logs import MoldLogs
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
-from tunicorn.worker_classes import find_worker_class, missing_library
+from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
 from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.sync import SyncWorker
 
@@ -59,7 +59,7 @@ class ConfigureError(Exception):
 
 
 class Mold:
-    """State of the mold process; each handle_ method serves one message of the arbiter."""
+    """State of the mold process; `_handle` has a method for each message of the arbiter."""
 
     def __init__(self, control: ControlChannel) -> None:
         self._control = control
@@ -189,8 +189,10 @@ class Mold:
         take_back_uvicorn()
         library = missing_library(str(cfg.worker_class))
         if library is not None:
+            package = PACKAGES.get(library, library)
             raise ConfigureError(
-                f'The worker class {cfg.worker_class_str} needs {library}: pip install "tunicorn[{library}]"'
+                f"The worker class {cfg.worker_class_str} needs {package}, which {sys.executable} has not\n"
+                f"  Install it there: {sys.executable} -m pip install {package}"
             )
         self._worker_class = self._own_worker_class or find_worker_class(
             str(cfg.worker_class), int(cfg.threads)

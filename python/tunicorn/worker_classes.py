@@ -46,13 +46,16 @@ WORKER_CLASSES: Final = {
 }
 
 
-#: Libraries that a class needs, and that need not be there.
+#: Libraries that a class needs, and that need not be there: the module of each.
 LIBRARIES: Final = {
     _GEVENT: "gevent",
     _GEVENT_WEBSOCKET: "geventwebsocket",
     _EVENTLET: "eventlet",
     _TORNADO: "tornado",
 }
+
+#: What pip knows a library by, where that is not the name of its module.
+PACKAGES: Final = {"geventwebsocket": "gevent-websocket"}
 
 
 def shares_process(name: str) -> bool:

@@ -8,7 +8,7 @@ import { TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
 import { lookUp } from "../system/look-up.ts";
-import { adoptSocket, bindTcp, bindUnix } from "../system/server-handle.ts";
+import { adoptSocket, bindTcp, bindUnix, UNIX_PATH_LIMIT_BYTES } from "../system/server-handle.ts";
 import { findPortHolder, findUnixHolder, type SocketHolder } from "../system/socket-table.ts";
 import { giveFile, type Identity } from "./identity.ts";
 import { makeListener, type Listener } from "./listener.ts";
@@ -39,11 +39,17 @@ const RETRY_MS = 1000;
 /** What to do about the reasons for which binding fails. */
 const hints: Readonly<Record<string, string>> = {
   EADDRINUSE: "Stop the program that uses it, or choose another address with --bind",
-  EACCES: "Ports below 1024 and foreign folders need rights that this user lacks; choose another with --bind",
+  EACCES: "Ports below 1024 need rights that this user lacks; choose another one with --bind",
   EADDRNOTAVAIL: "No network interface of this machine has this address",
   ENOENT: "Create the folder of the socket, or choose another path with --bind",
   ENOTFOUND: "No such host is known here; name one of this machine's addresses, or 0.0.0.0 for all of them",
   EPERM: "Only root may give the socket's file to another user",
+};
+
+/** Where a path means something else. */
+const pathHints: Readonly<Record<string, string>> = {
+  EACCES: "This user may not make a file in that folder; choose another path with --bind",
+  ENAMETOOLONG: "Choose a shorter path with --bind, or one that is relative to the working folder",
 };
 
 /** Binds all addresses; when one fails, those bound before are released. Throws ERR_BIND. */
@@ -69,7 +75,8 @@ async function bindWithRetries(written: string, options: BindingOptions): Promis
     } catch (error) {
       const code = codeOf(error);
       const inUse = code === "EADDRINUSE" ? await describeUse(address) : "";
-      if (code !== "EADDRINUSE" || attempt === ATTEMPTS) throw bindError(written, { code, inUse, error });
+      if (code !== "EADDRINUSE" || attempt === ATTEMPTS)
+        throw bindError(written, address, { code, inUse, error });
       options.log.error(
         `Cannot listen at ${written}: ${inUse}; attempt ${attempt} of ${ATTEMPTS}, the next one in 1 second`,
       );
@@ -118,6 +125,11 @@ export function adoptListener(written: string, fd: number, ownsFile: boolean): L
 }
 
 async function bindPath(written: string, path: string, access: SocketAccess): Promise<Listener> {
+  const bytes = Buffer.byteLength(path);
+  if (bytes > UNIX_PATH_LIMIT_BYTES) {
+    const message = `the path has ${bytes} bytes, want at most ${UNIX_PATH_LIMIT_BYTES}`;
+    throw Object.assign(new Error(message), { code: "ENAMETOOLONG" });
+  }
   await removeStaleSocket(path);
   // Node would speak of rights that are missing.
   if (!existsSync(dirname(path))) throw Object.assign(new Error("no such folder"), { code: "ENOENT" });
@@ -192,9 +204,13 @@ interface BindFailure {
   readonly error: unknown;
 }
 
-function bindError(written: string, { code, inUse, error }: BindFailure): TunicornError {
+function bindError(
+  written: string,
+  address: BindAddress,
+  { code, inUse, error }: BindFailure,
+): TunicornError {
   if (error instanceof TunicornError && error.code === "ERR_BIND") return error;
-  const hint = hints[code];
+  const hint = (address.type === "unix" ? pathHints[code] : undefined) ?? hints[code];
   const reason = inUse !== "" ? inUse : error instanceof Error ? error.message : code;
   return new TunicornError("ERR_BIND", `Cannot listen at ${written}: ${reason}`, {
     cause: error,

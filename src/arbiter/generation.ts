@@ -12,7 +12,7 @@ import { MoldHooks } from "./mold-hooks.ts";
 import type { MoldToArbiter } from "./mold-messages.ts";
 import { signalPid, waitForPids } from "./pids.ts";
 import { Succession } from "./succession.ts";
-import { bootError, describeExit } from "./worker-exit.ts";
+import { bootError, describeExit, workerBootError } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import { WorkerSignals } from "./worker-signals.ts";
 
@@ -359,10 +359,7 @@ export class Generation {
 
   /** At the first boot a failure ends it; later on the next try waits longer each time. */
   #onBootFailure(message: WorkerExited): void {
-    const error = bootError(
-      message.status,
-      message.report ?? `A worker (pid:${message.pid}) ended while it booted`,
-    );
+    const error = workerBootError(message);
     if (this.#boot !== null) {
       this.#boot.reject(error);
       return;

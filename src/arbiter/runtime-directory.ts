@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
+import { UNIX_PATH_LIMIT_BYTES } from "../system/server-handle.ts";
 import { markOwner, removeLeftBehind } from "./left-behind.ts";
 
-/** What a socket address holds, without the NUL at its end, less the names that come behind the folder. */
+/** What comes behind the folder. */
 const NAMES_BYTES = "/tunicorn-XXXXXX/router-000.sock".length;
-const PATH_LIMIT_BYTES = (process.platform === "linux" ? 107 : 103) - NAMES_BYTES;
+const PATH_LIMIT_BYTES = UNIX_PATH_LIMIT_BYTES - NAMES_BYTES;
 
 /** The private directory (mode 0700) of a running server: channel sockets, large request bodies. */
 export class RuntimeDirectory {

@@ -12,6 +12,15 @@ export function bootError(exitStatus: number, report: string): TunicornError {
   return new TunicornError(code, report);
 }
 
+/** The error for a worker that ended before it was ready. Where it could not say why, its end is all that is known. */
+export function workerBootError({ pid, signal, status, report }: WorkerExited): TunicornError {
+  if (report !== null) return bootError(status, report);
+  const how = signal === null ? `with status ${status}` : `by ${signal}`;
+  return new TunicornError("ERR_WORKER_BOOT", `A worker (pid:${pid}) was ended ${how} while it booted`, {
+    hint: "What it wrote last, and the error log, say more",
+  });
+}
+
 /** A line about an exit that somebody should look at, or null for the ordinary ones. */
 export function describeExit(message: WorkerExited, worker: WorkerHandle, isLeaving: boolean): string | null {
   const { pid, signal, status } = message;

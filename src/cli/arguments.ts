@@ -6,6 +6,7 @@ import { sections } from "../config/setting.ts";
 import { settingsNotYet } from "../config/settings/not-yet.ts";
 import { flagsNotYet, type SettingNotYet } from "../config/settings/not-yet-flags.ts";
 import { expandAbbreviations, type Flag } from "./abbreviations.ts";
+import { describeSlip } from "./slips.ts";
 
 /** What a command line says. */
 export interface ParsedArguments {
@@ -56,15 +57,14 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
       throw error;
     }
   } catch (error) {
-    throw usageError(error, source);
+    throw usageError(error, argv, source);
   }
   const options: Record<string, unknown> = command.opts();
   for (const pair of textsOf(options["pasteSetting"])) notePasteSetting(pair, values, notYet);
   const [application, unexpected] = command.args;
   if (unexpected !== undefined) {
-    throw new TunicornError("ERR_USAGE", `There is one application, but also the argument "${unexpected}"`, {
-      hint: "See tunicorn --help",
-    });
+    const message = `Two applications are named, "${application}" and "${unexpected}", want one`;
+    throw usageError(new TunicornError("ERR_USAGE", message), argv, source);
   }
   return {
     layer: { source, values, notYet },
@@ -248,11 +248,12 @@ function shownDefault(record: SettingRecord): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-function usageError(error: unknown, source: string): unknown {
+function usageError(error: unknown, argv: readonly string[], source: string): unknown {
   if (!(error instanceof CommanderError) && !(error instanceof TunicornError)) return error;
   const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
   const where = source === "the command line" ? "" : ` (in ${source})`;
+  const slip = describeSlip(argv, knownFlags);
   return new TunicornError("ERR_USAGE", `${message.charAt(0).toUpperCase()}${message.slice(1)}${where}`, {
-    hint: "See tunicorn --help",
+    hint: slip === null ? "See tunicorn --help" : `${slip}\n  See tunicorn --help`,
   });
 }

@@ -1,6 +1,7 @@
 import { TunicornError } from "../errors.ts";
 import { allSettings, type SettingName, type Settings } from "./settings/all.ts";
 import { WantedError } from "./setting.ts";
+import { pythonLiteral } from "./settings-text.ts";
 
 /** What one source says, before it is validated. */
 export interface Layer {
@@ -52,10 +53,15 @@ function parseValue(record: (typeof allSettings)[number], value: unknown, source
     if (!(error instanceof WantedError)) throw error;
     throw new TunicornError(
       isMistyped(record, value, source) ? "ERR_USAGE" : "ERR_SETTING_VALUE",
-      `Invalid value for ${record.name} from ${source}: ${JSON.stringify(value)}, want ${error.message}`,
+      `Invalid value for ${record.name} from ${source}: ${shown(value)}, want ${error.message}`,
       { cause: error },
     );
   }
+}
+
+/** Text in quotation marks, whoever said it; the rest as the configuration file has it. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : pythonLiteral(value);
 }
 
 /** Text in the place of a number of the command line is a mistake in its use, whose exit status is another one. */

@@ -9,11 +9,22 @@ const WHOLE_NUMBER = /^\s*(?:[0-9]+|0[xX][0-9a-fA-F]+|0[oO][0-7]+)\s*$/;
 
 /** A whole number of 0 or more; text may be decimal, hexadecimal or octal as Python writes it. */
 export function wholeNumber(input: unknown): number {
-  const value = typeof input === "string" && WHOLE_NUMBER.test(input) ? Number(input) : input;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new WantedError("a whole number of 0 or more");
-  }
+  const value = integerOf(input);
+  if (!(value >= 0)) throw new WantedError("a whole number of 0 or more");
   return value;
+}
+
+/** A whole number of 1 or more. */
+export function positiveNumber(input: unknown): number {
+  const value = integerOf(input);
+  if (!(value >= 1)) throw new WantedError("a whole number of 1 or more");
+  return value;
+}
+
+/** The number, or NaN for what is none. */
+function integerOf(input: unknown): number {
+  const value = typeof input === "string" && WHOLE_NUMBER.test(input) ? Number(input) : input;
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : Number.NaN;
 }
 
 const BYTE_UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -45,13 +56,6 @@ function withUnit(
   }
 }
 
-/** A whole number of 1 or more. */
-export function positiveNumber(input: unknown): number {
-  const value = typeof input === "string" || typeof input === "number" ? wholeNumber(input) : 0;
-  if (value === 0) throw new WantedError("a whole number of 1 or more");
-  return value;
-}
-
 const PLAIN_OCTAL = /^0[0-9]/;
 const WIDEST_MASK = 0o777;
 
@@ -59,8 +63,8 @@ const WIDEST_MASK = 0o777;
 export function modeMask(input: unknown): number {
   const written =
     typeof input === "string" ? input.trim().replace(PLAIN_OCTAL, (digits) => `0o${digits.slice(1)}`) : input;
-  const value = wholeNumber(written);
-  if (value > WIDEST_MASK) throw new WantedError("a mask of 0 to 0o777");
+  const value = integerOf(written);
+  if (!(value >= 0 && value <= WIDEST_MASK)) throw new WantedError("a mask of 0 to 0o777, such as 0o022");
   return value;
 }
 

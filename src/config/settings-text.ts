@@ -12,7 +12,8 @@ function plainPython(value: unknown): string {
   return typeof value === "string" ? value : pythonLiteral(value);
 }
 
-function pythonLiteral(value: unknown): string {
+/** A value as Python writes it. */
+export function pythonLiteral(value: unknown): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;

@@ -7,8 +7,11 @@
  */
 import * as net from "node:net";
 import type { SendHandle } from "node:child_process";
-import { getSystemErrorName } from "node:util";
+import { getSystemErrorMap } from "node:util";
 import { ipVersion } from "./ip-version.ts";
+
+/** What the address of a unix socket holds, without the NUL at its end. libuv cuts off what is longer. */
+export const UNIX_PATH_LIMIT_BYTES = process.platform === "linux" ? 107 : 103;
 
 /** Where a socket is bound: an IP address and a port, or a unix socket, whose name Node cannot tell. */
 export type SocketName =
@@ -52,8 +55,8 @@ function createHandle(...request: Parameters<CreateServerHandle>): RawHandle {
 }
 
 function systemError(errno: number): NodeJS.ErrnoException {
-  const code = getSystemErrorName(errno);
-  return Object.assign(new Error(code), { code, errno });
+  const [code, meaning] = getSystemErrorMap().get(errno) ?? [String(errno), "unknown error"];
+  return Object.assign(new Error(`${meaning} (${code})`), { code, errno });
 }
 
 /** Binds a TCP address; port 0 takes a free one. Throws a system error with `code`. */

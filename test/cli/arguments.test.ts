@@ -164,6 +164,50 @@ for (const { what, argv, says } of refused) {
   });
 }
 
+const slips: readonly { readonly what: string; readonly argv: readonly string[]; readonly says: string }[] = [
+  {
+    what: "the name of a setting in the place of its flag",
+    argv: ["--accesslog", "-", "wsgi:app"],
+    says: "The flag of the setting accesslog is --access-logfile",
+  },
+  {
+    what: "the same, with hyphens",
+    argv: ["--preload-app"],
+    says: "The flag of the setting preload_app is --preload",
+  },
+  {
+    what: "a setting that has no flag",
+    argv: ["--wsgi-app=wsgi:app"],
+    says: "wsgi_app can be set in the configuration file alone",
+  },
+  {
+    what: "a switch with a value",
+    argv: ["--preload=yes", "wsgi:app"],
+    says: "--preload is a switch, and takes no value",
+  },
+  {
+    what: "a mistake behind a flag whose value may be left out",
+    argv: ["--proxy-protocol=v2", "--preload=no"],
+    says: "--preload is a switch, and takes no value",
+  },
+  {
+    what: "a long flag with one hyphen",
+    argv: ["-workers", "3", "wsgi:app"],
+    says: "Did you mean --workers?",
+  },
+  {
+    what: "a dash that a web page has made of two hyphens",
+    argv: ["–workers", "3", "wsgi:app"],
+    says: "–workers begins with a dash that is no hyphen. Write --workers",
+  },
+];
+
+for (const { what, argv, says } of slips) {
+  test(`parseArguments() guesses what was meant by ${what}`, () => {
+    assert.throws(() => parse(...argv), { code: "ERR_USAGE", hint: `${says}\n  See tunicorn --help` });
+  });
+}
+
 test("parseArguments() says it when a mistake stands in GUNICORN_CMD_ARGS", () => {
   assert.throws(() => parseArguments(["--wrokers"], "GUNICORN_CMD_ARGS"), {
     message: /--wrokers.*GUNICORN_CMD_ARGS/,

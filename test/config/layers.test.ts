@@ -51,10 +51,10 @@ test("resolveSettings() names setting, source, value and what was wanted", () =>
 
 for (const { name, value, says } of [
   { name: "workers", value: 0, says: /workers .*: 0, want a whole number of 1 or more/ },
-  { name: "bind", value: ["127.0.0.1:x"], says: /bind .*: \["127\.0\.0\.1:x"\], want a port/ },
+  { name: "bind", value: ["127.0.0.1:x"], says: /bind .*: \['127\.0\.0\.1:x'\], want a port/ },
   { name: "forwarded_allow_ips", value: "me", says: /forwarded_allow_ips .*: "me", want IP addresses/ },
-  { name: "pidfile", value: { a: 1 }, says: /pidfile .*: \{"a":1\}, want text/ },
-  { name: "preload_app", value: null, says: /preload_app .*: null, want True or False/ },
+  { name: "pidfile", value: { a: 1 }, says: /pidfile .*: \{'a': 1\}, want text/ },
+  { name: "preload_app", value: null, says: /preload_app .*: None, want True or False/ },
 ] as const) {
   test(`resolveSettings() shows a bad ${name} as it was written`, () => {
     assert.throws(() => resolveSettings([layer("the test", { [name]: value })]), {

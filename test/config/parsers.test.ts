@@ -80,7 +80,7 @@ const parsers: readonly ParserCase[] = [
       ["0777", 0o777],
     ],
     refuses: [-1, 0o1000, "01000", "0999", "rwx", null, 1.5],
-    wanted: /a mask of 0 to 0o777|a whole number of 0 or more/,
+    wanted: /^a mask of 0 to 0o777, such as 0o022$/,
   },
   {
     name: "nameOrNumber",

@@ -105,6 +105,18 @@ test("The package can be executed by everybody who may read it", async (t) => {
   assert.match(readFileSync(join(repositoryRoot, "bin/tunicorn.js"), "utf8"), /^#!\/usr\/bin\/env node\n/);
 });
 
+test("The command of a checkout that is not built says so in a line, without a stack", async (t) => {
+  const folder = await temporaryFolder(t, { "bin/package.json": "{}" });
+  for (const name of ["tunicorn.js", "require-node.js"])
+    copyFileSync(join(repositoryRoot, "bin", name), join(folder, "bin", name));
+  const { status, stderr } = await runProgram(t, process.execPath, [join(folder, "bin/tunicorn.js")]);
+  assert.equal(status, 1);
+  assert.equal(
+    stderr,
+    `tunicorn: There is no ${folder}/dist/bundle/command.cjs: it is not built\n  In a checkout, run npm ci\n`,
+  );
+});
+
 const APPLICATION = `
 import sys
 
