@@ -72,6 +72,15 @@ export class ClientSocket {
     this.#socket.destroy();
   }
 
+  /**
+   * Cuts off what is sent. Whoever has borrowed the socket still has it open, and might for long: only the end of our
+   * side tells the client, and lets nobody write any more.
+   */
+  cutOff(): void {
+    if (this.unsentBytes > 0) this.destroy();
+    else this.end(() => this.destroy());
+  }
+
   /** For one who writes to it meanwhile; null when it is closed. */
   lend(): Socket | null {
     return this.#socket.writable ? this.#socket : null;

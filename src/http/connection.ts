@@ -140,7 +140,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   cutOff(exchange: Exchange): void {
     this.#exchange = null;
     this.#options.handler.onCutOff(exchange);
-    this.destroy();
+    this.#socket.cutOff();
   }
 
   /** From here on only the close of the socket is told to the handler. */

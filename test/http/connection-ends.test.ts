@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 
 import type { Exchange } from "../../src/http/exchange.ts";
 import { ClientConnection, ConnectionCut } from "../helpers/client.ts";
+import { onTeardown } from "../helpers/teardown.ts";
 import {
   answer,
   answerBody,
@@ -56,6 +58,23 @@ test("Connection answers all that a half-closed client has pipelined, the first 
   }
   await client.readEnd();
   await untilClosed();
+});
+
+test("Connection tells its client that it is cut, also while another process has borrowed it", async (t) => {
+  const { port, handler, untilClosed } = await serve(t);
+  const { client } = await openHalf(t, port);
+  client.send(get("/1"));
+  const { exchange } = await handler.heard("end");
+  const fieldLines = Buffer.alloc(0);
+  const lent = exchange?.lend({ status: 200, reason: "Said", fieldLines, contentLength: 10 });
+  assert.ok(lent);
+  const borrower = spawn("cat", { stdio: ["pipe", "ignore", "ignore", lent.socket] });
+  onTeardown(t, () => void borrower.kill("SIGKILL"));
+  await once(borrower, "spawn");
+  exchange?.abort();
+  await client.readEnd();
+  await untilClosed();
+  assert.equal(borrower.exitCode, null);
 });
 
 test("Connection closes at once behind the request that its client called the last one", async (t) => {
