@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 
+import { allSettings } from "../../src/config/settings/all.ts";
+import { flagsNotYet } from "../../src/config/settings/not-yet-flags.ts";
 import { repositoryRoot } from "../helpers/server.ts";
 import { filesBelow, readText } from "./sources.ts";
 
@@ -60,6 +62,29 @@ test("docs/architecture.md names every folder of src/", () => {
   const folders = new Set(filesBelow("src", ".ts").map((path) => path.split("/")[1] ?? ""));
   const missing = [...folders].filter((folder) => !folder.endsWith(".ts") && !text.includes(`${folder}/`));
   assert.deepEqual(missing, []);
+});
+
+test("The commands in the documents have no long flag that the command does not know", () => {
+  const known = new Set([
+    "--help",
+    "--version",
+    ...allSettings.flatMap(({ flags }) => flags),
+    ...Object.values(flagsNotYet).flatMap(({ flags }) => flags),
+  ]);
+  const commands = documents.flatMap((document) =>
+    [...readText(document).matchAll(/\btunicorn(?:\.js)? ([^`\n]*)/g)].map(([, rest = ""]) => ({
+      document,
+      rest,
+    })),
+  );
+  const unknown = commands.flatMap(({ document, rest }) =>
+    [...rest.matchAll(/(?<=^|\s)--[a-z][\w-]*/g)]
+      .map(([flag]) => flag)
+      .filter((flag) => !known.has(flag))
+      .map((flag) => `${document}: ${flag}`),
+  );
+  assert.ok(commands.length > 50);
+  assert.deepEqual(unknown, []);
 });
 
 /** Whether a path ends in these parts. */
