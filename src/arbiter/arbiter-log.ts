@@ -32,7 +32,8 @@ export class ArbiterLog extends ErrorLog {
     before.metrics?.metrics.flush();
     const relay = logProcess === null ? null : new LogRelay(logProcess.socketPath);
     const metricsSettings = makeMetricsSettings(settings);
-    const metrics = metricsSettings === null ? null : openMetrics(metricsSettings, relay);
+    const metrics =
+      metricsSettings === null ? null : openMetrics(metricsSettings, relay, (line) => this.warning(line));
     const takesErrors = logProcess?.takesErrors === true;
     // The log process counts what it is told.
     const isCounted = metrics !== null && !takesErrors;

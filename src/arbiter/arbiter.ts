@@ -69,6 +69,13 @@ export class Arbiter {
   #isUpgradeWanted = false;
   /** on_starting was called, so on_exit is to be called too, also when the start fails. */
   #isOnExitDue = false;
+  /** The reload that is under way, or was the last one. */
+  #reloading = Promise.resolve(false);
+  #stopping: Promise<void> | null = null;
+  readonly #stopped = makeDeferred();
+  /** Requests under way are cut off; fulfilled `#quick` ends the waiting for them. */
+  #isQuick = false;
+  readonly #quick = makeDeferred();
 
   constructor(options: ArbiterOptions) {
     const { invocation, interpreter, adoptedMold, inheritance, command } = options;
@@ -216,12 +223,6 @@ export class Arbiter {
     await this.#reloading;
     if (this.#state === "running") await this.#upgrades.upgrade(this.#requireStarted(), () => this.isServing);
   }
-
-  #isQuick = false;
-  #stopping: Promise<void> | null = null;
-  readonly #stopped = makeDeferred();
-  #reloading = Promise.resolve(false);
-  readonly #quick = makeDeferred();
 
   /** The addresses that are listened on, as the log names them. */
   get addresses(): readonly string[] {

@@ -60,7 +60,9 @@ export function findWorkerClass(name: string): WorkerClass {
     "ERR_WORKER_CLASS",
     `There is no worker class "${name}", want sync, gthread, gevent, eventlet, tornado, asgi or a dotted path`,
     {
-      hint: 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
+      hint: /uvicorn/i.test(name)
+        ? "Write uvicorn.workers.UvicornWorker, or asgi"
+        : 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
     },
   );
 }

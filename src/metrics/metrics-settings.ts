@@ -20,8 +20,15 @@ export interface MetricsSender {
   close(): Promise<void>;
 }
 
-/** `relay`: for a server on a unix socket, to which Node cannot send datagrams; the log process can. */
-export function openMetrics(settings: MetricsSettings, relay: LogRelay | null): MetricsSender {
+/**
+ * `relay`: for a server on a unix socket, to which Node cannot send datagrams; the log process can. `onTrouble` gets a
+ * line for the log about a server whose name is not known; one process of a server is enough to say it.
+ */
+export function openMetrics(
+  settings: MetricsSettings,
+  relay: LogRelay | null,
+  onTrouble: (line: string) => void = () => undefined,
+): MetricsSender {
   const { address, prefix, tags } = settings;
   if (address.type === "unix") {
     const metrics = new Metrics({ prefix, tags, send: (datagram) => relay?.sendMetrics(datagram) });
@@ -33,7 +40,9 @@ export function openMetrics(settings: MetricsSettings, relay: LogRelay | null): 
       },
     };
   }
-  const socket = new StatsdSocket(address.host, address.port);
+  const socket = new StatsdSocket(address.host, address.port, (reason) =>
+    onTrouble(`Metrics are lost until the statsd server ${address.host} is found: ${reason}`),
+  );
   const metrics = new Metrics({ prefix, tags, send: (datagram) => socket.send(datagram) });
   return {
     metrics,

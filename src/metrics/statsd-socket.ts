@@ -7,6 +7,9 @@ const LOOKUP_PAUSE_MS = 30_000;
 export class StatsdSocket {
   readonly #host: string;
   readonly #port: number;
+  /** Called once for a name that has no address, with the reason. */
+  readonly #onUnknown: (reason: string) => void;
+  #isUnknown = false;
   #socket: Socket | null = null;
   #address = "";
   #timer: NodeJS.Timeout | null = null;
@@ -14,9 +17,10 @@ export class StatsdSocket {
   #early: string[] = [];
   #isClosed = false;
 
-  constructor(host: string, port: number) {
+  constructor(host: string, port: number, onUnknown: (reason: string) => void = () => undefined) {
     this.#host = host;
     this.#port = port;
+    this.#onUnknown = onUnknown;
     void this.#lookUp();
   }
 
@@ -44,6 +48,8 @@ export class StatsdSocket {
       if (this.#isClosed) return;
       if (error !== null) {
         this.#early = [];
+        if (!this.#isUnknown) this.#onUnknown(error.message);
+        this.#isUnknown = true;
         this.#timer = setTimeout(() => {
           this.#timer = null;
           void this.#lookUp();

@@ -37,5 +37,7 @@ test("each name of a worker class means the same in both languages", () => {
 test("a dotted path and an entry point are classes of the user's own, other names are refused", () => {
   for (const name of ["mine.Worker", "egg:package#worker"]) assert.equal(isOwnWorkerClass(name), true);
   assert.equal(isOwnWorkerClass("gevnt"), false);
-  assert.throws(() => findWorkerClass("gevnt"), { code: "ERR_WORKER_CLASS" });
+  assert.throws(() => findWorkerClass("gevnt"), { code: "ERR_WORKER_CLASS", hint: /^Use -k sync/ });
+  for (const name of ["uvicorn", "UvicornWorker"])
+    assert.throws(() => findWorkerClass(name), { hint: /^Write uvicorn\.workers\.UvicornWorker/ });
 });

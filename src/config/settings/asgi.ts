@@ -70,7 +70,7 @@ which there may be 16,384. A client is not to blame for what comes late because 
     isOwn: true,
     defaultValue: true,
     parse: boolean,
-    doc: `Offer compression (permessage-deflate) to the clients of WebSockets.
+    doc: `Whether the messages of WebSockets are compressed (permessage-deflate); the flag turns it off.
 
 Messages below 1 KiB are sent as they are. Each is compressed by itself, and with a small window, which
 takes less memory for each WebSocket than the best compression would.`,

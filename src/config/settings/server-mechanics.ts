@@ -59,7 +59,7 @@ of a server that is killed are lost, whoever else listens there.`,
     defaultValue: null,
     environment: { variable: "SENDFILE", toValue: (word) => SENDFILE_WORDS.has(word.trim().toLowerCase()) },
     parse: (input) => (input === null ? null : boolean(input)),
-    doc: `Whether the router reads a file itself that the application wraps in wsgi.file_wrapper.
+    doc: `Whether the router reads a file itself that is wrapped in wsgi.file_wrapper; the flag turns it off.
 
 The worker is free at once then, whatever the client's speed. Without it, and always for workers of another user,
 the file goes through the worker, as any other body. None means True.`,
