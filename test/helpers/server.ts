@@ -29,10 +29,12 @@ const LISTENING = /Listening at: (\S+) \(\d+\)$/;
 const BOOTING = /Booting worker with pid: (\d+)$/;
 const MARK = "TUNICORN_TEST_MARK";
 
-/** Variables that would change the settings of the command if the tests' own environment had them. */
+/** Variables that would change the settings of the command if the tests' own environment had them, or its cost. */
 const NOT_INHERITED = new Set([
   "FORWARDED_ALLOW_IPS",
   "GUNICORN_CMD_ARGS",
+  // A third of what a start costs, for certificates that no server reads.
+  "NODE_EXTRA_CA_CERTS",
   "NODE_OPTIONS",
   "NODE_TEST_CONTEXT",
   "PORT",
