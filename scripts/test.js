@@ -16,6 +16,7 @@ installPythonPackages(".venv", "requirements-test.txt");
 build();
 // As pip does it. The servers of the tests keep no bytecode, and each would compile all of it again.
 runOrFail(venvPython, ["-m", "compileall", "-q", "python/tunicorn"], "Compiling the Python modules");
+runOrFail(process.execPath, ["scripts/transpile.js"], "Transpiling the tests");
 
 const chosen = process.argv.slice(2);
 const isComplete = chosen.length === 0;
@@ -52,7 +53,13 @@ function longFirst(paths) {
 function startNodeTests(paths) {
   // One more than there are cores: what waits leaves its core to another.
   const concurrency = String(availableParallelism() + 1);
-  return start(process.execPath, ["--import", "tsx", "scripts/test-files.js", concurrency, ...paths]);
+  return start(process.execPath, [
+    "--import",
+    "./scripts/transpiled.js",
+    "scripts/test-files.js",
+    concurrency,
+    ...paths,
+  ]);
 }
 
 /** The closing lines of a run tell the counts. */

@@ -46,23 +46,23 @@ interface Packed {
 }
 
 /** Packs what is built; the build itself is left as it is, because other tests run it at the same time. */
-async function pack(t: TestContext, folder: string): Promise<Packed> {
-  const output = await npm(
-    t,
-    repositoryRoot,
-    "pack",
-    "--ignore-scripts",
-    "--json",
-    "--pack-destination",
-    folder,
-  );
+async function pack(t: TestContext, ...how: readonly string[]): Promise<Packed> {
+  const output = await npm(t, repositoryRoot, "pack", "--ignore-scripts", "--json", ...how);
   const [packed] = JSON.parse(output) as readonly Packed[];
   assert.ok(packed !== undefined);
   return packed;
 }
 
+let listed: Promise<Packed> | undefined;
+
+/** What a package would hold. npm is asked once. */
+async function listPacked(t: TestContext): Promise<Packed["files"]> {
+  listed ??= pack(t, "--dry-run");
+  return (await listed).files;
+}
+
 test("The package holds the program, what it runs, and nothing else", async (t) => {
-  const { files } = await pack(t, await temporaryFolder(t));
+  const files = await listPacked(t);
   const paths = files.map(({ path }) => path);
   const outside = paths.filter((path) => !/^(bin|dist|python\/tunicorn)\//.test(path));
   const known = new Set(["LICENSE", "README.md", "package.json"]);
@@ -86,7 +86,7 @@ const BUNDLES = ["command-program", "command", "router-program", "router"].map(
 );
 
 test("The package holds every module in its built form, and none whose source is gone", async (t) => {
-  const { files } = await pack(t, await temporaryFolder(t));
+  const files = await listPacked(t);
   const built = files.map(({ path }) => path).filter((path) => /^dist\/.*\.js$/.test(path));
   const sources = filesBelow("src", ".ts").map((path) =>
     path.replace(/^src/, "dist").replace(/\.ts$/, ".js"),
@@ -99,7 +99,7 @@ test("The package holds every module in its built form, and none whose source is
 });
 
 test("The package can be executed by everybody who may read it", async (t) => {
-  const { files } = await pack(t, await temporaryFolder(t));
+  const files = await listPacked(t);
   const modeOf = (path: string): number => files.find((file) => file.path === path)?.mode ?? 0;
   assert.equal(modeOf("bin/tunicorn.js") & 0o555, 0o555);
   assert.match(readFileSync(join(repositoryRoot, "bin/tunicorn.js"), "utf8"), /^#!\/usr\/bin\/env node\n/);
@@ -127,7 +127,7 @@ def app(environ, start_response):
 
 test("The package, installed where nothing else is, serves an application", async (t) => {
   const folder = await temporaryFolder(t, { "app.py": APPLICATION, "reload.conf.py": "" });
-  const { filename } = await pack(t, folder);
+  const { filename } = await pack(t, "--pack-destination", folder);
   await npm(
     t,
     folder,
