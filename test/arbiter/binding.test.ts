@@ -9,7 +9,13 @@ import { type BindingOptions, bindListeners as bindAll } from "../../src/arbiter
 import type { Listener } from "../../src/arbiter/listener.ts";
 import { ErrorLog } from "../../src/log/error-log.ts";
 import { ClientConnection } from "../helpers/client.ts";
-import { ANSWER_DEADLINE_MS, BOOT_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
+import {
+  ANSWER_DEADLINE_MS,
+  BIND_DEADLINE_MS,
+  BOOT_DEADLINE_MS,
+  untilTrue,
+  withDeadline,
+} from "../helpers/deadlines.ts";
 import { runProgram } from "../helpers/program.ts";
 import { python } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
@@ -309,15 +315,12 @@ for (const { what, isUnix } of [
     const address = other.address() as AddressInfo | string;
     const written = typeof address === "string" ? `unix:${address}` : `127.0.0.1:${address.port}`;
     const binding = bindListeners([written], log);
-    await assert.rejects(
-      withDeadline(binding, { deadlineMs: ANSWER_DEADLINE_MS, what: "the last attempt" }),
-      {
-        code: "ERR_BIND",
-        // We are the ones who hold it, which the system tells on Linux.
-        message: new RegExp(`in use by process ${process.pid} \\(`),
-        hint: /--bind/,
-      },
-    );
+    await assert.rejects(withDeadline(binding, { deadlineMs: BIND_DEADLINE_MS, what: "the last attempt" }), {
+      code: "ERR_BIND",
+      // We are the ones who hold it, which the system tells on Linux.
+      message: new RegExp(`in use by process ${process.pid} \\(`),
+      hint: /--bind/,
+    });
     assert.deepEqual(
       logText().match(/attempt \d of 5/g),
       [1, 2, 3, 4].map((attempt) => `attempt ${attempt} of 5`),

@@ -9,6 +9,9 @@ export const LOG_DEADLINE_MS = 15_000;
 /** From a request to the end of its answer. */
 export const ANSWER_DEADLINE_MS = 20_000;
 
+/** For a start at an address in use: five attempts, a second apart, each of which looks for whose it is. */
+export const BIND_DEADLINE_MS = 60_000;
+
 /** From a signal to the exit of the command. */
 export const EXIT_DEADLINE_MS = 20_000;
 

@@ -9,6 +9,8 @@ import { fetchFrom, fetchJson, openResponse } from "../helpers/fetching.ts";
 import { startFixture, type Server } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
+/** Node's client may ask on a connection that it has not yet heard to be closed: none is closed for idling. */
+const ARGS = ["-k", "asgi", "--keep-alive", "60"];
 const MIB = 1024 * 1024;
 const content = countingBytes(3 * MIB);
 
@@ -28,7 +30,7 @@ test("Starlette", async (t) => {
   const folder = await temporaryFolder(t, { "index.html": "<h1>Index</h1>", "style.css": "a{}" });
   await writeFile(join(folder, "large.bin"), content);
   const env = { STATIC_FOLDER: folder };
-  const server = await startFixture(t, "asgi_frameworks.starlette_app:app", { args: ["-k", "asgi"], env });
+  const server = await startFixture(t, "asgi_frameworks.starlette_app:app", { args: ARGS, env });
   const plain = { headers: { "Accept-Encoding": "identity" } };
 
   await t.test("has its files sent by the router", async () => {
@@ -75,7 +77,7 @@ test("Starlette", async (t) => {
 });
 
 test("Quart", async (t) => {
-  const server = await startFixture(t, "asgi_frameworks.quart_app:app", { args: ["-k", "asgi"] });
+  const server = await startFixture(t, "asgi_frameworks.quart_app:app", { args: ARGS });
 
   await t.test("gets its parameters, forms, files and bodies", async () => {
     const hello = await fetchJson(server, "/hello/%C3%84nne?q=1&q=2");
@@ -114,7 +116,7 @@ test("Quart", async (t) => {
 });
 
 test("Django under ASGI", async (t) => {
-  const server = await startFixture(t, "asgi_frameworks.django_app", { args: ["-k", "asgi"] });
+  const server = await startFixture(t, "asgi_frameworks.django_app", { args: ARGS });
 
   await t.test("serves asynchronous views and synchronous ones", async () => {
     const told = await fetchJson(server, "/async/caf%C3%A9?q=1&q=%26");

@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
+import { BIND_DEADLINE_MS } from "../helpers/deadlines.ts";
 import { examples, fixtureApps, LOOPBACK, runCommand, startFixture } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -160,7 +161,11 @@ test("a port in use ends the boot with status 1 and names the address", async (t
   assert(typeof address === "object" && address !== null);
 
   const bind = `127.0.0.1:${address.port}`;
-  const end = await runCommand(t, { cwd: fixtureApps, args: ["-b", bind, "pid"] });
+  const end = await runCommand(t, {
+    cwd: fixtureApps,
+    args: ["-b", bind, "pid"],
+    deadlineMs: BIND_DEADLINE_MS,
+  });
 
   assert.equal(end.status, 1, end.text);
   assert.match(end.stderr, /in use/i);

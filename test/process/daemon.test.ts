@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { startDaemon, stopDaemon } from "../helpers/daemon.ts";
-import { CLEANUP_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
+import { BIND_DEADLINE_MS, CLEANUP_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import { isAlive, readProcess } from "../helpers/processes.ts";
 import { fixtureApps, launch, LOOPBACK, runCommand } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
@@ -139,7 +139,11 @@ test(
     ]) {
       const cwd = await temporaryFolder(t);
       const where = args[0] === "-b" ? [] : LOOPBACK;
-      const end = await runCommand(t, { cwd, args: [...where, "-D", "--pythonpath", fixtureApps, ...args] });
+      const end = await runCommand(t, {
+        cwd,
+        args: [...where, "-D", "--pythonpath", fixtureApps, ...args],
+        deadlineMs: BIND_DEADLINE_MS,
+      });
       assert.equal(end.status, status, end.text);
       assert.match(end.stderr, says);
     }

@@ -66,7 +66,10 @@ for (const row of CLASSES) {
     await server.waitForNoProcess();
     assert.equal(server.bootedPids.length, WORKERS);
     const complaints = complaintsOf(server);
-    assert(complaints.some((line) => CUT_OFF.test(line)));
+    assert(
+      complaints.some((line) => CUT_OFF.test(line)),
+      server.text,
+    );
     // A WSGI application that blocks Tornado's loop cannot be told anything.
     const isExpected = (line: string): boolean =>
       CUT_OFF.test(line) || (workerClass === "tornado" && KILLED.test(line));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
-import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { ANSWER_DEADLINE_MS, BIND_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { RouterProcess } from "../helpers/router-process.ts";
 import {
   fixtureApps,
@@ -136,7 +136,8 @@ test("--reuse-port lets two servers have the same port, of which each serves alo
 
 test("a taken port is named together with who has it", async (t) => {
   const port = await occupiedPort(t);
-  const end = await runCommand(t, { cwd: fixtureApps, args: ["-b", `127.0.0.1:${port}`, "pid"] });
+  const args = ["-b", `127.0.0.1:${port}`, "pid"];
+  const end = await runCommand(t, { cwd: fixtureApps, args, deadlineMs: BIND_DEADLINE_MS });
   assert.equal(end.status, 1, end.text);
   assert.match(
     end.stderr,
@@ -150,7 +151,8 @@ test("an address that is named twice ends the boot with status 1 and a word abou
   const { port } = occupant.address() as AddressInfo;
   await new Promise((resolve) => occupant.close(resolve));
   const bind = ["-b", `127.0.0.1:${port}`];
-  const end = await runCommand(t, { cwd: fixtureApps, args: [...bind, ...bind, "pid"] });
+  const args = [...bind, ...bind, "pid"];
+  const end = await runCommand(t, { cwd: fixtureApps, args, deadlineMs: BIND_DEADLINE_MS });
   assert.equal(end.status, 1, end.text);
   assert.match(
     end.stderr,
@@ -191,7 +193,7 @@ test("HUP with a changed bind serves what is new, leaves alone what stays, and c
     const port = await occupiedPort(t);
     await writeFile(conf, settings(`127.0.0.1:${port}`));
     server.signal("SIGHUP");
-    const deadlineMs = ANSWER_DEADLINE_MS;
+    const deadlineMs = BIND_DEADLINE_MS;
     await server.waitForLine(new RegExp(`reload failed.*127\\.0\\.0\\.1:${port}.*in use by`), { deadlineMs });
     assert.equal((await request(server.port, "/")).status, 200);
     assert.equal((await request(added, "/")).status, 200);
