@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { routerFlags } from "../system/v8-flags.ts";
 import { OWN_IDENTITY, type Identity } from "./identity.ts";
 
 /** In one file where there is a build (scripts/bundle.js). */
@@ -16,6 +17,7 @@ export function spawnRouter({ uid, gid }: Identity): ChildProcess {
   const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
   const router = fork(ROUTER_PROGRAM, [], {
     env: { ...LEAN, ...env },
+    execArgv: [...routerFlags(env["NODE_OPTIONS"]), ...process.execArgv],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     ...(uid === null ? {} : { uid }),
     ...(gid === null ? {} : { gid }),

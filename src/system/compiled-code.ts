@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
+import { hasOtherFlags, withoutLateFlags } from "./v8-flags.ts";
 
 /** The last line of a program: what it was built from. Compiled code of another build must never run. */
 const BUILD_LINE_LENGTH = "// build \n".length + 64;
@@ -22,8 +23,7 @@ const KEEP_AFTER_MS = [1000, 10_000];
 export function loadProgram(name: "command" | "router"): unknown {
   const path = fileURLToPath(new URL(`../bundle/${name}-program.cjs`, import.meta.url));
   // V8 refuses what other flags have made, and source maps go Node's own way.
-  const hasFlags = process.execArgv.length > 0 || process.env["NODE_OPTIONS"] !== undefined;
-  if (hasFlags) return createRequire(path)(path);
+  if (hasOtherFlags()) return createRequire(path)(path);
   // Nothing but ASCII is in it, which is read sooner so.
   const source = readFileSync(path, "latin1");
   const maker = `${source.slice(-BUILD_LINE_LENGTH)}${process.version} ${process.arch}\n`;
@@ -71,7 +71,8 @@ async function keep(script: Script, path: string, header: Buffer): Promise<void>
   try {
     const file = await open(draft, "wx", 0o644);
     try {
-      await file.writeFile(Buffer.concat([header, script.createCachedData()]));
+      const compiled = withoutLateFlags(() => script.createCachedData());
+      await file.writeFile(Buffer.concat([header, compiled]));
       await file.sync();
     } finally {
       await file.close();

@@ -25,6 +25,11 @@ const HEADER_BYTES = 128;
 const PROGRAMS = ["command", "router"] as const;
 type Program = (typeof PROGRAMS)[number];
 
+interface ScriptSource {
+  readonly source?: string;
+  readonly cachedData?: Buffer;
+}
+
 /** A copy of what is installed, in which nothing was compiled yet. */
 class Installation {
   readonly #folder: string;
@@ -52,9 +57,31 @@ class Installation {
     return server;
   }
 
-  async version(t: TestContext): Promise<string> {
+  async version(t: TestContext, env: NodeJS.ProcessEnv = process.env): Promise<string> {
     const program = join(this.#folder, "bin/tunicorn.js");
-    return (await runProgram(t, process.execPath, [program, "--version"])).stdout;
+    return (await runProgram(t, process.execPath, [program, "--version"], { env })).stdout;
+  }
+
+  /** The program as a start compiles it. */
+  script(program: Program, { source = this.source(program), ...options }: ScriptSource = {}): Script {
+    return new Script(`(function (exports, require, module, __filename, __dirname) {${source}})`, options);
+  }
+
+  source(program: Program): string {
+    return readFileSync(this.sourcePath(program), "latin1");
+  }
+
+  /** What V8 made of it. */
+  kept(program: Program): Buffer {
+    return readFileSync(this.compiledPath(program)).subarray(HEADER_BYTES);
+  }
+
+  /** Keeps other code under the same header, of as long a source: who runs it says something else. */
+  keepOther(program: Program, what: RegExp, change: (text: string) => string): void {
+    const path = this.compiledPath(program);
+    const other = this.script(program, { source: this.source(program).replace(what, change) });
+    const header = readFileSync(path).subarray(0, HEADER_BYTES);
+    writeFileSync(path, Buffer.concat([header, other.createCachedData()]));
   }
 
   /** When a file last came or went beside the programs. */
@@ -93,15 +120,25 @@ test("what V8 compiled is kept beside the programs, whole, and is what a later s
   await installation.untilKept();
   await server.stop();
   assert.equal(installation.files.length, PROGRAMS.length, installation.files.join(", "));
+  for (const program of PROGRAMS) {
+    const { cachedDataRejected } = installation.script(program, { cachedData: installation.kept(program) });
+    assert.equal(cachedDataRejected, false, `V8 refuses what was kept of ${program}`);
+  }
 
-  // Other code under the same header: who runs it says another version.
-  const kept = installation.compiledPath("command");
-  const source = readFileSync(installation.sourcePath("command"), "latin1");
-  const other = source.replace(/(?<=var version = ")(\d+)\.\d+\.\d+/, (text) => text.replaceAll(/\d/g, "7"));
-  const script = new Script(`(function (exports, require, module, __filename, __dirname) {${other}})`);
-  const header = readFileSync(kept).subarray(0, HEADER_BYTES);
-  writeFileSync(kept, Buffer.concat([header, script.createCachedData()]));
+  installation.keepOther("command", /(?<=var version = ")\d+\.\d+\.\d+/, (text) =>
+    text.replaceAll(/\d/g, "7"),
+  );
+  installation.keepOther("router", /(?<=var SERVER_NAME = ")\w+/, (text) => text.toUpperCase());
   assert.match(await installation.version(t), /7\.7\.7/);
+  const { port } = await installation.serve(t);
+  assert.equal((await request(port, "/")).headers.get("server"), "TUNICORN");
+
+  const env = { ...process.env, NODE_OPTIONS: "--stack-trace-limit=20" };
+  assert.doesNotMatch(
+    await installation.version(t, env),
+    /7\.7\.7/,
+    "V8 has another flag, and runs what was kept",
+  );
 });
 
 test("compiled code of another build, and what V8 cannot read, is not run but replaced", async (t) => {
