@@ -15,7 +15,7 @@ import { CodeWatcher } from "./code-watcher.ts";
 import { Generations } from "./generations.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
 import { giveLogFiles } from "./log-files.ts";
-import { pauseServing, resumeServing } from "./pausing.ts";
+import { pauseServing, resumeServing, takeClients } from "./pausing.ts";
 import { urlsOf } from "./rebinding.ts";
 import { renewGeneration } from "./reloading.ts";
 import { EarlyRouter } from "./router-process.ts";
@@ -274,10 +274,13 @@ export class Arbiter {
       bindingOptions(settings, belongings.identity, { log, interpreter }),
     );
     this.#requireStarting();
+    // Until our workers are ready the arbiter before us serves all clients: a start that fails costs none of them.
+    belongings.listeners.isPaused = this.#upgrades.isSecond;
     await this.#startRouter(belongings, log);
     await generation.runHook("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();
+    if (belongings.listeners.isPaused) await takeClients(this.#requireStarted());
     log.info(`Ready: ${this.#describe()}, ${generation.python}`);
     this.#service.ready(this.#describe());
     this.#upgrades.tellReady();

@@ -19,19 +19,22 @@ export async function pauseServing({ log, belongings, generations, router }: Ser
   log.info("Paused: no worker is left, and requests wait until HUP or TTIN");
 }
 
+type PausedParts = Pick<ServerParts, "log" | "belongings" | "router">;
+
 /** Takes clients again, if the server is paused. */
-export async function resumeServing({
-  log,
-  belongings: { listeners },
-  router,
-}: Pick<ServerParts, "log" | "belongings" | "router">): Promise<void> {
-  if (!listeners.isPaused) return;
+export async function resumeServing(parts: PausedParts): Promise<void> {
+  if (!parts.belongings.listeners.isPaused) return;
+  await takeClients(parts);
+  parts.log.info("Resumed");
+}
+
+/** Has the router listen, which was not to so far. */
+export async function takeClients({ log, belongings: { listeners }, router }: PausedParts): Promise<void> {
   listeners.isPaused = false;
   for (const listener of listeners.all) {
     const error = await router.openListener(listener);
-    if (error !== null) log.error(`Cannot listen at ${listener.address} again: ${error}`);
+    if (error !== null) log.error(`Cannot listen at ${listener.address}: ${error}`);
   }
-  log.info("Resumed");
 }
 
 /** Looked at anew after a wait. */

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { TunicornError } from "../errors.ts";
-import { signalPid } from "./pids.ts";
+import { isRunning } from "./pids.ts";
 
 /** The pidfile: written whole by a rename, and removed only while it holds our own pid. */
 export class Pidfile {
@@ -17,7 +17,7 @@ export class Pidfile {
   /** Writes our pid. Throws ERR_PIDFILE while the process that the file names lives. */
   write(): void {
     const pid = readPid(this.path);
-    if (pid !== null && pid !== process.pid && signalPid(pid, 0)) {
+    if (pid !== null && pid !== process.pid && isRunning(pid)) {
       throw new TunicornError(
         "ERR_PIDFILE",
         `The pidfile "${this.path}" names process ${pid}, which is running`,

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { Pidfile } from "../../src/arbiter/pidfile.ts";
+import { EXIT_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { python } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -66,6 +68,28 @@ for (const { what, text } of [
     assert.equal(readFileSync(path, "utf8"), ownText);
   });
 }
+
+test("Pidfile.write() takes over the pidfile of a process whose parent has not waited for it yet", async (t) => {
+  const path = await pidfilePath(t, "");
+  const program = `import os, sys, time
+pid = os.fork()
+if pid == 0:
+    os._exit(0)
+open(sys.argv[1], "w").write(str(pid))
+time.sleep(600)`;
+  const parent = spawn(python, ["-c", program, path], { stdio: "ignore" });
+  onTeardown(t, () => void parent.kill("SIGKILL"));
+  const state = (): string => {
+    const pid = readFileSync(path, "utf8").trim();
+    return pid === "" ? "" : readFileSync(`/proc/${pid}/status`, "utf8");
+  };
+  await untilTrue(() => /^State:\tZ/m.test(state()), {
+    deadlineMs: EXIT_DEADLINE_MS,
+    what: "the end of a child",
+  });
+  new Pidfile(path).write();
+  assert.equal(readFileSync(path, "utf8"), ownText);
+});
 
 test("Pidfile.write() replaces a symbolic link instead of writing to where it leads", async (t) => {
   const folder = await temporaryFolder(t, { target: "precious" });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 
@@ -143,6 +145,23 @@ test("an upgrade to code that cannot be imported leaves the old arbiter serving,
   await upgrade(t, server, { isReady: false });
   await server.waitForLine(/no upgrade today/);
   await server.waitForLine(/The new arbiter \(pid:\d+\) ended with status 1/);
+  assert.equal(await answeringPid(server.port), server.bootedPids[0]);
+});
+
+test("a new arbiter takes no client before its workers are ready, so one whose application fails costs none", async (t) => {
+  const { folder, server } = await startUpgradable(t);
+  const gate = join(folder, "gate");
+  assert.equal(spawnSync("mkfifo", [gate]).status, 0);
+  await writeFiles(folder, {
+    "conf.py": `${SETTINGS}\npythonpath = ${JSON.stringify(folder)}\nraw_env = ["GATE=${gate}"]\n`,
+    "slow.py": "import fails_at_the_gate\n",
+  });
+  await upgrade(t, server, { isReady: false });
+  await server.waitForLine(/held at the import/);
+  const pids = await Promise.all(Array.from({ length: 20 }, () => answeringPid(server.port)));
+  assert.deepEqual([...new Set(pids)], [server.bootedPids[0]]);
+  await writeFile(gate, "");
+  await server.waitForLine(/The new arbiter \(pid:\d+\) ended with status 3/);
   assert.equal(await answeringPid(server.port), server.bootedPids[0]);
 });
 
