@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tunicorn.application import LoadError
 from tunicorn.interface import Interface, check_interface, interface_of, to_asgi3
+from werkzeug.wrappers import Request, Response
 
 
 async def asgi3(scope: Any, receive: Any, send: Any) -> None:
@@ -56,18 +57,10 @@ class WsgiClass:
 def unclear(*arguments: Any) -> None: ...
 
 
-def wrapping(view: Callable[[Any], Any]) -> Any:
-    """As Werkzeug's Request.application: the wrapper is the application, whatever it wraps takes."""
-
-    @functools.wraps(view)
-    def application(*arguments: Any) -> Any:
-        return view(arguments[-2])
-
-    return application
-
-
-@wrapping
-def view(request: Any) -> None: ...
+@Request.application
+def view(request: Request) -> Response:
+    """As Werkzeug's tutorial has it: what the decorator returns is the application, and takes anything."""
+    return Response("page")
 
 
 def create_app(name: str) -> Any: ...
@@ -102,7 +95,10 @@ def test_the_interface_is_told_by_how_an_application_can_be_called(application: 
     assert interface_of(application) == interface
 
 
-@pytest.mark.parametrize("application", [unclear, min, view])
+def wsgi_and_more(environ: Any, start_response: Any, encoding: str = "utf-8") -> None: ...
+
+
+@pytest.mark.parametrize("application", [unclear, min, view, wsgi_and_more])
 def test_what_could_be_anything_is_called_as_the_worker_class_wants(application: Any) -> None:
     check_interface(application, "asgi", "app:app", "asgi")
     check_interface(application, "wsgi", "app:app", "sync")

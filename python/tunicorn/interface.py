@@ -30,13 +30,22 @@ def interface_of(application: Application) -> Literal["asgi", "wsgi", "asgi2", "
     if signature is None or _takes_any_number(signature):
         # Takes whatever comes, as many wrappers do (wsgiref.validate).
         return None
-    for count, interface in _BY_ARGUMENTS.items():
-        try:
-            signature.bind(*range(count))
-        except TypeError:
-            continue
-        return interface
-    return None
+    counts = _argument_counts(signature)
+    # With environ and start_response it may take something more, and a third argument says nothing then.
+    return None if counts in ([], [3, 2]) else _BY_ARGUMENTS[counts[0]]
+
+
+def _argument_counts(signature: inspect.Signature) -> list[int]:
+    """With how many arguments an application can be called, of those that there are."""
+    return [count for count in _BY_ARGUMENTS if _takes(signature, count)]
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _signature_of(application: Application) -> inspect.Signature | None:
@@ -60,7 +69,7 @@ def _check_no_factory(application: Application, wanted: Interface, spec: str) ->
     needs_nothing = all(each.default is not each.empty for each in signature.parameters.values())
     # An application of Tornado may be a function that takes a request.
     is_like_one = needs_nothing or (found == "asgi2" and wanted != "tornado")
-    if found is None or (is_like_one and is_factory_name(application.__name__)):
+    if not _argument_counts(signature) or (is_like_one and is_factory_name(application.__name__)):
         call = f"{spec.partition(':')[0]}:{application.__name__}()"
         raise LoadError(
             f'Cannot serve "{spec}": it is a function with the parameters {signature}, and no application',
