@@ -8,6 +8,8 @@ import type { AdoptedMold } from "./mold-process.ts";
 import { planLogProcess } from "./log-settings.ts";
 import { giveLogFiles } from "./log-files.ts";
 import { readCpuQuota } from "../system/cpu-quota.ts";
+import { readDescriptorLimit } from "../system/descriptor-limit.ts";
+import { adviseConnections } from "./connection-advice.ts";
 import { adviseWorkers } from "./worker-advice.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
@@ -71,6 +73,7 @@ export class Generations {
   /** Makes a generation's mold ready; the application is imported at once if it is to be preloaded. */
   async configure(generation: Generation, log: ArbiterLog, belongings: Belongings): Promise<void> {
     adviseWorkers(generation.settings.workers, readCpuQuota(), log);
+    adviseConnections(generation.settings.max_connections, readDescriptorLimit(), log);
     const { channelPaths, leftovers } = belongings;
     const tokensPath = belongings.tokensPath(generation);
     const logProcess = planLogProcess(generation.settings, belongings.logSocketPath(generation));

@@ -12,6 +12,7 @@ import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { Ring } from "../queue/ring.ts";
 import type { AcceptedConnection } from "../system/accepting.ts";
 import { Deadlines } from "../system/deadlines.ts";
+import { connectionsWithin, readDescriptorLimit } from "../system/descriptor-limit.ts";
 import { Roster, type Seat } from "../system/roster.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { BufferBudget } from "./buffer-budget.ts";
@@ -59,6 +60,8 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #tell: (message: RouterToArbiter) => void;
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
   readonly #connections = new Roster<Served>();
+  /** Without a descriptor for it, a client would be closed by Node without an answer. */
+  readonly #connectionRoom = connectionsWithin(readDescriptorLimit());
   readonly #budget: BufferBudget;
   readonly #servers: ClientServers;
   readonly #logs: RouterLogs;
@@ -262,7 +265,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
 
   #accept(accepted: AcceptedConnection, listener: InheritedListener): void {
     const { settings, trustedPeers, frontPeers } = this.#context;
-    if (this.#connections.size >= settings.capacity.connections) {
+    if (this.#connections.size >= Math.min(settings.capacity.connections, this.#connectionRoom)) {
       this.#turnAway(accepted, 503);
       return;
     }

@@ -8,6 +8,7 @@ import { startGatedServer } from "../helpers/gate.ts";
 import { assertOverloaded, assertRefused } from "../helpers/refusals.ts";
 import { repeat } from "../helpers/repeat.ts";
 import { RouterProcess } from "../helpers/router-process.ts";
+import { startFixture } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 
 /** Far above the second that a client is given to take the answer that turns it away. */
@@ -54,6 +55,26 @@ test("max_connections: who was turned away cannot stay by going on to send", asy
     what: () => `${before} descriptors of the router, there are ${router.descriptors}`,
   });
 });
+
+test(
+  "max_connections: it is less where a process may have few files open",
+  { skip: process.platform !== "linux" },
+  async (t) => {
+    const through = ["sh", "-c", 'ulimit -n 100 && exec "$@"', "sh"];
+    const server = await startFixture(t, "echo", { through, args: ["--keep-alive", "60"] });
+    await server.waitForLine(/A router takes 50 connections, not 10000 \(max_connections\)/);
+    const connections: ClientConnection[] = [];
+    for (let count = 0; count < 50; count += 1) {
+      const connection = await ClientConnection.open(t, server.port);
+      assert.equal((await connection.request("/kept")).status, 200);
+      connections.push(connection);
+    }
+    assertOverloaded(await assertRefused(await ClientConnection.open(t, server.port), 503));
+    // A body that is too large for memory needs a file.
+    const body = Buffer.alloc(8 * MIB);
+    assert.equal((await connections[0]?.request("/echo", { method: "POST", body }))?.status, 200);
+  },
+);
 
 test("queue_size: one request more than may wait gets 503 with Retry-After", async (t) => {
   const server = await startGatedServer(t, ["--queue-size", "1"]);

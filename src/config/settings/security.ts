@@ -91,7 +91,10 @@ A slow sender holds no worker, so this only bounds how long it holds a connectio
     defaultValue: 10_000,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Client connections at a time; 0: no limit. One more gets 503.`,
+    doc: `Client connections of a router at a time; 0: no limit. One more gets 503.
+
+Where a process may have few files open (\`ulimit -n\`), it is at most seven eighths of those:
+others are left for large bodies and workers. The log says so at the start.`,
   }),
   setting({
     name: "queue_size",
