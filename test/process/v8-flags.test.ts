@@ -47,7 +47,7 @@ async function seenBy(
 test("a router has flags of its own for V8 where new space would grow far", async (t) => {
   const { arbiter, router } = await seenBy(t, { flags: ["--stack-trace-limit=20"] });
   const isGrowing = Number.parseInt(process.versions.node, 10) >= 24;
-  const own = isGrowing ? ["--max-semi-space-size=4"] : [];
+  const own = isGrowing ? ["--max-semi-space-size=16"] : [];
   assert.deepEqual(arbiter.flags, ["--stack-trace-limit=20"]);
   assert.deepEqual(router.flags, [...own, "--stack-trace-limit=20"]);
 });
