@@ -139,7 +139,8 @@ It counts from when the worker was ready. Workers that reach it together are rep
     doc: `Seconds that a worker may take for a request, or to boot; 0: no limit.
 
 Then the client gets 504, the log names the request and shows where the code was, and the worker is
-replaced. Time in which a worker only waits for a slow client does not count.`,
+replaced. Time in which a worker only waits for a slow client does not count. With gevent, eventlet, tornado and
+asgi it is how long the loop may stand still; a request may take as long as it likes.`,
   }),
   setting({
     name: "graceful_timeout",
