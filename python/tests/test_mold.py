@@ -257,10 +257,11 @@ class TestHooks:
         # The arbiter tells of it, once.
         assert "no vault" not in mold.stderr
 
-    def test_a_hook_that_calls_exit_does_not_end_the_mold(self, mold: MoldProcess) -> None:
-        self.configure(mold, "import sys\ndef on_starting(server):\n    sys.exit('not today')\n")
+    @pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])
+    def test_no_hook_ends_the_mold_by_what_it_raises(self, mold: MoldProcess, raised: str) -> None:
+        self.configure(mold, f"def on_starting(server):\n    raise {raised}('not today')\n")
         mold.send("hook", hook="on_starting")
-        assert mold.expect("hook-done")["error"].endswith("SystemExit: not today")
+        assert mold.expect("hook-done")["error"].endswith(f"{raised}: not today")
         mold.send("hook", hook="on_exit")
         assert mold.expect("hook-done")["error"] is None
 

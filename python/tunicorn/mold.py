@@ -240,10 +240,10 @@ class Mold:
         self._control.send("hook-done", hook=name, error=self._run_hook(name, server, *arguments))
 
     def _run_hook(self, name: str, *arguments: object) -> str | None:
-        """What a hook in this process raised. sys.exit() in it would take the workers' parent away."""
+        """What a hook in this process raised. sys.exit() and the like would take the workers' parent away."""
         try:
             return self._require_server().run_hook(name, *arguments)
-        except SystemExit as error:
+        except BaseException as error:
             return describe_raised(error)
 
     def _change_workers(self, wanted: int, before: int | None) -> None:

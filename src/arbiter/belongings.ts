@@ -107,6 +107,7 @@ export class Belongings {
   /** Makes the shared queue. Without it requests go over the channels, which is slower and no less sound. */
   makeQueue(settings: Settings, log: ErrorLog): void {
     this.#log = log;
+    if (this.#runtimeDirectory.trouble !== null) log.warning(this.#runtimeDirectory.trouble);
     try {
       this.#queue = new QueueDirectory(settings.queue_dir, settings.routers);
       this.#routers = settings.routers;

@@ -9,33 +9,33 @@ import { markOwner, removeLeftBehind } from "./left-behind.ts";
 const NAMES_BYTES = "/tunicorn-XXXXXX/router-000.sock".length;
 const PATH_LIMIT_BYTES = UNIX_PATH_LIMIT_BYTES - NAMES_BYTES;
 
+/**
+ * Where else it may be, unless a folder is named: TMPDIR may be of another session, and all but the last may be on a
+ * root file system that is read-only. Python's tempfile, and so Gunicorn, goes on to the first two as well.
+ */
+const OTHER_FOLDERS = ["/tmp", "/var/tmp", "/dev/shm"];
+
 /** The private directory (mode 0700) of a running server: channel sockets, large request bodies. */
 export class RuntimeDirectory {
   readonly path: string;
+  /** Why it is not in the system's folder for temporary files; null: it is, or is where it was to be. */
+  readonly trouble: string | null;
 
   /** Makes it in `parent`, or in the system's folder for temporary files. Throws ERR_RUNTIME_DIRECTORY. */
   constructor(parent: string | null) {
-    const folder = parent ?? tmpdir();
-    if (Buffer.byteLength(folder) > PATH_LIMIT_BYTES) {
-      throw new TunicornError(
-        "ERR_RUNTIME_DIRECTORY",
-        `The path "${folder}" is too long to hold a unix socket`,
-        {
-          hint: "Name a folder with a shorter path: --worker-tmp-dir /dev/shm",
-        },
-      );
+    let trouble: unknown = null;
+    let path: string | null = null;
+    for (const folder of parent === null ? [tmpdir(), ...OTHER_FOLDERS] : [parent]) {
+      try {
+        path ??= makeIn(folder);
+      } catch (error) {
+        trouble ??= error;
+      }
     }
-    removeLeftBehind(folder);
-    try {
-      this.path = mkdtempSync(join(folder, "tunicorn-"));
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new TunicornError("ERR_RUNTIME_DIRECTORY", `Cannot make a directory in "${folder}": ${reason}`, {
-        cause: error,
-        hint: "Name a folder that this user may write to: --worker-tmp-dir FOLDER",
-      });
-    }
-    markOwner(this.path);
+    if (path === null) throw trouble;
+    this.path = path;
+    this.trouble = trouble === null ? null : `${reasonOf(trouble)}; ${path} takes its place`;
+    markOwner(path);
   }
 
   /** Where the workers dial the router with this number. */
@@ -46,4 +46,33 @@ export class RuntimeDirectory {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+function makeIn(folder: string): string {
+  if (Buffer.byteLength(folder) > PATH_LIMIT_BYTES) {
+    throw new TunicornError(
+      "ERR_RUNTIME_DIRECTORY",
+      `The path "${folder}" is too long to hold a unix socket`,
+      {
+        hint: "Name a folder with a shorter path: --worker-tmp-dir /dev/shm",
+      },
+    );
+  }
+  removeLeftBehind(folder);
+  try {
+    return mkdtempSync(join(folder, "tunicorn-"));
+  } catch (error) {
+    throw new TunicornError(
+      "ERR_RUNTIME_DIRECTORY",
+      `Cannot make a directory in "${folder}": ${reasonOf(error)}`,
+      {
+        cause: error,
+        hint: "Name a folder that this user may write to: --worker-tmp-dir FOLDER",
+      },
+    );
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -26,6 +26,25 @@ test("RuntimeDirectory makes it in the system's folder for temporary files when 
   assert.equal(dirname(directory.path), tmpdir());
 });
 
+for (const [what, folder] of [
+  ["is not there", "/nowhere/tmp"],
+  ["has too long a path", `/${"f".repeat(120)}`],
+] as const) {
+  test(`RuntimeDirectory makes it elsewhere when the system's folder ${what}, and says so`, (t) => {
+    const before = process.env["TMPDIR"];
+    process.env["TMPDIR"] = folder;
+    onTeardown(t, () => {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    });
+    const directory = new RuntimeDirectory(null);
+    onTeardown(t, () => directory.remove());
+    assert.equal(dirname(directory.path), "/tmp");
+    const trouble = directory.trouble ?? "";
+    assert(trouble.includes(folder) && trouble.endsWith(`${directory.path} takes its place`), trouble);
+  });
+}
+
 test("RuntimeDirectory gives two servers two directories", async (t) => {
   const folder = await temporaryFolder(t);
   assert.notEqual(new RuntimeDirectory(folder).path, new RuntimeDirectory(folder).path);

@@ -114,8 +114,8 @@ process that goes on as part of the daemon. Not for systemd, docker or superviso
     parse: (input) => (input === null ? null : existingFolder(input)),
     doc: `Folder for the private directory of the running server, with its sockets and large request bodies.
 
-Without it the system's folder for temporary files is used (here ${tmpdir()}). Its path must be short: a
-Unix socket's path holds about 100 bytes.`,
+Without it the system's folder for temporary files is used (here ${tmpdir()}), or else /tmp, /var/tmp or /dev/shm, the
+first that can be written to. Its path must be short: a Unix socket's path holds about 100 bytes.`,
   }),
   setting({
     name: "queue_dir",
