@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tunicorn import frame
-from tunicorn.channel import RECEIVE_BYTES, Frame
+from tunicorn.channel import GATHER_SECONDS, RECEIVE_BYTES, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +152,7 @@ class GreenStream:
 
 
 class GreenChannel:
-    """Reads frames in the greenlet that calls run, and sends those of one turn of the hub together."""
+    """Reads frames in the greenlet that calls run, and sends together what comes soon after one another."""
 
     def __init__(self, channel: Channel, gateway: GreenGateway, hub: Hub) -> None:
         self._channel = channel
@@ -164,6 +165,7 @@ class GreenChannel:
         #: The router is gone, or the channel was closed.
         self.is_lost = False
         self._out: list[bytes] = []
+        self._sent_at = 0.0
         self._is_flush_due = False
         self._is_draining = False
         self._has_asked_to_leave = False
@@ -195,8 +197,10 @@ class GreenChannel:
             self.is_lost = True
 
     def end(self, number: int) -> None:
-        """A request is done with."""
+        """A request is done with: its answer is sent before others of this turn that take long."""
         self.streams.pop(number, None)
+        if monotonic() - self._sent_at >= GATHER_SECONDS:
+            self._flush()
         self.stop_if_done()
 
     def stop_if_done(self) -> None:
@@ -250,12 +254,13 @@ class GreenChannel:
                 known.on_frame(received)
 
     def _flush(self) -> None:
-        """Called by the hub: it may not wait. What the socket does not take at once is left to a greenlet."""
+        """The hub may call it, which may not wait: what the socket does not take is left to a greenlet."""
         self._is_flush_due = False
         if self._is_writing or not self._out:
             return
         data = b"".join(self._out)
         self._out.clear()
+        self._sent_at = monotonic()
         try:
             sent = _write(self._socket.fileno(), data)
         except BlockingIOError:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tunicorn import frame
+from tunicorn.channel import GATHER_SECONDS
 from tunicorn.forked_child import forget, keep_from_children
 
 if TYPE_CHECKING:
@@ -36,7 +40,11 @@ class HeldHead(Protocol):
 
 
 class StreamChannel(asyncio.Protocol):
-    """Cuts what comes into frames, each for its stream; joins what is sent in one turn of the loop."""
+    """Cuts what comes into frames, each for its stream; joins what is sent shortly after one another.
+
+    All that comes at once is handled in one turn of the loop, whose end may be far away: an answer must not
+    wait for those that are computed behind it.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, gateway: StreamGateway) -> None:
         self.loop = loop
@@ -52,6 +60,9 @@ class StreamChannel(asyncio.Protocol):
         self.gateway = gateway
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1
+        #: A second descriptor of the transport's socket: uvloop sends nothing before the end of a turn.
+        self._socket: socket.socket | None = None
+        self._sent_at = 0.0
         self._rest = b""
         self._out: list[bytes] = []
         self._held: list[HeldHead] = []
@@ -61,13 +72,16 @@ class StreamChannel(asyncio.Protocol):
         """The router was reached."""
         # uvloop's have the methods of asyncio.Transport, but not that class.
         self._transport = cast(asyncio.Transport, transport)
-        self._descriptor = transport.get_extra_info("socket").fileno()
+        own = transport.get_extra_info("socket")
+        self._descriptor = own.fileno()
+        self._socket = socket.fromfd(own.fileno(), own.family, own.type)
         keep_from_children(self._descriptor)
+        keep_from_children(self._socket.fileno())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Every client of this channel is gone with the router."""
-        self._transport = None
         forget(self._descriptor)
+        self._let_go()
         self.is_full = False
         for stream in list(self.streams.values()):
             stream.on_cancel(False)
@@ -142,7 +156,7 @@ class StreamChannel(asyncio.Protocol):
             raise frame.ProtocolError(f"the router sent a frame of type {kind}")
 
     def write(self, *parts: bytes) -> None:
-        """Sends whole frames, given in any number of parts, at the end of this turn."""
+        """Sends whole frames, given in any number of parts, in this turn."""
         self._out += parts
         if not self._is_flush_due:
             self._is_flush_due = True
@@ -167,20 +181,44 @@ class StreamChannel(asyncio.Protocol):
             self._flush()
 
     def end(self, number: int) -> None:
-        """The stream is over: its last frame was sent."""
+        """The stream is over: its last frame was written, and waits for nothing that this turn computes."""
         self.streams.pop(number, None)
+        if monotonic() - self._sent_at >= GATHER_SECONDS:
+            self._send()
 
     def close(self) -> None:
         """Ends the channel once everything is sent."""
         self.flush()
         if self._transport is not None:
             self._transport.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._transport = None
+        if self._socket is not None:
+            forget(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
 
     def _flush(self) -> None:
         for head in self._held:
             head.release_head()
         self._held.clear()
         self._is_flush_due = False
-        if self._transport is not None and self._out:
-            self._transport.write(b"".join(self._out))
+        if self._out:
+            self._send()
+
+    def _send(self) -> None:
+        """Sends what was gathered: what the socket takes at once, and the rest by the transport."""
+        data = b"".join(self._out)
         self._out.clear()
+        self._sent_at = monotonic()
+        if self._transport is None or self._socket is None:
+            return
+        sent = 0
+        if self._transport.get_write_buffer_size() == 0:
+            # An error here is the transport's to find, too.
+            with suppress(OSError):
+                sent = self._socket.send(data)
+        if sent < len(data):
+            self._transport.write(memoryview(data)[sent:])

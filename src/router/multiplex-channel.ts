@@ -4,6 +4,7 @@ import { decodeStreamMessage, encodePing, type StreamMessage } from "../channel/
 import type { ApplicationInterface } from "../config/worker-class.ts";
 import { TunicornError } from "../errors.ts";
 import type { Deadlines, DeadlineSeat, Waiting } from "../system/deadlines.ts";
+import { Gathering } from "../system/gathering.ts";
 import type { WorkerRequest } from "./dispatcher.ts";
 import type { RequestSummary, WorkerSilence } from "./messages.ts";
 import {
@@ -57,8 +58,9 @@ export class MultiplexChannel implements StreamChannel, Waiting {
   #state: MultiplexChannelState = "greeting";
   #hello: Hello | null = null;
   #lastNumber = 0;
-  /** Frames of this turn of the event loop, which leave together. */
+  /** Frames that leave together. */
   #frames: Buffer[] = [];
+  readonly #gathering = new Gathering(() => this.#writeFrames());
   #heardAt = 0;
   /** A sign of life was asked for, and none has come since. */
   #askedAt: number | null = null;
@@ -153,13 +155,17 @@ export class MultiplexChannel implements StreamChannel, Waiting {
     this.#socket.destroy();
   }
 
-  /** The frames of one turn of the event loop are one write: each wakes the worker only once. */
   write(frame: Buffer): void {
-    if (this.#frames.length === 0) setImmediate(() => this.#flush());
     this.#frames.push(frame);
+    this.#gathering.addPart();
   }
 
-  #flush(): void {
+  writeLast(frame: Buffer): void {
+    this.#frames.push(frame);
+    this.#gathering.add();
+  }
+
+  #writeFrames(): void {
     const [first] = this.#frames;
     if (first === undefined || this.#state === "closed") return;
     this.#socket.write(this.#frames.length === 1 ? first : Buffer.concat(this.#frames));

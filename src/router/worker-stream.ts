@@ -16,7 +16,10 @@ import type { RequestSummary } from "./messages.ts";
 /** What a stream needs of the channel that it is part of. */
 export interface StreamChannel {
   readonly pid: number;
+  /** With others of this turn of the event loop, since each write wakes the worker. */
   write(frame: Buffer): void;
+  /** Of a request that is complete: the worker need not wait for the end of the turn. */
+  writeLast(frame: Buffer): void;
   /** The WebSocket of the stream is open. */
   onStreamOpened(): void;
   /** The worker has sent its last frame for the stream. */
@@ -57,7 +60,9 @@ export class WorkerStream implements StreamWorker {
     };
     const isOpen = (flags & FrameFlag.awaitsContinue) === 0 && body.type === "memory";
     this.#room = isOpen ? WINDOW_BYTES - body.bytes : 0;
-    channel.write(encodeRequest(number, head, body, flags));
+    const frame = encodeRequest(number, head, body, flags);
+    if (flags & FrameFlag.end) channel.writeLast(frame);
+    else channel.write(frame);
   }
 
   get pid(): number {
@@ -107,7 +112,9 @@ export class WorkerStream implements StreamWorker {
   sendBody(piece: Buffer, isEnd: boolean): void {
     if (this.#isAbandoned || !this.#isOpen) return;
     this.#room -= piece.length;
-    this.#channel.write(encodeRequestBody(this.number, piece, isEnd));
+    const frame = encodeRequestBody(this.number, piece, isEnd);
+    if (isEnd) this.#channel.writeLast(frame);
+    else this.#channel.write(frame);
   }
 
   sendMessage(message: Buffer, isText: boolean): void {

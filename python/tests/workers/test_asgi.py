@@ -16,9 +16,12 @@ from tests.helpers.router import (
     FAILED,
     LEAVING,
     READY,
+    REQUEST,
     RESPONSE,
     RouterEnd,
     RouterListener,
+    asgi_payload,
+    encode,
 )
 
 
@@ -46,6 +49,28 @@ async def handle(scope, receive, send):
         gate.touch()
         answered = channel.expect(RESPONSE)
         assert (answered.stream, answered.body) == (1, b"/wait")
+
+    @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+    def test_an_answer_does_not_wait_for_those_that_came_with_it(
+        self, start_asgi: StartAsgi, blocking_gate: Path, loop: str
+    ) -> None:
+        channel = start_asgi(
+            """
+async def handle(scope, receive, send):
+    if scope["path"] == "/computing":
+        open("gate").close()
+    await start(send)
+    await body(send, scope["path"].encode())
+""",
+            asgi_loop=loop,
+        ).channel
+        both = [
+            encode(REQUEST, n, asgi_payload(path), END) for n, path in enumerate(("/quick", "/computing"), 1)
+        ]
+        channel.send(b"".join(both))
+        assert channel.expect(RESPONSE).body == b"/quick"
+        blocking_gate.open("w").close()
+        assert channel.expect(RESPONSE).body == b"/computing"
 
     def test_it_shows_that_its_loop_turns_while_a_request_is_under_way(
         self, start_asgi: StartAsgi, gate: Path
