@@ -8,8 +8,16 @@ import type { RequestSummary } from "./messages.ts";
  */
 export type QueuedRequestState =
   | { readonly type: "issued" }
-  | { readonly type: "withdrawn"; readonly reason: WithdrawalReason; readonly at: number }
+  | Withdrawn
   | { readonly type: "claimed"; readonly channel: Claimant };
+
+export interface Withdrawn {
+  readonly type: "withdrawn";
+  readonly reason: WithdrawalReason;
+  readonly at: number;
+  /** What follows will be done as soon as all that workers have said is read. */
+  isSettling: boolean;
+}
 
 /** The channel of a worker that has claimed a request. */
 export interface Claimant {

@@ -3,16 +3,17 @@ import type { Claims } from "../queue/claims.ts";
 import type { Ring } from "../queue/ring.ts";
 import { SLOT_COUNT } from "../queue/ring-layout.ts";
 import { Tokens } from "../queue/tokens.ts";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
+import { afterReading } from "../system/after-reading.ts";
+import type { Waiting } from "../system/deadlines.ts";
 import { Gathering } from "../system/gathering.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
 import type { RequestSummary } from "./messages.ts";
 import type { QueueChannel, QueueChannelListener } from "./queue-channel.ts";
 import { QueueChannels } from "./queue-channels.ts";
-import { QueuedRequest, type Claimant, type WithdrawalReason } from "./queued-request.ts";
+import { QueuedRequest, type Claimant, type WithdrawalReason, type Withdrawn } from "./queued-request.ts";
 import { StreamTable } from "./stream-table.ts";
-import type { QueueLimits, WorkerPoolListener } from "./worker-pool.ts";
+import type { SharedQueueOptions } from "./shared-queue-options.ts";
 
 /** How often the claims are looked at while requests are under way. */
 const LOOK_MS = 100;
@@ -20,17 +21,6 @@ const LOOK_MS = 100;
 const SETTLE_MS = 20;
 /** A claim of a channel that is gone: unless the worker takes it back by then, it has begun what it cannot answer. */
 const ORPHAN_MS = 200;
-
-export interface SharedQueueOptions {
-  readonly ring: Ring;
-  /** Number of the router among those of the server. */
-  readonly router: number;
-  readonly listener: WorkerPoolListener;
-  readonly deadlines: Deadlines;
-  readonly limits: () => QueueLimits;
-  /** Time for one request, in milliseconds; 0: no limit. */
-  readonly timeoutMs: () => number;
-}
 
 /**
  * The dispatcher over the shared queue: requests lie in a ring that workers have mapped, tokens for them in a
@@ -231,12 +221,21 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     } else if (isClaimed) {
       if (claimant === null && now - queued.startedAt >= ORPHAN_MS) this.#fail(queued, "worker-died");
     } else if (state.type === "withdrawn") {
-      if (now - state.at >= SETTLE_MS) this.#settle(queued, state.reason);
+      if (now - state.at >= SETTLE_MS) this.#settleWhenHeard(queued, state);
     } else if (now - queued.request.submittedAt > this.#options.limits().queueMs) {
       this.#withdraw(queued, "overdue");
     } else if (queued.generation !== this.#generation && !this.#channels.hasGeneration(queued.generation)) {
       this.#withdraw(queued, "reissue");
     }
+  }
+
+  /** Nobody claims it; but a worker may have cleared its claim behind an answer that is not read yet, or held back. */
+  #settleWhenHeard(queued: QueuedRequest, state: Withdrawn): void {
+    if (state.isSettling || [...this.#channels].some(({ isPaused }) => isPaused)) return;
+    state.isSettling = true;
+    afterReading(() => {
+      if (this.#entries.get(queued.stream)?.state === state) this.#settle(queued, state.reason);
+    });
   }
 
   /** Nobody has begun it, and nobody can: what it was withdrawn for may be done. */
@@ -369,7 +368,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
 
   #withdraw(queued: QueuedRequest, reason: WithdrawalReason): void {
     this.#ring.withdraw(queued.stream);
-    queued.state = { type: "withdrawn", reason, at: performance.now() };
+    queued.state = { type: "withdrawn", reason, at: performance.now(), isSettling: false };
   }
 
   #fail(queued: QueuedRequest, failure: "worker-died" | "overloaded"): void {

@@ -186,7 +186,7 @@ for (const [what, path] of [
     const { dispatcher, submit, settle, pool, queue } = opened;
     dispatcher.activate(1, way(path(opened)));
     dispatcher.cancel(submit("/gone"));
-    settle();
+    await settle();
     assert.equal(pool.waiting, 0);
     assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
   });

@@ -9,7 +9,7 @@ import type { QueueLimits } from "../../src/router/worker-pool.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
-import { FakePuller, makeFifos, RingEnd, TokensEnd } from "./fake-puller.ts";
+import { FakePuller, makeFifos, nextTurn, RingEnd, TokensEnd } from "./fake-puller.ts";
 import { type FakeWorker, hello, openChannelServer, ready } from "./fake-worker.ts";
 import { limitsOf, recordingListener } from "./pooled.ts";
 import { RecordedRequest, type RecordedRequestOptions, Recording } from "./recording.ts";
@@ -37,7 +37,7 @@ export interface OpenedQueue {
   /** Does what is due at intervals, as if so much time had passed. */
   readonly look: (afterMs?: number) => void;
   /** Withdraws what is to be withdrawn, and settles it. */
-  readonly settle: () => void;
+  readonly settle: () => Promise<void>;
 }
 
 export interface OpenedQueueOptions {
@@ -101,9 +101,11 @@ export async function openQueue(
     return request;
   };
   const look = (afterMs = 0): void => queue.onDeadline(performance.now() + afterMs);
-  const settle = (): void => {
+  const settle = async (): Promise<void> => {
     look();
     look(SETTLED_MS);
+    await nextTurn();
+    await nextTurn();
   };
   return { queue, folder, ownRing, ring, tokensPath, told, dial, boot, submit, look, settle };
 }

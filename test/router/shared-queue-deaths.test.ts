@@ -21,8 +21,8 @@ test("SharedQueue fails the request of a worker that dies before its first frame
   await dying.take();
   dying.worker.destroy();
   await told.waitFor("lost 1 with /killer");
-  settle();
-  settle();
+  await settle();
+  await settle();
   await nextTurn();
   assert.deepEqual(request.lines, ["issued", "failure worker-died", "released"]);
   assert.equal(other.tokens.take(), null);
@@ -65,7 +65,7 @@ test("SharedQueue issues a request anew whose token a worker took to its grave, 
   const token = await dying.tokens.next();
   dying.worker.destroy();
   await told.waitFor("lost 1 with nothing");
-  settle();
+  await settle();
   const { stream, target } = await other.take();
   assert.equal(target, "/a");
   assert.notEqual(stream, token.stream);
@@ -107,11 +107,29 @@ test("SharedQueue does not withdraw what a worker has claimed when another dies"
   dying.worker.destroy();
   other.ring.store(other.claim, token.stream);
   await told.waitFor("lost 1 with nothing");
-  settle();
-  settle();
+  await settle();
+  await settle();
   other.answer(token.stream);
   await request.events.waitFor("released");
   assert.deepEqual(request.lines, ["issued", "started by 4002", "response 200 hi (end)", "released"]);
+});
+
+test("SharedQueue does not issue anew what was answered and finished, though the answer is not read yet", async (t) => {
+  const { queue, told, boot, submit, look } = await openQueue(t);
+  const [dying, other] = [await boot(1), await boot(2)];
+  const request = submit("/a", NOTED);
+  const { stream } = await other.tokens.next();
+  dying.worker.destroy();
+  // It was withdrawn when the other worker had just seen it in its slot.
+  await told.waitFor("lost 1 with nothing");
+  other.ring.store(other.claim, stream);
+  other.answer(stream);
+  other.finish();
+  look(HOUR_MS);
+  await request.events.waitFor("released");
+  assert.deepEqual(request.lines, ["issued", "started by 4002", "response 200 hi (end)", "released"]);
+  assert.equal(other.tokens.take(), null);
+  assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
 });
 
 for (const { what, frames, isBooted } of [
@@ -131,7 +149,7 @@ for (const { what, frames, isBooted } of [
     const token = await other.tokens.next();
     leaving.worker.end();
     await told.waitFor("lost 1 with nothing");
-    settle();
+    await settle();
     assert.notEqual(other.find(token), null);
     assert.deepEqual(request.lines, ["issued"]);
   });
@@ -145,7 +163,7 @@ test("SharedQueue drops a request whose client left before its lost token was is
   worker.worker.destroy();
   await told.waitFor("lost 1 with nothing");
   queue.cancel(request);
-  settle();
+  await settle();
   assert.deepEqual(request.lines, ["issued", "released"]);
 });
 

@@ -73,8 +73,8 @@ test("SharedQueue.activate() leaves a request to the older worker that has its t
   const request = submit("/a", NOTED);
   const token = await older.tokens.next();
   queue.activate(2, tokensPath(2));
-  settle();
-  settle();
+  await settle();
+  await settle();
   assert.notEqual(older.find(token), null);
   assert.notEqual(older.claimStream(token.stream), null);
   older.answer(token.stream);
@@ -102,7 +102,7 @@ for (const { what, leaves } of [
     await expectDrain(older);
     leaves(older);
     await told.waitFor("lost 1 with nothing");
-    settle();
+    await settle();
     await next.waitForPull();
     assert.equal(await next.serve(), "/a");
     await request.events.waitFor("released");
@@ -120,7 +120,7 @@ test("SharedQueue leaves the requests of the active generation alone when a work
   const token = await next.tokens.next();
   older.worker.destroy();
   await told.waitFor("lost 1 with nothing");
-  settle();
+  await settle();
   assert.notEqual(next.find(token), null);
   assert.deepEqual(request.lines, ["issued"]);
 });
@@ -166,8 +166,8 @@ test("SharedQueue.deactivate() sends what nobody has begun another way, and lets
   await begun.events.waitFor("released");
   stopped.worker.destroy();
   worker.worker.destroy();
-  settle();
-  settle();
+  await settle();
+  await settle();
   await expectLost(elsewhere, held, settle);
   assert.equal(queue.takeStock(), NOTHING_LEFT);
 });
@@ -175,11 +175,11 @@ test("SharedQueue.deactivate() sends what nobody has begun another way, and lets
 async function expectLost(
   { submitted }: { readonly submitted: readonly WorkerRequest[] },
   request: RecordedRequest,
-  settle: () => void,
+  settle: () => Promise<void>,
 ): Promise<void> {
   while (!submitted.includes(request)) {
     await nextTurn();
-    settle();
+    await settle();
   }
 }
 

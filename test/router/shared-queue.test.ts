@@ -213,6 +213,8 @@ test("SharedQueue.cancel() of a request that nobody has begun costs a stale toke
   look();
   assert.deepEqual(gone.lines, ["issued"], "a worker may have claimed it a moment ago");
   look(SETTLED_MS);
+  await nextTurn();
+  await nextTurn();
   assert.deepEqual(gone.lines, ["issued", "released"]);
   assert.equal(queue.takeStock(), NOTHING_LEFT);
 });
@@ -225,7 +227,7 @@ test("SharedQueue.cancel() in the turn in which the request was issued withdraws
   queue.cancel(gone);
   await nextTurn();
   assert.equal((await worker.take()).target, "/stays");
-  settle();
+  await settle();
   assert.deepEqual(gone.lines, ["issued", "released"]);
 });
 
@@ -235,8 +237,8 @@ test("SharedQueue.cancel() of a request that a worker has begun tells the worker
   const gone = submit("/gone", NOTED);
   const { stream } = await worker.take();
   queue.cancel(gone);
-  settle();
-  settle();
+  await settle();
+  await settle();
   assert.deepEqual(gone.lines, ["issued"], "the worker may still open the file of its body");
   worker.worker.send(response(stream, "a", 0));
   const frame = await worker.worker.receive();
@@ -281,6 +283,8 @@ test("SharedQueue gives up a request that waited too long in the ring, and nobod
   assert.equal(worker.find(token), null);
   assert.deepEqual(request.lines, ["issued"]);
   look(HOUR_MS + SETTLED_MS);
+  await nextTurn();
+  await nextTurn();
   assert.deepEqual(request.lines, ["issued", "failure overloaded", "released"]);
   assert.equal(queue.takeStock(), NOTHING_LEFT);
 });
@@ -310,6 +314,8 @@ test("SharedQueue is not misled by a worker that was stopped between token and c
   assert.notEqual(stopped.find(token), null);
   look(HOUR_MS);
   look(HOUR_MS + SETTLED_MS);
+  await nextTurn();
+  await nextTurn();
   assert.deepEqual(old.lines, ["issued", "failure overloaded", "released"]);
   // The ring goes round, so that its slot is another's.
   let stream = 0;
@@ -327,7 +333,7 @@ test("SharedQueue is not misled by a worker that was stopped between token and c
   // And its stores have not hidden the claim of the other, which now dies.
   other.worker.destroy();
   await told.waitFor(`lost 2 with /${SLOT_COUNT - 1}`);
-  settle();
+  await settle();
   assert.deepEqual(requests.at(-1)?.lines, ["issued", "failure worker-died", "released"]);
 });
 
@@ -338,7 +344,7 @@ test("SharedQueue does not drown in the tokens of clients that left while no wor
   for (let round = 0; round < 40; round += 1) {
     for (let count = 0; count < 400; count += 1) queue.cancel(submit("/gone"));
     await nextTurn();
-    settle();
+    await settle();
   }
   submit("/stays");
   await nextTurn();
