@@ -7,7 +7,7 @@ import os
 import select
 import socket
 import stat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 #: How long one line may wait for a target that is full. After that none waits until it takes lines again.
 PATIENCE_SECONDS: Final = 0.1
@@ -145,7 +145,14 @@ def _open(path: str) -> int:
     return os.open(path, flags | os.O_WRONLY, 0o666)
 
 
-class _TargetHandler(logging.StreamHandler[LogStream]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[LogStream]
+else:
+    # Python 3.10 knows no parameter of it when it runs.
+    _StreamHandler = logging.StreamHandler
+
+
+class _TargetHandler(_StreamHandler):
     """Tells in the log itself, once it takes lines again, that some are missing."""
 
     def emit(self, record: logging.LogRecord) -> None:
