@@ -91,7 +91,7 @@ for (const workerClass of ["sync", "gthread", "gevent"]) {
   test(`${workerClass}: a process that the application forks has no part in what its worker and the router say`, async (t) => {
     const args = ["-k", workerClass, "--threads", "2"];
     const server = await startGatedServer(t, args, { application: "forks" });
-    for (const path of ["/exits", "/returns"]) {
+    for (const path of ["/works", "/exits", "/returns"]) {
       const answer = await request(server.port, path);
       assert.deepEqual([answer.status, Number(answer.text)], [200, server.bootedPids[0]], path);
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from tunicorn import frame
 from tunicorn.channel import Channel, encode_hello
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from tunicorn.green_channel import GreenStream, Hub
     from tunicorn.wsgi import WsgiGateway
+
+#: How long one wait is in a process that waits for ever.
+CHILD_SECONDS: Final = 3600.0
 
 
 class GreenWorker(Worker):
@@ -78,6 +82,7 @@ class GreenWorker(Worker):
             if not self.alive:
                 channel.ask_to_leave()
             channel.run()
+            self._stay_out_of_child()
             if channel.streams:
                 # At the end of a stop the router may cut them off before the worker is told to leave.
                 names = listed([name_in_head(stream.head) for stream in channel.streams.values()])
@@ -85,6 +90,11 @@ class GreenWorker(Worker):
                 self.log.warning("%s: cutting off %s", reason, names)
             del self._channels[channel]
             dialled.close()
+
+    def _stay_out_of_child(self) -> None:
+        """In a process that the application has forked its greenlet alone goes on, whenever that waits."""
+        while os.getpid() != self.pid:
+            time.sleep(CHILD_SECONDS)
 
     def begin(self, stream: GreenStream, flags: int, payload: bytes) -> None:
         """A request has come."""
@@ -134,6 +144,9 @@ class GreenWorker(Worker):
             self.alive = False
             self._ask_to_leave()
         finally:
+            if os.getpid() != self.pid:
+                # The call has returned in a process that it has forked: its parent answers.
+                os._exit(0)
             channel.end(stream.number)
 
     def _quit(self) -> None:
