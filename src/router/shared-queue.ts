@@ -5,7 +5,6 @@ import { SLOT_COUNT } from "../queue/ring-layout.ts";
 import { Tokens } from "../queue/tokens.ts";
 import { afterReading } from "../system/after-reading.ts";
 import type { Waiting } from "../system/deadlines.ts";
-import { Gathering } from "../system/gathering.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
 import type { RequestSummary } from "./messages.ts";
@@ -41,7 +40,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   #tokens: Tokens | null = null;
   #elsewhere: Dispatcher | null = null;
   #generation = 0;
-  readonly #gathering = new Gathering(() => this.#flush());
+  #isFlushDue = false;
   #isDestroyed = false;
 
   constructor(options: SharedQueueOptions) {
@@ -92,7 +91,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#tokens = tokens;
     this.#elsewhere = null;
     this.#generation = generation;
-    this.#gathering.add();
+    this.#scheduleFlush();
     this.#channels.tellPlaces(generation, true);
     this.#issueWaiting();
   }
@@ -335,7 +334,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#channels.tellPlaces(this.#generation, this.#tokens !== null);
   }
 
-  /** Puts a request into the ring and its token into the FIFO, with others. False: there is no slot. */
+  /** Puts a request into the ring and its token into the FIFO, with others of this turn. False: there is no slot. */
   #issue(request: WorkerRequest): boolean {
     if (this.#elsewhere !== null) {
       request.takeBodyOut?.();
@@ -348,7 +347,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#entries.set(stream, new QueuedRequest(request, stream, this.#generation));
     request.onIssued();
     this.#tokens.push(stream);
-    this.#gathering.add();
+    this.#scheduleFlush();
     return true;
   }
 
@@ -359,12 +358,19 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     }
   }
 
+  #scheduleFlush(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    setImmediate(this.#flush);
+  }
+
   /** First the requests, then their tokens: a worker may take one at once. */
-  #flush(): void {
+  readonly #flush = (): void => {
+    this.#isFlushDue = false;
     if (this.#tokens === null) return;
     this.#ring.flush();
     this.#tokens.flush();
-  }
+  };
 
   #withdraw(queued: QueuedRequest, reason: WithdrawalReason): void {
     this.#ring.withdraw(queued.stream);
