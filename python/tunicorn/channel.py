@@ -22,9 +22,6 @@ RECEIVE_BYTES: Final = 64 * 1024
 #: The router passes on what has come of a frame, so there is no reason for smaller ones.
 BODY_FRAME_BYTES: Final = frame.PAYLOAD_LIMIT_BYTES
 
-#: What is ready waits at most so long for what else its turn of an event loop brings.
-GATHER_SECONDS: Final = 0.0002
-
 #: A router that died is replaced within this time, or the worker leaves.
 DIAL_SECONDS: Final = 10.0
 DIAL_INTERVAL_SECONDS: Final = 0.05

@@ -9,12 +9,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tunicorn import frame
-from tunicorn.channel import GATHER_SECONDS, RECEIVE_BYTES, Frame
+from tunicorn.channel import RECEIVE_BYTES, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tunicorn.channel import Channel
+
+#: An answer that is complete so long after the last write is written at once, not at the end of its turn.
+#: Longer than on an event loop: small answers cost worker and router a sixth more with a write each 0.2 ms.
+GATHER_SECONDS: Final = 0.002
 
 #: Taken before anything is patched: it must not wait in the hub.
 _write: Final = os.write

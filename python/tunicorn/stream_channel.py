@@ -6,14 +6,16 @@ import asyncio
 import socket
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from tunicorn import frame
-from tunicorn.channel import GATHER_SECONDS
 from tunicorn.forked_child import forget, keep_from_children
 
 if TYPE_CHECKING:
     from tunicorn.stream import Stream
+
+#: An answer that is complete so long after the last write is written at once, not at the end of the turn.
+GATHER_SECONDS: Final = 0.0002
 
 
 class StreamGateway(Protocol):

@@ -1,4 +1,4 @@
-/** What is ready waits at most so long for what else its turn of the event loop brings. */
+/** What comes so long after the last write is written at once, not at the end of its turn of the event loop. */
 const GATHER_MS = 0.2;
 
 interface Clock {

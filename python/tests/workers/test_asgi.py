@@ -56,8 +56,14 @@ async def handle(scope, receive, send):
     ) -> None:
         channel = start_asgi(
             """
+import time
+
 async def handle(scope, receive, send):
-    if scope["path"] == "/computing":
+    # Longer than what is ready waits for what else comes.
+    end = time.monotonic() + 0.005
+    while time.monotonic() < end:
+        pass
+    if scope["path"] == "/second":
         open("gate").close()
     await start(send)
     await body(send, scope["path"].encode())
@@ -65,12 +71,12 @@ async def handle(scope, receive, send):
             asgi_loop=loop,
         ).channel
         both = [
-            encode(REQUEST, n, asgi_payload(path), END) for n, path in enumerate(("/quick", "/computing"), 1)
+            encode(REQUEST, n, asgi_payload(path), END) for n, path in enumerate(("/first", "/second"), 1)
         ]
         channel.send(b"".join(both))
-        assert channel.expect(RESPONSE).body == b"/quick"
+        assert channel.expect(RESPONSE).body == b"/first"
         blocking_gate.open("w").close()
-        assert channel.expect(RESPONSE).body == b"/computing"
+        assert channel.expect(RESPONSE).body == b"/second"
 
     def test_it_shows_that_its_loop_turns_while_a_request_is_under_way(
         self, start_asgi: StartAsgi, gate: Path

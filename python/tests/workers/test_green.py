@@ -10,8 +10,14 @@ from tests.conftest import StartWorker
 from tests.helpers.router import END, ENVIRON, REQUEST, RESPONSE, encode, request_payload
 
 APPLICATION = """
+import time
+
 def application(environ, start_response):
-    if environ["PATH_INFO"] == "/computing":
+    # Longer than what is ready waits for what else comes.
+    end = time.monotonic() + 0.005
+    while time.monotonic() < end:
+        pass
+    if environ["PATH_INFO"] == "/second":
         open("gate").close()
     start_response("200 OK", [])
     return [environ["PATH_INFO"].encode()]
@@ -25,9 +31,9 @@ def test_an_answer_does_not_wait_for_those_that_came_with_it(
     channel = start_worker(APPLICATION, worker_class=worker_class).channel
     both = [
         encode(REQUEST, number, request_payload({**ENVIRON, "PATH_INFO": path}), END)
-        for number, path in enumerate(("/quick", "/computing"), 1)
+        for number, path in enumerate(("/first", "/second"), 1)
     ]
     channel.send(b"".join(both))
-    assert channel.expect(RESPONSE).body == b"/quick"
+    assert channel.expect(RESPONSE).body == b"/first"
     blocking_gate.open("w").close()
-    assert channel.expect(RESPONSE).body == b"/computing"
+    assert channel.expect(RESPONSE).body == b"/second"
