@@ -185,7 +185,7 @@ class StreamChannel(asyncio.Protocol):
     def end(self, number: int) -> None:
         """The stream is over: its last frame was written, and waits for nothing that this turn computes."""
         self.streams.pop(number, None)
-        if monotonic() - self._sent_at >= GATHER_SECONDS:
+        if self._out and monotonic() - self._sent_at >= GATHER_SECONDS:
             self._send()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import type { Invocation } from "../config/invocation.ts";
 import { processTitle } from "../config/process-title.ts";
 import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
-import { afterSignals } from "../system/after-signals.ts";
+import { afterWholeTurn } from "../system/whole-turn.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { version } from "../version.ts";
 import { ArbiterLog } from "./arbiter-log.ts";
@@ -336,7 +336,7 @@ export class Arbiter {
       log,
       interpreter: this.#options.interpreter,
       // A worker that a signal to the whole process group has ended is not replaced: this process had it too.
-      onMessage: (message) => afterSignals(() => reports.handle(message)),
+      onMessage: (message) => afterWholeTurn(() => reports.handle(message)),
       onGivenUp: () => void this.quit("Shutting down: there is no router"),
     });
     const reports = new WorkerReports({

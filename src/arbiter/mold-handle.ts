@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { TunicornError } from "../errors.ts";
-import { afterSignals } from "../system/after-signals.ts";
+import { afterWholeTurn } from "../system/whole-turn.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { parseMoldMessage, type ArbiterToMold, type MoldToArbiter } from "./mold-messages.ts";
 import { adoptMold, spawnMold, type AdoptedMold, type MoldProcess } from "./mold-process.ts";
@@ -53,7 +53,7 @@ export class MoldHandle {
     this.#control.on("error", () => this.#control.destroy());
     this.exited = new Promise((resolve) => {
       this.#process.onGone((reason) => {
-        afterSignals(() => {
+        afterWholeTurn(() => {
           this.#onGone(reason);
           resolve();
         });
@@ -149,7 +149,7 @@ export class MoldHandle {
   }
 
   #onMessage(message: MoldToArbiter): void {
-    if (message.type === "worker-exited") afterSignals(() => this.#listener.onWorkerExited(message));
+    if (message.type === "worker-exited") afterWholeTurn(() => this.#listener.onWorkerExited(message));
     else if (message.type === "forked") this.#listener.onForked(message.worker, message.pid);
     else this.#waiting?.resolve(message);
   }

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:net";
 import { acceptConnections, closeHandle, type AcceptedConnection } from "../system/accepting.ts";
+import { afterWholeTurn } from "../system/whole-turn.ts";
 import type { InheritedListener } from "./messages.ts";
 
 /** A listener that is open: a server for each handle of its socket. */
@@ -103,6 +104,6 @@ export function listening(server: Server, listen: () => void): Promise<void> {
 /** Resolves after the event loop has polled for input once more. */
 function nextPoll(): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(() => setImmediate(resolve));
+    afterWholeTurn(resolve);
   });
 }

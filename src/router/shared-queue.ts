@@ -3,8 +3,8 @@ import type { Claims } from "../queue/claims.ts";
 import type { Ring } from "../queue/ring.ts";
 import { SLOT_COUNT } from "../queue/ring-layout.ts";
 import { Tokens } from "../queue/tokens.ts";
-import { afterReading } from "../system/after-reading.ts";
 import type { Waiting } from "../system/deadlines.ts";
+import { afterWholeTurn } from "../system/whole-turn.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
 import type { RequestSummary } from "./messages.ts";
@@ -232,7 +232,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   #settleWhenHeard(queued: QueuedRequest, state: Withdrawn): void {
     if (state.isSettling || [...this.#channels].some(({ isPaused }) => isPaused)) return;
     state.isSettling = true;
-    afterReading(() => {
+    afterWholeTurn(() => {
       if (this.#entries.get(queued.stream)?.state === state) this.#settle(queued, state.reason);
     });
   }
