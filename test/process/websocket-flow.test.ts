@@ -171,6 +171,11 @@ test("websocket_max_message_rate: a WebSocket whose client sends more", async (t
           // Not heard any more.
           client.send(encodeFrame(message));
         }
+        // Before it is told of the end: a send after that would raise, and the echo says nothing more.
+        await untilTrue(async () => (await seen(server, "echoed")) - echoed >= taken, {
+          deadlineMs: ANSWER_DEADLINE_MS,
+          what: `${taken} echoed messages`,
+        });
         const code = closes ? 1008 : 1000;
         client.send(encodeFrame({ op: "close", code }));
         await until(() => client.isEnded, "the end");
