@@ -6,6 +6,7 @@ import { probe } from "../../bench/http/availability.ts";
 import { own } from "../../bench/http/load/own.ts";
 import { ExitGuard } from "../../bench/http/measure/exit-guard.ts";
 import { measure } from "../../bench/http/measure/measure.ts";
+import { ownCpuTicks } from "../../bench/http/measure/process-table.ts";
 import { serverOf } from "../../bench/http/plan.ts";
 import { errorCount, type Sample } from "../../bench/http/report/sample.ts";
 import type { Paths, Server } from "../../bench/http/servers/server.ts";
@@ -62,6 +63,13 @@ test("The limits are measured without an error", { skip }, async () => {
     assert.equal(errorCount(sample), 0, JSON.stringify(sample));
     assert.ok(sample.requestsPerSecond > 0, JSON.stringify(sample));
   }
+});
+
+test("What a loop computes is told from what others compute", { skip }, async () => {
+  const before = ownCpuTicks();
+  const { requestsPerSecond, cpuMicrosecondsPerRequest } = await run("flask", "loop");
+  const ownSeconds = (ownCpuTicks() - before) / 100;
+  assert.ok(ownSeconds >= (requestsPerSecond * cpuMicrosecondsPerRequest) / 1e6, `${ownSeconds} s`);
 });
 
 test("A server that gives another answer than the work wants is not measured", { skip }, async () => {

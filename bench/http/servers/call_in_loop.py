@@ -150,15 +150,22 @@ def main(argument: str) -> None:
     module, name = options["application"].split(":")
     app = getattr(import_module(module), name)
     pipes = []
+    workers = []
     for _ in range(options["workers"]):
         reader, writer = os.pipe()
-        if os.fork() == 0:
+        pid = os.fork()
+        if pid == 0:
             with os.fdopen(writer, "w") as output:
                 json.dump(run_worker(options, app), output)
             os._exit(0)
         os.close(writer)
         pipes.append(reader)
-    print(json.dumps([json.load(os.fdopen(reader)) for reader in pipes]))
+        workers.append(pid)
+    counts = [json.load(os.fdopen(reader)) for reader in pipes]
+    # Processes that nobody waits for would count as others that disturb the measurement.
+    for pid in workers:
+        os.waitpid(pid, 0)
+    print(json.dumps(counts))
 
 
 main(sys.argv[1])
