@@ -184,14 +184,14 @@ export class Exchange {
     return { socket, head: this.#lentHead };
   }
 
-  /** So many octets of what was lent, the head included, have been written; the rest is written here. */
+  /** So many octets of what was lent, the head included, have been written; the rest is written here, if a client is there. */
   takeBack(writtenBytes: number): void {
-    if (this.#state !== "lent") return;
-    this.#state = "streaming";
     const head = this.#lentHead;
     this.#lentHead = EMPTY;
+    this.bodyBytes = Math.max(0, writtenBytes - head.length);
+    if (this.#state !== "lent") return;
+    this.#state = "streaming";
     if (writtenBytes < head.length) this.#transport.write(head.subarray(writtenBytes));
-    else this.bodyBytes = writtenBytes - head.length;
   }
 
   #decideFraming({ status, contentLength }: ResponseHead, wholeBytes: number | null): ResponseFraming {

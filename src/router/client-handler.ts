@@ -94,7 +94,7 @@ export class ClientHandler implements ExchangeHandler {
   }
 
   onClose(): void {
-    this.#request?.cancel();
+    this.#request?.onClientGone();
     this.#request = null;
   }
 
@@ -103,7 +103,8 @@ export class ClientHandler implements ExchangeHandler {
     errorLog.warning(`Invalid request from ${nameOfClient(this.#client)}: ${fault.message}`);
     if (exchange === null) accessLog()?.write(makeFaultRecord(this.#client, fault.status));
     else this.#request?.finish(fault.status);
-    this.onClose();
+    this.#request?.cancel();
+    this.#request = null;
   }
 }
 

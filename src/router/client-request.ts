@@ -16,8 +16,10 @@ export interface ClientRequest {
   leave(how: { readonly isReplaced: boolean }): void;
   /** Memory is short: what takes much of it without a limit of time is given up. */
   shed(): void;
-  /** The client is gone. */
+  /** Nobody waits for the response any more. */
   cancel(): void;
+  /** The client is gone before all was sent: the request is cancelled, and its access line written. */
+  onClientGone(): void;
   /** All is over: the access line is written. `status`: what was answered instead of a response. */
   finish(status?: number): void;
 }

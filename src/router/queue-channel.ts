@@ -211,9 +211,8 @@ export class QueueChannel implements RequestWorker {
         this.#onBorrow(this.#take(message.stream), message.response);
         break;
       case "returned":
-        this.#deliver(message.stream, (request) =>
-          request.onReturned?.(message.writtenBytes, message.after.isEnd),
-        );
+        // Also when nobody waits for it any more: the access line does.
+        this.#take(message.stream).request.onReturned?.(message.writtenBytes, message.after.isEnd);
         if (message.after.isEnd) this.#end();
         break;
       case "fetch":

@@ -9,6 +9,9 @@ import type { Client } from "./client.ts";
 import type { RequestFailure } from "./dispatcher.ts";
 import type { RouterContext } from "./router-context.ts";
 
+/** Logged for a request whose client left before it was answered, as nginx does. */
+const CLIENT_GONE_STATUS = 499;
+
 /** When a client that found the queue full may come again. */
 const RETRY_AFTER_MS = 5000;
 
@@ -168,6 +171,12 @@ export class ResponseRelay {
         request,
       }),
     );
+  }
+
+  /** The client is gone: the access line says what it was answered, and how much of that was sent. */
+  finishWithoutClient(): void {
+    const { exchange } = this.#options;
+    this.finish(exchange.isAnswered ? exchange.status : CLIENT_GONE_STATUS);
   }
 
   /** The response cannot be completed, and the client must be able to tell. */

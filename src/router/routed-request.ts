@@ -37,6 +37,10 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   #upgrade: Upgrade | null = null;
   /** With which a WebSocket of the application's own is closed: its worker, or the server, is leaving. */
   #leavingCode: number | null = null;
+  /** Its worker writes to the client, and alone knows how much. */
+  #isLent = false;
+  /** The client is gone, and the access line waits for that number. */
+  #isLineDue = false;
 
   constructor(context: RouterContext, client: Client, exchange: Exchange) {
     this.#context = context;
@@ -119,6 +123,13 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     this.#discardBody();
   }
 
+  onClientGone(): void {
+    if (this.#upgrade?.hasBegun === true) return;
+    this.cancel();
+    if (this.#isLent) this.#isLineDue = true;
+    else this.#relay.finishWithoutClient();
+  }
+
   onClientDone(): void {
     // What answers an upgrade is written by the application, which knows nothing of an octet sent ahead.
     const mayProbe = this.#worker === null && !this.isCancelled && this.#upgrade === null;
@@ -150,12 +161,15 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
   }
 
   onBorrow(message: ResponseMessage): LentResponse | null {
-    return this.#isTunnelled(false) ? null : this.#relay.lend(message);
+    const lent = this.#isTunnelled(false) ? null : this.#relay.lend(message);
+    this.#isLent = lent !== null;
+    return lent;
   }
 
   onReturned(writtenBytes: number, isEnd: boolean): void {
     this.#relay.takeBack(writtenBytes);
-    if (!isEnd) return;
+    this.#endLoan();
+    if (!isEnd || this.isCancelled) return;
     this.#release();
     this.#relay.end();
   }
@@ -317,6 +331,12 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
     return fieldValue(this.#exchange.head, "content-length") === undefined ? null : 0;
   }
 
+  #endLoan(): void {
+    this.#isLent = false;
+    if (this.#isLineDue) this.#relay.finishWithoutClient();
+    this.#isLineDue = false;
+  }
+
   /** The worker has given its response, or failed to. */
   #release(): void {
     this.#worker = null;
@@ -325,6 +345,7 @@ export class RoutedRequest implements WorkerRequest, ClientRequest, RelayedReque
 
   onReleased(): void {
     this.#isWithWorker = false;
+    this.#endLoan();
     this.#discardBody();
   }
 

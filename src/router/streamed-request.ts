@@ -99,6 +99,11 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
     this.relay.close();
   }
 
+  onClientGone(): void {
+    this.cancel();
+    this.relay.finishWithoutClient();
+  }
+
   /**
    * A client that has closed its side may still be waiting for its response, or for the rest of one. One that reads
    * a response without an end has most likely left.

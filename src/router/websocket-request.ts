@@ -97,6 +97,11 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
     this.relay.close();
   }
 
+  onClientGone(): void {
+    this.cancel();
+    if (this.#session === null) this.finish();
+  }
+
   /** A client that sends no more cannot open a WebSocket. */
   onClientDone(): void {
     if (this.exchange.isAnswered) return;
