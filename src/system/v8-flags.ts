@@ -1,6 +1,6 @@
 /**
  * How V8 is told to run a router: a process that lives long, and keeps next to nothing of a request. Its defaults are for
- * programs that keep much. What the user tells Node counts more. docs/performance.md has the figures.
+ * programs that keep much. What the user tells Node counts more. docs/performance-trials.md has the figures.
  */
 
 /**
