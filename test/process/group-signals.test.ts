@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { ClientConnection } from "../helpers/client.ts";
 import { type Server, startFixture } from "../helpers/server.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const CLASSES = [
   ["sync", "slow", []],
@@ -17,13 +19,19 @@ const WORKERS = 2;
 const CUT_OFF = /\[WARNING\] .*(?:cancelling|[cC]utting off) GET \/\?s=600/;
 const KILLED = /was killed: it did not end in time/;
 
+const HOOK = `
+def worker_int(worker):
+    worker.log.info("worker_int in %s", worker.pid)
+`;
+
 /** A server in a process group of its own, as a shell starts one in a terminal. */
 async function startGroup(
   t: TestContext,
   [workerClass, application, args]: (typeof CLASSES)[number],
 ): Promise<Server> {
+  const folder = await temporaryFolder(t, { "gunicorn.conf.py": HOOK });
   const server = await startFixture(t, application, {
-    args: ["-k", workerClass, "-w", String(WORKERS), ...args],
+    args: ["-c", join(folder, "gunicorn.conf.py"), "-k", workerClass, "-w", String(WORKERS), ...args],
     workers: WORKERS,
     through: ["setsid"],
   });
@@ -70,6 +78,9 @@ for (const row of CLASSES) {
       complaints.some((line) => CUT_OFF.test(line)),
       server.text,
     );
+    // Each hears of it from the terminal and from the arbiter.
+    const told = server.lines.flatMap((line) => /worker_int in (\d+)$/.exec(line)?.[1] ?? []);
+    assert.equal(new Set(told).size, told.length, server.text);
     // A WSGI application that blocks Tornado's loop cannot be told anything.
     const isExpected = (line: string): boolean =>
       CUT_OFF.test(line) || (workerClass === "tornado" && KILLED.test(line));

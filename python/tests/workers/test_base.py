@@ -37,6 +37,21 @@ def wait_at_the_gate():
     return open("gate", "rb").read()
 """
 
+#: Waits at the gate, and is told to leave once more while it tidies up, as by Ctrl-C and then by the arbiter.
+TIDYING_APPLICATION = """
+import signal
+
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    yield b"first"
+    try:
+        yield open("gate", "rb").read()
+    finally:
+        signal.raise_signal(signal.SIGQUIT)
+        environ["wsgi.errors"].write("the application has tidied up\\n")
+"""
+
 RECORDING_HOOKS = """
 def post_fork(server, worker):
     worker.log.info("post_fork %s", worker.booted)
@@ -160,6 +175,20 @@ class TestQuit:
             assert worker.channel.expect(FAILED).flags == END | LAST
             worker.channel.expect_end()
         assert mold.expect("worker-exited")["status"] == 0
+
+    def test_a_second_order_ends_nothing_that_the_worker_does_because_of_the_first(
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path, name: str
+    ) -> None:
+        worker = start_worker(TIDYING_APPLICATION, RECORDING_HOOKS)
+        worker.channel.request()
+        worker.channel.expect(RESPONSE)
+        with blocking_gate.open("wb"):
+            mold.send("signal", worker=1, signal=name)
+            assert worker.channel.expect(FAILED).flags == END | LAST
+        assert mold.expect("worker-exited")["status"] == 0
+        assert "the application has tidied up" in mold.stderr
+        assert "Leaving now: cutting off GET /" in mold.stderr
+        assert mold.stderr.count("worker_int") == 1
 
     def test_a_worker_that_the_router_holds_back_leaves_at_once(
         self, mold: MoldProcess, start_worker: StartWorker, name: str

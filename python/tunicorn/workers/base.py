@@ -113,6 +113,8 @@ class Worker:
         self.booted = False
         #: It was told to abort: its time for a request was over.
         self.aborted = False
+        #: It was told to leave at once.
+        self._is_quitting = False
         self.alive = True
         #: With --reload: tells which files to watch.
         self.reloader: FileReporter | None = None
@@ -244,9 +246,21 @@ class Worker:
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """QUIT and INT: leave now."""
+        if self._begin_to_quit():
+            sys.exit(0)
+
+    def _begin_to_quit(self) -> bool:
+        """False for all orders but the first.
+
+        Ctrl-C in a terminal reaches the worker, and the arbiter tells it as well. The second order would end
+        what the application, or the worker, still does because of the first.
+        """
+        if self._is_quitting:
+            return False
+        self._is_quitting = True
         self.alive = False
         self.server.call_hook("worker_int", self)
-        sys.exit(0)
+        return True
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         """Reopen the log."""

@@ -150,7 +150,8 @@ class GreenWorker(Worker):
             channel.end(stream.number)
 
     def _quit(self) -> None:
-        self.server.call_hook("worker_int", self)
+        if not self._begin_to_quit():
+            return
         for channel in list(self._channels):
             channel.stop()
 

@@ -192,8 +192,5 @@ class LoopWorker(Worker):
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         if not self._is_live:
             super().handle_quit(sig, frame)
-        if self._quick.is_set():
-            return
-        self.alive = False
-        self._quick.set()
-        self.server.call_hook("worker_int", self)
+        elif self._begin_to_quit():
+            self._quick.set()
