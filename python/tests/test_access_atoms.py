@@ -54,8 +54,8 @@ def test_an_atom_is_what_gunicorn_makes_of_it(text: str, expected: str) -> None:
     assert formatted(text) == expected
 
 
-def test_no_bytes_are_a_hyphen() -> None:
-    assert formatted("%(B)s %(b)s", sent=0) == "0 -"
+def test_no_bytes_are_0_which_gunicorn_writes_for_b_too() -> None:
+    assert formatted("%(B)s %(b)s", sent=0) == "0 0"
 
 
 def test_no_client_begins_a_line_of_its_own() -> None:

@@ -70,6 +70,12 @@ def test_fields_are_encoded_in_their_order_and_spelling() -> None:
     assert lines_of(headers) == b"X-b: 2\r\nx-A: 1\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n"
 
 
+def test_white_space_around_a_value_is_no_part_of_it() -> None:
+    headers = [("Set-Cookie", " a=b; Path=/"), ("X", "\tx y \t"), ("Content-Length", " 7")]
+    head = ResponseHead("200 OK", headers)
+    assert (head.field_lines, head.content_length) == (b"Set-Cookie: a=b; Path=/\r\nX: x y\r\n", 7)
+
+
 def test_no_headers_make_no_lines() -> None:
     assert lines_of([]) == b""
 
@@ -278,7 +284,7 @@ def test_two_different_content_lengths_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", " ", "5 ", "+5", "-1", "5, 5", "5.0", "0x5", "1_000", "five", "\xb2", "9" * 19],
+    ["", " ", "5 5", "+5", "-1", "5, 5", "5.0", "0x5", "1_000", "five", "\xb2", "9" * 19],
     ids=ascii,
 )
 def test_a_content_length_that_is_no_number_is_refused(value: str) -> None:

@@ -51,7 +51,7 @@ def make_atoms(resp: Any, req: Any, environ: Mapping[str, Any], request_time: ti
         "U": environ.get("PATH_INFO"),
         "q": environ.get("QUERY_STRING"),
         "H": environ.get("SERVER_PROTOCOL"),
-        "b": str(sent) if sent else "-",
+        "b": "-" if sent is None else str(sent),
         "B": sent,
         "f": environ.get("HTTP_REFERER", "-"),
         "a": environ.get("HTTP_USER_AGENT", "-"),

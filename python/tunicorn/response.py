@@ -138,7 +138,8 @@ def _check_header(entry: tuple[str, str]) -> tuple[str, str]:
             raise ValueError(
                 f"the response header {name!r} holds characters beyond latin-1: {value!r}"
             ) from error
-    return name, value
+    # White space around a value is no part of it (RFC 9110 section 5.5). Django's cookies begin with a space.
+    return name, value.strip(" \t")
 
 
 def _check_name(name: str) -> str:

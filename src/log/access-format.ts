@@ -57,7 +57,7 @@ const atoms: ReadonlyMap<string, Atom> = new Map<string, Atom>(
     H: (record) => record.protocol,
     s: (record) => String(record.status),
     B: (record) => String(record.bodyBytes),
-    b: (record) => (record.bodyBytes === 0 ? "-" : String(record.bodyBytes)),
+    b: (record) => String(record.bodyBytes),
     f: (record) => quoted(record.requestField("referer") ?? "-"),
     a: (record) => quoted(record.requestField("user-agent") ?? "-"),
     T: (record) => String(Math.floor(record.durationMs / 1000)),

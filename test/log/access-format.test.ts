@@ -82,7 +82,7 @@ const atoms: readonly AtomCase[] = [
   { what: "the protocol", format: "%(H)s", expected: "HTTP/1.1" },
   { what: "the status", format: "%(s)s", expected: "200" },
   { what: "the body's bytes", format: "%(B)s %(b)s", expected: "512 512" },
-  { what: "an empty body", format: "%(B)s %(b)s", requested: { bodyBytes: 0 }, expected: "0 -" },
+  { what: "an empty body", format: "%(B)s %(b)s", requested: { bodyBytes: 0 }, expected: "0 0" },
   {
     what: "the referer",
     format: "%(f)s",

@@ -93,7 +93,7 @@ test("the access log's atoms are Gunicorn's", async (t) => {
   assert.deepEqual(textOf(access).trimEnd().split("\n"), [
     `GET /shop/a%20b?x=%20y HTTP/1.1|127.0.0.1|-|Ada|GET|/a b|x=%20y|HTTP/1.1|200|8|8|http://from/|say \\"hi\\"` +
       `|2|2|8|text/plain|-|${environ}|   200|GET  |G`,
-    `HEAD /shop HTTP/1.1|127.0.0.1|-|-|HEAD|||HTTP/1.1|200|0|-|-|-` +
+    `HEAD /shop HTTP/1.1|127.0.0.1|-|-|HEAD|||HTTP/1.1|200|0|0|-|-` +
       `|-|2|8|text/plain|-|${environ}|   200|HEAD |H`,
     // It was refused before it had an environ.
     `GET /elsewhere HTTP/1.1|127.0.0.1|-|-|GET|/elsewhere||HTTP/1.1|400|109|109|-|-` +
