@@ -33,12 +33,16 @@ test("Starlette", async (t) => {
   const server = await startFixture(t, "asgi_frameworks.starlette_app:app", { args: ARGS, env });
   const plain = { headers: { "Accept-Encoding": "identity" } };
 
-  await t.test("has its files sent by the router", async () => {
-    const file = await fetchFrom(server, "/file", plain);
+  await t.test("has its files sent by the router, if sendfile is True", async (t) => {
+    const sender = await startFixture(t, "asgi_frameworks.starlette_app:app", {
+      args: ARGS,
+      env: { ...env, SENDFILE: "true" },
+    });
+    const file = await fetchFrom(sender, "/file", plain);
     assert.match(file.headers.get("content-disposition") ?? "", /a%20name\.bin/);
     assert.equal(file.headers.get("content-length"), String(content.length));
     assert.equal(sha256(Buffer.from(await file.arrayBuffer())), sha256(content));
-    const sent = await fetchJson(server, "/sent");
+    const sent = await fetchJson(sender, "/sent");
     assert.deepEqual(sent, ["http.response.start", "http.response.pathsend"]);
   });
 
@@ -64,6 +68,9 @@ test("Starlette", async (t) => {
     const compressed = await fetchFrom(server, "/text");
     assert.equal(compressed.headers.get("content-encoding"), "gzip");
     assert.equal(await compressed.text(), "compress me ".repeat(1000));
+    const file = await fetchFrom(server, "/static/large.bin");
+    assert.equal(file.headers.get("content-encoding"), "gzip");
+    assert.equal(sha256(Buffer.from(await file.arrayBuffer())), sha256(content));
     const whole = await fetchFrom(server, "/text", plain);
     assert.equal(whole.headers.get("content-encoding"), null);
     assert.equal(await whole.text(), "compress me ".repeat(1000));

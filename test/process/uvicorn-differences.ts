@@ -8,7 +8,7 @@ export interface Difference {
 }
 
 const EXTENSIONS =
-  "The extensions that servers of today offer are offered: early hints, trailers, files that are sent by their path. uvicorn has none.";
+  "The extensions that servers of today offer are offered: early hints, trailers, and with sendfile = True files by their path. uvicorn has none.";
 const IDENTITY =
   "`Server` is tunicorn's, and an application's own `Date` and `Server` are dropped, as Gunicorn does.";
 const ABSOLUTE =
@@ -80,8 +80,7 @@ export const differences: readonly Difference[] = [
     reason: EXTENSIONS,
     cases: "any",
     facts: {
-      "scope extensions":
-        "{'http.response.early_hint': {}, 'http.response.trailers': {}, 'http.response.pathsend': {}}",
+      "scope extensions": "{'http.response.early_hint': {}, 'http.response.trailers': {}}",
     },
   },
   {

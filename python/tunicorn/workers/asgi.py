@@ -40,7 +40,8 @@ class AsgiWorker(LoopWorker):
             self.log,
             lifespan.state,
             grace_seconds,
-            sends_files=self.cfg.settings.get("sendfile") is not False,
+            # Only when asked for: middleware that compresses answers may know bodies alone, and lose files.
+            sends_files=self.cfg.settings.get("sendfile") is True,
         )
 
     def adapt(self, application: AsgiApplication) -> AsgiApplication:

@@ -62,7 +62,8 @@ of a server that is killed are lost, whoever else listens there.`,
     doc: `Whether the router reads a file itself that is wrapped in wsgi.file_wrapper; the flag turns it off.
 
 The worker is free at once then, whatever the client's speed. Without it, and always for workers of another user,
-the file goes through the worker, as any other body. None means True.`,
+the file goes through the worker, as any other body. None means True. To ASGI applications True alone offers
+http.response.pathsend, which middleware for compression passes by or does not know.`,
   }),
   setting({
     name: "chdir",
