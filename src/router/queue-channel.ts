@@ -13,6 +13,7 @@ import {
   type WorkerMessage,
 } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
+import { hearLastWords } from "../system/last-words.ts";
 import { readIntoOneBuffer } from "../system/one-buffer-reads.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { QueuedRequest } from "./queued-request.ts";
@@ -73,6 +74,7 @@ export class QueueChannel implements RequestWorker {
       bufferBytes: READ_BYTES,
       onBytes: (bytes) => this.#onBytes(bytes),
     });
+    hearLastWords(this.#socket, (bytes) => this.#onBytes(bytes));
     this.#lender = new SocketLender(this.#socket);
     // A worker that is killed resets its socket; "close" follows.
     this.#socket.on("error", () => this.destroy());

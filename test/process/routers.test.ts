@@ -8,6 +8,7 @@ import { startGatedServer } from "../helpers/gate.ts";
 import type { ProcessEntry } from "../helpers/processes.ts";
 import { schedulingOf } from "../helpers/scheduling.ts";
 import { startFixture, type Server } from "../helpers/server.ts";
+import { onTeardown } from "../helpers/teardown.ts";
 
 function routersOf(server: Server): readonly ProcessEntry[] {
   return server.processTree().filter(({ command }) => /tunicorn: router/.test(command));
@@ -112,6 +113,34 @@ test("HUP and TERM reach all routers: every request is answered", async (t) => {
   await server.openGate();
   for (const connection of held) assert.equal((await connection.readAnswer()).status, 200);
   assert.deepEqual(await server.stop(), { status: 0, signal: null });
+});
+
+test("what a worker has answered as it left is no other's, however late its router hears of both", async (t) => {
+  const server = await startGatedServer(t, ["--routers", "2"]);
+  await untilRouters(server, 2);
+  const before = routersOf(server).map(({ pid }) => descriptorsOf(pid));
+  const connection = await ClientConnection.open(t, server.port);
+  assert.equal((await connection.request("/")).status, 200);
+  const router = routersOf(server).find(({ pid }, index) => descriptorsOf(pid) > (before[index] ?? 0));
+  assert(router !== undefined);
+  connection.sendRequest("/hold");
+  await server.waitForLine(/called \/hold$/);
+
+  // This router reads what the arbiter says first: behind the reopening, that the worker may leave. It has left by then.
+  process.kill(router.pid, "SIGSTOP");
+  onTeardown(t, () => void process.kill(router.pid, "SIGCONT"));
+  server.signal("SIGUSR1");
+  await server.waitForLine(/Handling signal: usr1/);
+  const [leaving = 0] = server.bootedPids;
+  process.kill(leaving, "SIGTERM");
+  await server.openGate();
+  await server.waitForLine(new RegExp(`Worker exiting \\(pid: ${leaving}\\)`));
+  process.kill(router.pid, "SIGCONT");
+  assert.equal((await connection.readAnswer()).text, "0 bytes to /hold");
+  assert.deepEqual(
+    (await server.allCalledPaths()).filter((path) => path === "/hold"),
+    ["/hold"],
+  );
 });
 
 test("without the shared queue there is one router, and the log says so", async (t) => {
