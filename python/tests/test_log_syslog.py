@@ -122,12 +122,29 @@ def test_an_unknown_facility_is_refused() -> None:
         SyslogHandler("udp://localhost", "local8")
 
 
-def test_a_name_without_an_address_is_a_warning(
-    caplog: pytest.LogCaptureFixture, make_handler: MakeHandler
+@pytest.mark.parametrize(
+    ("address", "warning"),
+    [
+        (
+            "udp://no-such-host.invalid",
+            "Cannot find the syslog server no-such-host.invalid, its lines are lost",
+        ),
+        (
+            "unix:///no/such/socket",
+            "Cannot reach the syslog server unix:///no/such/socket, its lines are lost",
+        ),
+        ("tcp://127.0.0.1:1", "Cannot reach the syslog server tcp://127.0.0.1:1, its lines are lost"),
+    ],
+)
+def test_a_server_that_is_not_there_is_one_warning_for_both_logs(
+    address: str, warning: str, caplog: pytest.LogCaptureFixture, make_handler: MakeHandler
 ) -> None:
     logging.getLogger("gunicorn.error").propagate = True
     try:
-        make_handler("udp://no-such-host.invalid").emit(record("lost"))
+        for handler in make_handler(address), make_handler(address):
+            handler.emit(record("lost"))
     finally:
         logging.getLogger("gunicorn.error").propagate = False
-    assert "Cannot find the syslog server no-such-host.invalid until the next reload" in caplog.text
+    assert warning in caplog.text
+    # A logger that did not propagate has pytest's handler itself, too.
+    assert len({id(each) for each in caplog.records}) == 1

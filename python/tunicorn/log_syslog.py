@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from tunicorn.log_stream import Patience
@@ -78,6 +79,38 @@ def _split_port(text: str) -> tuple[str, str]:
     return host, port
 
 
+# Both logs have a handler for the same server: what is cached is looked up, and told, once.
+
+
+@cache
+def _find_targets(wanted: SyslogAddress) -> list[tuple[int, int, Any]]:
+    family, kind, host, port = wanted
+    if family == socket.AF_UNIX:
+        kinds = [socket.SOCK_DGRAM, socket.SOCK_STREAM] if kind is None else [kind]
+        return [(family, each, host) for each in kinds]
+    try:
+        found = socket.getaddrinfo(host, port, type=kind or 0)
+    except OSError as error:
+        logging.getLogger("gunicorn.error").warning(
+            "Cannot find the syslog server %s, its lines are lost: %s. Correct syslog_addr (--log-syslog-to) "
+            "or reload when the name has an address",
+            host,
+            error,
+        )
+        return []
+    return [(family, kind, address) for family, kind, _, _, address in found]
+
+
+@cache
+def _tell_unreachable(written: str, error: int) -> None:
+    logging.getLogger("gunicorn.error").warning(
+        "Cannot reach the syslog server %s, its lines are lost until it is there: %s. Start it, or correct "
+        "syslog_addr (--log-syslog-to)",
+        written,
+        os.strerror(error),
+    )
+
+
 class SyslogHandler(logging.Handler):
     """Sends each record as a message of RFC 3164: priority, tag, text."""
 
@@ -89,13 +122,19 @@ class SyslogHandler(logging.Handler):
             raise ValueError(f"unknown syslog facility {facility!r}")
         self._facility = FACILITIES[facility.lower()]
         #: Resolved here, once: a name server that is down must not hold a request back.
-        self._targets = self._resolve()
+        self._targets = _find_targets(self._address)
         self._socket: socket.socket | None = None
         self._is_stream = False
         self._pid = os.getpid()
         self._patience = Patience()
         self._retry_at = 0.0
+        #: Why the server could not be reached.
+        self._error = 0
         self._pending = b""
+        if self._targets and not self._connect():
+            _tell_unreachable(address, self._error)
+        # A process that is forked has a connection of its own, and at once.
+        self._retry_at = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Sends a record, or gives it up."""
@@ -124,20 +163,6 @@ class SyslogHandler(logging.Handler):
         self._disconnect()
         super().close()
 
-    def _resolve(self) -> list[tuple[int, int, Any]]:
-        family, kind, host, port = self._address
-        if family == socket.AF_UNIX:
-            kinds = [socket.SOCK_DGRAM, socket.SOCK_STREAM] if kind is None else [kind]
-            return [(family, each, host) for each in kinds]
-        try:
-            found = socket.getaddrinfo(host, port, type=kind or 0)
-        except OSError as error:
-            logging.getLogger("gunicorn.error").warning(
-                "Cannot find the syslog server %s until the next reload: %s", host, error
-            )
-            return []
-        return [(family, kind, address) for family, kind, _, _, address in found]
-
     def _leave_to_parent(self) -> None:
         """After a fork a stream of the parent's would mix the lines of two processes."""
         if self._is_stream:
@@ -160,10 +185,10 @@ class SyslogHandler(logging.Handler):
         return False
 
     def _is_connected(self, connection: socket.socket, address: Any) -> bool:
-        error = connection.connect_ex(address)
-        if error == errno.EINPROGRESS and self._patience.wait(connection.fileno()):
-            error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return error == 0
+        self._error = connection.connect_ex(address)
+        if self._error == errno.EINPROGRESS and self._patience.wait(connection.fileno()):
+            self._error = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return self._error == 0
 
     def _send_datagram(self, message: bytes) -> None:
         assert self._socket is not None

@@ -41,7 +41,10 @@ export function openMetrics(
     };
   }
   const socket = new StatsdSocket(address.host, address.port, (reason) =>
-    onTrouble(`Metrics are lost until the statsd server ${address.host} is found: ${reason}`),
+    onTrouble(
+      `Metrics are lost until the statsd server ${address.host} is found: ${reason}. Correct statsd_host, or give ` +
+        "the name an address: it is looked up again every half minute",
+    ),
   );
   const metrics = new Metrics({ prefix, tags, send: (datagram) => socket.send(datagram) });
   return {
