@@ -1,3 +1,5 @@
+import { userInfo } from "node:os";
+
 /**
  * The one registry of errors: each code with what a client sees (`httpStatus`), what the shell sees
  * (`exitStatus`) and for whom the message is written.
@@ -109,6 +111,15 @@ export function describeError(error: unknown): string {
     return error.hint === undefined ? error.message : `${error.message}\n  ${error.hint}`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Name of the user whose rights this process has, or his number. */
+export function ownUserName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.geteuid?.());
+  }
 }
 
 /** Exit status for an error that ends the process; 1 for what has no entry. */

@@ -6,6 +6,7 @@ import ast
 import difflib
 import importlib
 import os
+import pwd
 import sys
 import traceback
 from collections.abc import Callable
@@ -116,8 +117,21 @@ def _module_missing(spec: str, module_name: str, missing: str) -> LoadError:
     )
 
 
+def _own_name() -> str:
+    """Name of the user whose rights this process has, or his number."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def _module_hint(module_name: str, folder: str) -> str:
     """What to do about the slips that happen most often."""
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return (
+            f"The user {_own_name()} may not read {folder}: give him the right (chmod o+rx, also to the "
+            "folders above it), or name a folder that he may read with --chdir"
+        )
     plain = os.path.relpath(module_name.rstrip("/"), folder) if "/" in module_name else module_name
     for ending in (".py", ".wsgi"):
         if plain.endswith(ending) and os.path.isfile(os.path.join(folder, plain)):

@@ -36,7 +36,9 @@ export class Belongings {
     pidfile?.write();
     this.#pidfile = pidfile;
     try {
-      this.#runtimeDirectory = new RuntimeDirectory(settings.worker_tmp_dir);
+      this.#runtimeDirectory = new RuntimeDirectory(settings.worker_tmp_dir, {
+        isForOthers: process.geteuid?.() === 0 && (settings.user !== null || settings.group !== null),
+      });
     } catch (error) {
       pidfile?.remove();
       throw error;

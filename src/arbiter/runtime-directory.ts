@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { TunicornError } from "../errors.ts";
 import { UNIX_PATH_LIMIT_BYTES } from "../system/server-handle.ts";
 import { markOwner, removeLeftBehind } from "./left-behind.ts";
@@ -21,12 +21,16 @@ export class RuntimeDirectory {
   /** Why it is not in the system's folder for temporary files; null: it is, or is where it was to be. */
   readonly trouble: string | null;
 
-  /** Makes it in `parent`, or in the system's folder for temporary files. Throws ERR_RUNTIME_DIRECTORY. */
-  constructor(parent: string | null) {
+  /**
+   * Makes it in `parent`, or in the system's folder for temporary files; `isForOthers`: in one that everybody may
+   * enter, since another user than ours works there. Throws ERR_RUNTIME_DIRECTORY.
+   */
+  constructor(parent: string | null, { isForOthers = false } = {}) {
     let trouble: unknown = null;
     let path: string | null = null;
     for (const folder of parent === null ? [tmpdir(), ...OTHER_FOLDERS] : [parent]) {
       try {
+        if (isForOthers && parent === null) requireOpen(folder);
         path ??= makeIn(folder);
       } catch (error) {
         trouble ??= error;
@@ -46,6 +50,21 @@ export class RuntimeDirectory {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** The folder for temporary files that root has in his session (pam_tmpdir) is nobody else's. */
+function requireOpen(folder: string): void {
+  const closed = [...withParents(resolve(folder))].find((each) => (statSync(each).mode & 0o001) === 0);
+  if (closed !== undefined)
+    throw new Error(
+      `"${folder}" is not for the user and group of router and workers, who may not enter ${closed}`,
+    );
+}
+
+function* withParents(folder: string): Generator<string> {
+  const parent = dirname(folder);
+  if (parent !== folder) yield* withParents(parent);
+  yield folder;
 }
 
 function makeIn(folder: string): string {

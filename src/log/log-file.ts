@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync, write } from "node:fs";
+import { dirname, resolve as absolute } from "node:path";
 import sonicBoom, { type SonicBoom } from "sonic-boom";
-import { TunicornError } from "../errors.ts";
+import { ownUserName, TunicornError } from "../errors.ts";
 
 /** Lines that may wait for a stuck target; beyond it the newest are dropped rather than memory taken. */
 const WAITING_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -142,9 +143,16 @@ function openTarget({ path, standardFd, isBusy = false }: LogFileOptions): Targe
   } catch (error) {
     throw new TunicornError("ERR_LOG_FILE", `Cannot open log file "${path}": ${reasonOf(error)}`, {
       cause: error,
-      hint: "Create its folder, or make it writable for this user",
+      hint: hintFor(path, error),
     });
   }
+}
+
+function hintFor(path: string, error: unknown): string {
+  if (!(error instanceof Error && "code" in error && error.code === "EACCES"))
+    return "Create its folder, or make it writable for this user";
+  const folder = dirname(absolute(path));
+  return `Let the user ${ownUserName()} enter the folder ${folder} and write to the file, or name another file`;
 }
 
 /**

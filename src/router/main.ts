@@ -1,5 +1,4 @@
 /** The router process. The arbiter spawns this file; it speaks with it over the IPC channel. */
-import { describeError, TunicornError } from "../errors.ts";
 import { exitProcess } from "../log/log-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type {
@@ -10,6 +9,7 @@ import type {
   RouterToArbiter,
 } from "./messages.ts";
 import { Router } from "./router.ts";
+import { describeStartFailure } from "./start-failure.ts";
 
 /** The arbiter decides when a router ends; a signal to the whole process group is meant for the arbiter. */
 for (const signal of ["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
@@ -88,15 +88,13 @@ async function start(message: RouterStart): Promise<void> {
   leftovers = message.leftovers;
   gracefulTimeoutMs = message.settings.gracefulTimeoutMs;
   try {
-    process.chdir(message.workingFolder);
+    // The user of the router need not be one who may enter it: whoever starts another router is there.
+    if (process.cwd() !== message.workingFolder) process.chdir(message.workingFolder);
     router = new Router(message, tell);
     await router.listen();
     tell({ type: "listening" });
   } catch (error) {
-    tell({
-      type: "failed",
-      message: error instanceof TunicornError ? describeError(error) : describe(error),
-    });
+    tell({ type: "failed", message: describeStartFailure(error, message) });
   }
 }
 

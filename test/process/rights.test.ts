@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, renameSync, statSync } from "node:fs";
-import { chmod } from "node:fs/promises";
+import { chmod, copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
@@ -141,6 +141,43 @@ test(
       const left = ["s.sock", "server.pid"].filter((name) => statSync(at(name), { throwIfNoEntry: false }));
       assert.deepEqual(left, []);
     });
+  },
+);
+
+test(
+  "a user who may not enter the folder where the server is started, or root's own for temporary files, is served all the same",
+  { skip: withoutOtherUser },
+  async (t) => {
+    const closed = await temporaryFolder(t);
+    await chmod(closed, 0o700);
+    const server = await startServer(t, {
+      ...asAnybody,
+      cwd: closed,
+      env: { TMPDIR: closed },
+      args: [...LOOPBACK, "--user", "nobody", "--pythonpath", fixtureApps, "rights"],
+    });
+    assert.equal((await rightsOf(server, "x".repeat(LARGE_BYTES)))["body"], LARGE_BYTES);
+    await server.waitForLine(/WARNING.*may not enter .*takes its place/);
+  },
+);
+
+test(
+  "a user who may not enter a folder that he needs is named with it, and what to do",
+  { skip: withoutOtherUser },
+  async (t) => {
+    const closed = await temporaryFolder(t);
+    await chmod(closed, 0o700);
+    await copyFile(join(fixtureApps, "pid.py"), join(closed, "pid.py"));
+    for (const [args, says] of [
+      [["--chdir", closed], "The user nobody may not read CLOSED: .*chmod .*--chdir"],
+      [["--worker-tmp-dir", closed], "The user nobody may not enter CLOSED, .*[^]*chmod .*worker_tmp_dir"],
+      [["--access-logfile", join(closed, "a.log")], "Let the user nobody enter the folder CLOSED"],
+    ] as const) {
+      const options = { cwd: fixtureApps, args: [...LOOPBACK, "--user", "nobody", ...args, "pid"] };
+      const end = await runCommand(t, { ...options, ...asAnybody });
+      assert.match(end.stderr, new RegExp(says.replace("CLOSED", closed)));
+      assert.notEqual(end.status, 0);
+    }
   },
 );
 
