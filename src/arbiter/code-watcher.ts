@@ -1,6 +1,6 @@
 import type { Settings } from "../config/settings/all.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import { FileChanges, wasChangedSince } from "./file-changes.ts";
+import { FileChanges } from "./file-changes.ts";
 import { FolderEvents } from "./folder-events.ts";
 import { readWatchReports } from "./watch-report.ts";
 
@@ -62,9 +62,9 @@ export class CodeWatcher {
   #readReports(): void {
     const changed: string[] = [];
     for (const { files, bootMs } of readWatchReports(this.#options.runtimeDirectory, this.#generation)) {
-      const added = this.#changes.watch(files);
-      if (!this.#isPolling && added.length > 0) this.#listen(added);
-      if (bootMs !== null) changed.push(...added.filter((file) => wasChangedSince(file, bootMs)));
+      const watched = this.#changes.watch(files, bootMs);
+      changed.push(...watched.changed);
+      if (!this.#isPolling && watched.added.length > 0) this.#listen(watched.added);
     }
     this.#tell(changed);
   }

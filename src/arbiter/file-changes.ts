@@ -1,23 +1,31 @@
-import { statSync } from "node:fs";
+import { type BigIntStats, statSync } from "node:fs";
 
 /** Tells by their times and sizes which of many files have changed since they were last looked at. */
 export class FileChanges {
   readonly #known = new Map<string, string>();
 
-  /** From now on these files are looked at. Returns those that were not before. */
-  watch(files: readonly string[]): readonly string[] {
+  /**
+   * From now on these files are looked at. Tells which were not before, and which of those had changed already since
+   * `sinceMs`, null being never: what comes later is for take() to tell, and nothing is told by both.
+   */
+  watch(files: readonly string[], sinceMs: number | null): WatchedFiles {
     const added = files.filter((file) => !this.#known.has(file));
-    for (const file of added) this.#known.set(file, fingerprint(file) ?? "");
-    return added;
+    const changed: string[] = [];
+    for (const file of added) {
+      const stats = statOf(file);
+      this.#known.set(file, stats === undefined ? "" : fingerprint(stats));
+      if (stats !== undefined && sinceMs !== null && wasChangedSince(stats, sinceMs)) changed.push(file);
+    }
+    return { added, changed };
   }
 
   /** The files that have changed. One that is gone counts when it is back: editors replace files. */
   take(): readonly string[] {
     const changed: string[] = [];
     for (const [file, before] of this.#known) {
-      const now = fingerprint(file);
-      if (now === null || now === before) continue;
-      this.#known.set(file, now);
+      const stats = statOf(file);
+      if (stats === undefined || fingerprint(stats) === before) continue;
+      this.#known.set(file, fingerprint(stats));
       changed.push(file);
     }
     return changed;
@@ -28,13 +36,21 @@ export class FileChanges {
   }
 }
 
-function fingerprint(file: string): string | null {
-  const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? null : `${stats.mtimeNs}:${stats.size}:${stats.ino}`;
+export interface WatchedFiles {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
 }
 
-/** Whether a file was changed after a time. Not what comes from a clock ahead of ours: it would be so for ever. */
-export function wasChangedSince(file: string, sinceMs: number): boolean {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats !== undefined && stats.mtimeMs > sinceMs && stats.mtimeMs < Date.now() + 1;
+function statOf(file: string): BigIntStats | undefined {
+  return statSync(file, { bigint: true, throwIfNoEntry: false });
+}
+
+function fingerprint({ mtimeNs, size, ino }: BigIntStats): string {
+  return `${mtimeNs}:${size}:${ino}`;
+}
+
+/** Not what comes from a clock ahead of ours: it would be so for ever. */
+function wasChangedSince({ mtimeNs }: BigIntStats, sinceMs: number): boolean {
+  const mtimeMs = Number(mtimeNs) / 1e6;
+  return mtimeMs > sinceMs && mtimeMs < Date.now() + 1;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 
@@ -25,6 +26,17 @@ interface Shop {
   readonly change: (files: Readonly<Record<string, string>>, reason: string) => Promise<void>;
 }
 
+/** Changes a file in one step. One that is emptied first and written then has changed twice, and may be loaded twice. */
+async function save(t: TestContext, path: string, text: string): Promise<void> {
+  if (!existsSync(path)) {
+    renameSync(join(await temporaryFolder(t, { draft: text }), "draft"), path);
+    return;
+  }
+  const file = await open(path, "r+");
+  await file.write(text.padEnd((await file.stat()).size, "\n"), 0);
+  await file.close();
+}
+
 async function startShop(
   t: TestContext,
   { args = [], files = {} }: { args?: readonly string[]; files?: Readonly<Record<string, string>> } = {},
@@ -34,7 +46,7 @@ async function startShop(
   await server.waitForLine(/Reloader is on/);
   const change: Shop["change"] = async (changed, reason) => {
     const from = server.lines.length;
-    await writeFiles(folder, changed);
+    for (const [name, text] of Object.entries(changed)) await save(t, join(folder, name), text);
     await server.waitForLine(/INFO\] Reloaded: /, { from });
     const told = server.lines.slice(from).find((line) => line.includes("Reloading: "));
     assert.ok(told?.endsWith(` Reloading: ${join(folder, reason)} was modified`), `${told}\n${server.text}`);
