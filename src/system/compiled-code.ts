@@ -3,7 +3,7 @@
  * .pyc files: reading and compiling the text again takes a third of what Node needs to start. What was compiled lies
  * beside the program, if this user may write there; without it a start takes longer and is the same otherwise.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -68,6 +68,9 @@ function readCompiled(path: string, header: Buffer): Buffer | undefined {
 async function keep(script: Script, path: string, header: Buffer): Promise<void> {
   const { open, rename, rm } = await import("node:fs/promises");
   const draft = `${path}.${process.pid}`;
+  // A process that ends meanwhile waits for nothing that was begun.
+  const removeDraft = (): void => rmSync(draft, { force: true });
+  process.once("exit", removeDraft);
   try {
     const file = await open(draft, "wx", 0o644);
     try {
@@ -81,5 +84,7 @@ async function keep(script: Script, path: string, header: Buffer): Promise<void>
   } catch {
     // Whoever may not write here starts without it.
     await rm(draft, { force: true }).catch(() => undefined);
+  } finally {
+    process.off("exit", removeDraft);
   }
 }

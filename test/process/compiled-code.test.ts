@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -49,10 +50,10 @@ class Installation {
     return new Installation(folder);
   }
 
-  /** Starts it, and has it answer. */
-  async serve(t: TestContext): ReturnType<typeof startServer> {
+  /** Starts it, by the program `through` if there is one, and has it answer. */
+  async serve(t: TestContext, { through = [] as readonly string[] } = {}): ReturnType<typeof startServer> {
     const command = [process.execPath, join(this.#folder, "bin/tunicorn.js"), "--python", python];
-    const server = await startServer(t, { cwd: fixtureApps, args: [...LOOPBACK, "pid"], command });
+    const server = await startServer(t, { cwd: fixtureApps, args: [...LOOPBACK, "pid"], command, through });
     assert.equal((await request(server.port, "/")).status, 200);
     return server;
   }
@@ -154,6 +155,26 @@ test("compiled code of another build, and what V8 cannot read, is not run but re
   await installation.serve(t);
   await installation.untilKept(broken);
 });
+
+/** Files get their last name five seconds late; the tracer is a process beside the command's own. */
+const SLOW_DISK = ["strace", "-D", "-f", "-o", "/dev/null", "-e", "inject=/^rename:delay_enter=5000000"];
+const hasStrace = spawnSync(SLOW_DISK[0] ?? "", [...SLOW_DISK.slice(1), "true"]).status === 0;
+
+test(
+  "a router that ends while it keeps compiled code leaves no half of it",
+  { skip: hasStrace ? false : "no strace, or it may not trace" },
+  async (t) => {
+    const installation = await Installation.make(t);
+    const server = await installation.serve(t, { through: SLOW_DISK });
+    const drafts = (): readonly string[] => installation.files.filter((name) => /\d$/.test(name));
+    await untilTrue(() => drafts().some((name) => name.startsWith("router")), {
+      deadlineMs: LOG_DEADLINE_MS,
+      what: "a draft of what the router compiled",
+    });
+    await server.stop();
+    assert.deepEqual(drafts(), []);
+  },
+);
 
 test("a server that cannot keep compiled code starts without it, and leaves nothing", async (t) => {
   const installation = await Installation.make(t);
