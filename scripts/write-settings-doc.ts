@@ -26,7 +26,7 @@ process, and with what.
 
 ## Not yet
 
-Known by name and flag. Using one gives a warning; one that asks for TLS (\`certfile\`, \`keyfile\`, \`ca_certs\`, \`ssl_context\`) ends the
+Known by name and flag. Using one gives a warning; one that asks for TLS (\`certfile\`, \`keyfile\`, \`ca_certs\`) ends the
 start, since plain HTTP in its place would be worse.
 
 ${[...settingsNotYet, ...hooksNotYet].map((name) => `- \`${name}\``).join("\n")}

@@ -150,10 +150,10 @@ function withAbsolutePaths(layer: Layer, workingFolder: string): Layer {
 function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
   const values = new Map<SettingName, unknown>();
   const notYet = new Map<string, unknown>();
+  const unknown: string[] = [];
   for (const [name, value] of Object.entries(file.values)) {
-    const meant = flagNames.get(name);
-    if (meant !== undefined) {
-      warnings.push(slipText(file.location, name, meant));
+    if (flagNames.has(name)) {
+      unknown.push(name);
     } else if (!isSettingName(name)) {
       notYet.set(name, value);
     } else if (earlyNames.has(name)) {
@@ -163,14 +163,14 @@ function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
       values.set(name, value);
     }
   }
-  for (const [name, nearest] of Object.entries(file.slips)) {
-    warnings.push(slipText(file.location, name, flagNames.get(nearest) ?? nearest));
+  for (const name of [...unknown, ...Object.keys(file.slips)]) {
+    const nearest = file.slips[name] ?? name;
+    const meant = flagNames.get(nearest) ?? nearest;
+    // Beside loglevel, log_level or use_loglevel is a variable on the way to it.
+    if (meant in file.values) continue;
+    warnings.push(`${file.location}: there is no setting ${name}. Did you mean ${meant}?`);
   }
   return { source: file.location, values, notYet };
-}
-
-function slipText(location: string, name: string, meant: string): string {
-  return `${location}: there is no setting ${name}. Did you mean ${meant}?`;
 }
 
 function warningsNotYet({ source, notYet = new Map() }: Layer): readonly string[] {

@@ -3,11 +3,14 @@ import { hooksNotYet } from "./settings/hooks.ts";
 import { flagsNotYet } from "./settings/not-yet-flags.ts";
 
 /** Who says these wants TLS: a server that spoke plain HTTP in its place would give away what it was to protect. */
-const tlsNames: ReadonlySet<string> = new Set(["certfile", "keyfile", "ca_certs", "ssl_context"]);
+const tlsNames: ReadonlySet<string> = new Set(["certfile", "keyfile", "ca_certs"]);
 
 /** What is not there as a whole, by the beginning of the names. */
 const parts: readonly (readonly [RegExp, string])[] = [
-  [/^(cert_reqs|ciphers|ssl_version|suppress_ragged_eofs|do_handshake_on_connect)$/, "TLS is not there yet"],
+  [
+    /^(cert_reqs|ciphers|ssl_version|ssl_context|suppress_ragged_eofs|do_handshake_on_connect)$/,
+    "TLS is not there yet",
+  ],
   [/^http_protocols$|^http2_/, "HTTP/2 is not there yet, clients get HTTP/1.1"],
   [/dirty_/, "dirty arbiters are not there yet"],
   [/^control_/, "there is no control socket yet"],

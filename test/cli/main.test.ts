@@ -197,8 +197,17 @@ test("tunicorn warns of flags that have no effect yet, and of names that only lo
 });
 
 test("tunicorn --check-config is silent when all is well", async (t) => {
-  const folder = await temporaryFolder(t, { "app.py": "def app(environ, start_response): pass\n" });
-  const { status, stdout } = await runCommand(t, { args: ["--check-config", "app:app"], cwd: folder });
-  assert.equal(stdout, "");
+  const folder = await temporaryFolder(t, {
+    "app.py": "def app(environ, start_response): pass\n",
+    // Variables on the way to settings, as in files that others publish.
+    "gunicorn.conf.py":
+      'log_level = "debug"\nuse_loglevel = log_level\nloglevel = use_loglevel\n' +
+      'timeout_str = "120"\ntimeout = int(timeout_str)\n',
+  });
+  const { status, stdout, stderr } = await runCommand(t, {
+    args: ["--check-config", "app:app"],
+    cwd: folder,
+  });
+  assert.deepEqual({ stdout, stderr }, { stdout: "", stderr: "" });
   assert.equal(status, 0);
 });

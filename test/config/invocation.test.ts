@@ -115,17 +115,18 @@ test("mergeSettings() has no warnings about a file that says what has an effect"
 test("mergeSettings() warns of what the file says in vain, and goes on", () => {
   const inFile = file(
     { workers: 2, dirty_workers: 2, config: "other.py", python: "/usr/bin/python3" },
-    { worker: "workers" },
+    { worker: "workers", tiemout: "timeout" },
   );
   const { settings, warnings } = mergeSettings(called({ commandLine: { python: "/opt/python" } }), inFile);
   assert.equal(settings.workers, 2);
   assert.equal(settings.python, "/opt/python");
+  // worker is a variable of the file's own, since workers is there too.
   assert.equal(warnings.length, 4);
   for (const said of [
     /gunicorn\.conf\.py.*dirty_workers has no effect yet/,
     /config has an effect only on the command line/,
     /python has an effect only on the command line/,
-    /no setting worker\. Did you mean workers\?/,
+    /no setting tiemout\. Did you mean timeout\?/,
   ]) {
     assert.ok(
       warnings.some((warning) => said.test(warning)),

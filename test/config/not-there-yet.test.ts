@@ -21,6 +21,8 @@ for (const [name, value] of [
 
 for (const [name, value, says] of [
   ["ciphers", "HIGH", /ciphers has no effect yet: TLS is not there yet$/],
+  // Without a certfile Gunicorn does not call it either: its own example of a configuration file has one.
+  ["ssl_context", "<function>", /the hook ssl_context has no effect yet: TLS is not there yet$/],
   ["http_protocols", "h2,h1", /http_protocols has no effect yet: HTTP\/2 is not there yet/],
   ["http2_cleartext", "both", /http2_cleartext has no effect yet: HTTP\/2 is not there yet/],
   ["dirty_apps", ["a:B"], /dirty_apps has no effect yet: dirty arbiters are not there yet$/],
@@ -34,7 +36,7 @@ for (const [name, value, says] of [
   });
 }
 
-for (const name of ["certfile", "keyfile", "ca_certs", "ssl_context"]) {
+for (const name of ["certfile", "keyfile", "ca_certs"]) {
   test(`warningNotYet() refuses ${name}: plain HTTP in its place would be worse than nothing`, () => {
     assert.throws(() => warningNotYet(name, "server.pem", SOURCE), {
       code: "ERR_NOT_YET",
