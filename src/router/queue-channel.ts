@@ -14,6 +14,7 @@ import {
 } from "../channel/messages.ts";
 import { TunicornError } from "../errors.ts";
 import { hearLastWords } from "../system/last-words.ts";
+import type { Claims } from "../queue/claims.ts";
 import { readIntoOneBuffer } from "../system/one-buffer-reads.ts";
 import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { QueuedRequest } from "./queued-request.ts";
@@ -102,6 +103,11 @@ export class QueueChannel implements RequestWorker {
   /** Its worker is held back by a slow client: what it says about later requests is not read. */
   get isPaused(): boolean {
     return this.#current !== null && this.#current.pausedAt !== null;
+  }
+
+  /** Its worker is still at the request whose answer is read. */
+  isAnswering(claims: Claims): boolean {
+    return this.#current !== null && claims.claimOf(this.#current.stream) === this.#claim;
   }
 
   /** Its worker has pulled, and has not said that it holds nothing any more. */

@@ -37,6 +37,14 @@ export class QueueChannels {
     return claim === null ? null : (this.#claimants.get(claim) ?? null);
   }
 
+  /**
+   * Those that a slow client holds back although their worker is done with its answer. Behind the rest of that, their
+   * sockets may hold answers to others, who are not to wait for it: they are read, which is no more than a socket holds.
+   */
+  heldBack(claims: Claims): readonly QueueChannel[] {
+    return [...this.#all].filter((channel) => channel.isPaused && !channel.isAnswering(claims));
+  }
+
   hasGeneration(generation: number): boolean {
     for (const { hello } of this.#all) if (hello.generation === generation) return true;
     return false;

@@ -41,6 +41,8 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   #elsewhere: Dispatcher | null = null;
   #generation = 0;
   #isFlushDue = false;
+  /** Workers had said at the last look what was not read. */
+  #isBehind = false;
   #isDestroyed = false;
 
   constructor(options: SharedQueueOptions) {
@@ -144,7 +146,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
       this.#announced.add(channel);
       this.#options.listener.onWorkerReady(channel.hello.worker);
     }
-    this.#tellPlaces();
+    this.#channels.tellPlaces(this.#generation, this.#tokens !== null);
   }
 
   onLeaving(channel: QueueChannel): void {
@@ -178,7 +180,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#channels.delete(channel);
     if (lost === null && channel.mayHoldToken) this.#reissueLost(channel.hello.generation, claims);
     // Its claim is free for one that waits for it.
-    this.#tellPlaces();
+    this.#channels.tellPlaces(this.#generation, this.#tokens !== null);
     this.#issueWaiting();
     // A worker with several threads is lost with the last of their channels.
     const { worker } = channel.hello;
@@ -194,8 +196,11 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
   /** Looks who has claimed what, settles what was withdrawn, and ends what takes too long. */
   onDeadline(now: number): void {
     const claims = this.#ring.readClaims();
+    const heldBack = this.#channels.heldBack(claims);
+    this.#isBehind = heldBack.length > 0;
     for (const queued of this.#entries.all()) this.#look(queued, claims, now);
     for (const channel of this.#channels) this.#lookAtFinishing(channel, claims, now);
+    for (const channel of heldBack) channel.resume();
     this.#expireWaiting(now);
     this.#issueWaiting();
     this.#flush();
@@ -230,7 +235,7 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
 
   /** Nobody claims it; but a worker may have cleared its claim behind an answer that is not read yet, or held back. */
   #settleWhenHeard(queued: QueuedRequest, state: Withdrawn): void {
-    if (state.isSettling || [...this.#channels].some(({ isPaused }) => isPaused)) return;
+    if (state.isSettling || this.#isBehind) return;
     state.isSettling = true;
     afterWholeTurn(() => {
       if (this.#entries.get(queued.stream)?.state === state) this.#settle(queued, state.reason);
@@ -328,10 +333,6 @@ export class SharedQueue implements Dispatcher, QueueChannelListener, Waiting {
     this.#tokens?.close();
     this.#tokens = null;
     return streams.flatMap((stream) => this.#entries.get(stream) ?? []);
-  }
-
-  #tellPlaces(): void {
-    this.#channels.tellPlaces(this.#generation, this.#tokens !== null);
   }
 
   /** Puts a request into the ring and its token into the FIFO, with others of this turn. False: there is no slot. */

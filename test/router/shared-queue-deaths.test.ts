@@ -275,7 +275,7 @@ test("SharedQueue ends a response that takes too long, but not while the worker 
   assert.equal(request.lines.at(-1), "failure worker-timeout");
 });
 
-test("SharedQueue does not end a request whose worker has answered it behind what a slow client does not take", async (t) => {
+test("SharedQueue reads on to what a worker has answered behind what a slow client does not take", async (t) => {
   const { told, boot, submit, look } = await openQueue(t, { timeoutMs: HOUR_MS });
   const worker = await boot(1);
   const slow = submit("/slow");
@@ -288,12 +288,23 @@ test("SharedQueue does not end a request whose worker has answered it behind wha
   worker.finish();
   const taken = await worker.take();
   worker.answer(taken.stream);
-  look();
   look(2 * HOUR_MS);
-  look(4 * HOUR_MS);
   assert.deepEqual(told.lines, ["dialled 1", "ready 1"]);
-  slow.worker.resume();
   await next.events.waitFor("response 200 hi (end)");
+});
+
+test("SharedQueue gives up what waits too long, although a slow client holds a worker back", async (t) => {
+  const { boot, submit, look } = await openQueue(t, { limits: { queueMs: HOUR_MS } });
+  const worker = await boot(1);
+  const slow = submit("/slow");
+  const waiting = submit("/waits");
+  const { stream } = await worker.take();
+  worker.worker.send(response(stream, "a", 0));
+  await slow.events.waitFor("response 200 a");
+  slow.worker.pause();
+  look(2 * HOUR_MS);
+  look(2 * HOUR_MS + 1000);
+  await waiting.events.waitFor("failure overloaded");
 });
 
 test("SharedQueue ends a worker that has answered and hangs in what is left to do", async (t) => {
