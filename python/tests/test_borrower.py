@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import socket
 import struct
 import threading
@@ -20,6 +19,7 @@ from tunicorn.borrower import PAUSE_RESPONSES, Borrower, Written
 from tunicorn.channel import Channel
 from tunicorn.frame import ProtocolError
 
+from tests.helpers.alarm import alarm_when_sent
 from tests.helpers.deadlines import DEADLINE_SECONDS
 from tests.helpers.gateway import Gateway, answering
 from tests.helpers.router import BODY, END, RESPONSE, Received, RouterEnd, encode, kinds_of, response_of
@@ -256,25 +256,13 @@ class TestWriting:
 
 
 class TestInterruption:
-    @pytest.fixture
-    def alarm(self) -> Iterator[None]:
-        """What an application does that limits its own time."""
-
-        def give_up(_number: int, _frame: object) -> None:
-            raise TimeoutError("of the application")
-
-        before = signal.signal(signal.SIGALRM, give_up)
-        yield
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-    def test_an_answer_that_was_not_awaited_is_not_taken_for_the_next_one(
-        self, lender: Lender, alarm: None
-    ) -> None:
+    def test_an_answer_that_was_not_awaited_is_not_taken_for_the_next_one(self, lender: Lender) -> None:
         lender.dial()
         assert lender.borrower.is_ready()
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with pytest.raises(TimeoutError, match="of the application"):
+        with (
+            pytest.raises(TimeoutError, match="of the application"),
+            alarm_when_sent(lender.router.connection, 1),
+        ):
             lender.borrower.write(5, encode(BORROW, 5), b"x")
         assert not lender.borrower.is_ready()
         with pytest.raises(BrokenPipeError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.helpers.alarm import alarm_when_sent
 from tests.helpers.gateway import Body, Gateway, answering, only_response
 from tests.helpers.router import (
     BODY,
@@ -159,21 +159,9 @@ class TestErrors:
 def test_nothing_follows_a_frame_that_a_signal_handler_of_the_application_has_cut_off(
     gateway: Gateway,
 ) -> None:
-    def give_up(_number: int, _frame: object) -> None:
-        raise TimeoutError("of the application")
-
-    def application(_environ: Environ, start_response: StartResponse) -> list[bytes]:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        start_response("200 OK", [])
-        # More than a router takes that does not read.
-        return [bytes(LARGE_BYTES)]
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    try:
-        gateway.handle(application)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    # More than a router takes that does not read.
+    with alarm_when_sent(gateway.router.connection, 1000):
+        gateway.handle(answering([bytes(LARGE_BYTES)]))
     assert "TimeoutError: of the application" in gateway.log
     data = b""
     while more := gateway.router.connection.recv(65536):
