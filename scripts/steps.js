@@ -70,7 +70,9 @@ export function installPythonPackages(folder, requirements) {
   const stamp = join(root, folder, ".installed");
   const wanted = createHash("sha256").update(list).digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  if (!existsSync(python)) runOrFail(findPython(), ["-m", "venv", folder], "Making the virtual environment");
+  // What comes last: an environment whose making was interrupted has an interpreter, but no pip yet.
+  const pip = join(root, folder, "bin", "pip");
+  if (!existsSync(pip)) runOrFail(findPython(), ["-m", "venv", folder], "Making the virtual environment");
   runOrFail(
     python,
     ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements],
