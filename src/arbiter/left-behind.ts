@@ -7,6 +7,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,6 +20,8 @@ import { join } from "node:path";
 
 const DIRECTORY = /^tunicorn-\w{6}$/;
 const OWNER_FILE = "owner";
+/** Much longer than from the making of a FIFO until its router opens it. */
+const START_MS = 60_000;
 /** All that such a directory holds. What has another name is not ours to remove. */
 const CONTENTS = /^(owner|ring-\d+|tokens-\d+|router-\d+\.sock|log-\d+|watch-\d+|lend-\d+-\d+)$/;
 
@@ -55,11 +58,22 @@ function isLeftBehind(directory: string, held: string): boolean {
   const owner = readOwner(join(held, OWNER_FILE));
   const [boot = "", namespace = "", pid = "", started = ""] = owner.split(" ");
   // A process of another boot or container cannot be seen from here.
-  if (describeThis()?.startsWith(`${boot} ${namespace} `) !== true) return false;
+  if (describeThis()?.startsWith(`${boot} `) !== true) return false;
+  if (describeThis()?.startsWith(`${boot} ${namespace} `) !== true) return isDeserted(held);
   if (!/^\d+$/.test(pid) || startOf(Number(pid)) === started) return false;
   // The router and the workers of a killed arbiter finish what they have, and remove it themselves.
   const sockets = readFileSync("/proc/net/unix", "utf8");
   return !sockets.includes(`${directory}/`) && !readdirSync(held).some((name) => isRead(held, name));
+}
+
+/**
+ * A queue of another container that shares the folder, as the containers of a pod do, and those before them: a router
+ * has its FIFO open as long as it serves, which is seen from everywhere. Who has just made one is about to open it.
+ */
+function isDeserted(held: string): boolean {
+  const fifos = readdirSync(held).filter((name) => name.startsWith("tokens-"));
+  const isOld = (name: string): boolean => Date.now() - lstatSync(join(held, name)).mtimeMs > START_MS;
+  return fifos.length > 0 && fifos.every((name) => isOld(name) && !isRead(held, name));
 }
 
 /** A plain file: nobody can make us wait for a FIFO. */

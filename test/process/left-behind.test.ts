@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readdirSync, utimesSync } from "node:fs";
 import { chmod } from "node:fs/promises";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { request } from "../helpers/client.ts";
@@ -10,6 +12,11 @@ import { type Server, startFixture, type StartOptions } from "../helpers/server.
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const skip = process.platform === "linux" ? false : "elsewhere nothing is marked and nothing removed";
+
+const withoutPidNamespaces =
+  spawnSync("unshare", ["--pid", "--fork", "--mount-proc", "true"]).status === 0
+    ? skip
+    : "this user cannot make a pid namespace";
 
 interface Folders {
   readonly queue: string;
@@ -82,6 +89,28 @@ test(
     assert.equal((await request(next.port, "/")).status, 200);
     await next.stop();
     assert.deepEqual(namesIn(folders), []);
+  },
+);
+
+test(
+  "the queue of a container that was killed is removed by the next container with the same folder, once it is not new",
+  { skip: withoutPidNamespaces },
+  async (t) => {
+    const folders = await makeFolders(t);
+    const inContainer = { through: ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"] };
+    const killed = await start(t, folders, inContainer);
+    const [left = ""] = readdirSync(folders.queue);
+    await start(t, folders, inContainer);
+    assert.equal(readdirSync(folders.queue).length, 2, "both are served");
+    killed.signal("SIGKILL");
+    await killed.waitForNoProcess();
+
+    await start(t, folders);
+    assert.ok(readdirSync(folders.queue).includes(left), "a new one may be about to start");
+    for (const name of readdirSync(folders.queue)) utimesSync(join(folders.queue, name, "tokens-1"), 0, 0);
+    await start(t, folders);
+    assert.ok(!readdirSync(folders.queue).includes(left));
+    assert.equal(readdirSync(folders.queue).length, 3, "those that run are left alone");
   },
 );
 
