@@ -8,8 +8,11 @@ from collections.abc import Callable
 import gevent
 import gevent.event
 import pytest
+from tunicorn import green_runner
 from tunicorn.green_runner import SLICE_SECONDS, GreenRunner
 from tunicorn.workers.gevent import GeventHub
+
+from tests.helpers.deadlines import DEADLINE_SECONDS
 
 
 class Tasks:
@@ -33,7 +36,9 @@ class Tasks:
 
 
 @pytest.fixture
-def tasks() -> Tasks:
+def tasks(monkeypatch: pytest.MonkeyPatch) -> Tasks:
+    """No slice ends meanwhile, however slow the machine is."""
+    monkeypatch.setattr(green_runner, "SLICE_SECONDS", DEADLINE_SECONDS)
     return Tasks()
 
 
@@ -97,7 +102,8 @@ def test_one_that_raises_holds_up_no_other(tasks: Tasks, capfd: pytest.CaptureFi
     assert "of the task" in capfd.readouterr().err
 
 
-def test_others_have_their_turn_between_tasks_that_take_long(tasks: Tasks) -> None:
+def test_others_have_their_turn_between_tasks_that_take_long() -> None:
+    tasks = Tasks()
     for name in "abc":
         tasks.submit(name, lambda: time.sleep(2 * SLICE_SECONDS))
     seen: list[int] = []
