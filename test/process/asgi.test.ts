@@ -236,7 +236,7 @@ test("a worker that dies costs its requests 502 and is replaced", async (t) => {
 });
 
 test("a worker whose loop is blocked past timeout costs its requests 504, and the log shows where", async (t) => {
-  const server = await startAsgi(t, ["--timeout", "1"]);
+  const server = await startAsgi(t, ["--timeout", "2"]);
   const before = server.lines.length;
   const held = await ClientConnection.open(t, server.port);
   held.sendRequest("/poll");
@@ -253,7 +253,7 @@ test("a worker whose loop is blocked past timeout costs its requests 504, and th
 });
 
 test("a slow request is no silence", async (t) => {
-  const server = await startAsgi(t, ["--timeout", "1"]);
+  const server = await startAsgi(t, ["--timeout", "2"]);
   assert.equal((await request(server.port, "/pid?s=2.5")).status, 200);
   assert.doesNotMatch(server.text, /WORKER TIMEOUT/);
 });

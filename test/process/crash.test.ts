@@ -48,7 +48,7 @@ test("a kept-alive connection outlives the 502 of a worker's death", async (t) =
 });
 
 test("a worker silent past timeout costs 504, and the log tells where it hangs", async (t) => {
-  const server = await startFixture(t, "hang", { args: ["--timeout", "1"] });
+  const server = await startFixture(t, "hang", { args: ["--timeout", "2"] });
   const before = server.lines.length;
 
   const answer = await request(server.port, "/hang", { method: "POST", body: "x" });

@@ -56,7 +56,7 @@ test("a gthread worker with one thread is not multithreaded", async (t) => {
 
 test("a thread past timeout costs its client 504, its stack is logged, the other threads serve until the worker is replaced", async (t) => {
   const server = await startFixture(t, "threads", {
-    args: ["-k", "gthread", "--threads", "2", "--timeout", "1", "--graceful-timeout", "2"],
+    args: ["-k", "gthread", "--threads", "2", "--timeout", "2", "--graceful-timeout", "2"],
   });
   const stuck = request(server.port, "/hang");
   const [pid = 0] = server.bootedPids;

@@ -75,7 +75,7 @@ test("a worker that is killed closes its WebSockets with 1011", async (t) => {
 });
 
 test("a worker whose event loop is stuck closes its WebSockets with 1011", async (t) => {
-  const server = await startFixture(t, "websocket_app:app", { args: [...ARGS, "--timeout", "1"] });
+  const server = await startFixture(t, "websocket_app:app", { args: [...ARGS, "--timeout", "2"] });
   const client = await WebSocketClient.open(t, server.port, "/echo");
   const blocking = await WebSocketClient.open(t, server.port, "/block");
   blocking.send("now");
