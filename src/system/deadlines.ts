@@ -19,7 +19,11 @@ export class Deadlines {
   readonly #timer: NodeJS.Timeout;
 
   constructor(intervalMs: number) {
-    this.#timer = setInterval(() => this.sweep(performance.now()), intervalMs);
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      // After a standstill of the process timers come first: what others have said until now is to be heard before.
+      setImmediate(() => this.sweep(now));
+    }, intervalMs);
     this.#timer.unref();
   }
 

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
@@ -7,6 +9,7 @@ import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 import { runProgram } from "../helpers/program.ts";
 import { repositoryRoot } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
+import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const INTERVAL_MS = 5;
 
@@ -46,6 +49,27 @@ class Waiter implements Waiting {
   }
 }
 
+/** Two ends of a connection. */
+async function openPair(t: TestContext): Promise<{ readonly accepted: Socket; readonly peer: Socket }> {
+  const server = createServer();
+  onTeardown(t, () => void server.close());
+  const path = join(await temporaryFolder(t), "socket");
+  server.listen(path);
+  await once(server, "listening");
+  const peer = connect({ path });
+  onTeardown(t, () => void peer.destroy());
+  const [[accepted]] = (await Promise.all([once(server, "connection"), once(peer, "connect")])) as [
+    [Socket],
+    [],
+  ];
+  return { accepted, peer };
+}
+
+/** As a process does that was stopped, or whose machine was. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** Resolves when the deadlines were looked at, so many times from now on. */
 async function sweeps(deadlines: Deadlines, count: number): Promise<void> {
   const waiter = new Waiter(0);
@@ -53,6 +77,22 @@ async function sweeps(deadlines: Deadlines, count: number): Promise<void> {
   await waiter.waitForCalls(count);
   deadlines.remove(seat);
 }
+
+test("Deadlines that are over when the process goes on after a standstill come behind what has come meanwhile", async (t) => {
+  const deadlines = openDeadlines(t);
+  const order: string[] = [];
+  const { accepted, peer } = await openPair(t);
+  accepted.on("data", () => order.push("heard"));
+  peer.write("in time");
+  const waiter = new Waiter(performance.now(), (called) => {
+    order.push("over");
+    called.deadlineAt = Infinity;
+  });
+  deadlines.add(waiter);
+  standStill(2 * INTERVAL_MS);
+  await waiter.waitForCalls(1);
+  assert.deepEqual(order, ["heard", "over"]);
+});
 
 test("Deadlines calls what is due, with the time, and not before it is due", async (t) => {
   const deadlines = openDeadlines(t);
