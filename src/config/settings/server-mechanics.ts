@@ -116,7 +116,8 @@ process that goes on as part of the daemon. Not for systemd, docker or superviso
     doc: `Folder for the private directory of the running server, with its sockets and large request bodies.
 
 Without it the system's folder for temporary files is used (here ${tmpdir()}), or else /tmp, /var/tmp or /dev/shm, the
-first that can be written to. Its path must be short: a Unix socket's path holds about 100 bytes.`,
+first that can be written to, and with user or group the first that everybody may enter. Its path must be
+short: a Unix socket's path holds about 100 bytes.`,
   }),
   setting({
     name: "queue_dir",
