@@ -277,6 +277,7 @@ export class Arbiter {
     // Until our workers are ready the arbiter before us serves all clients: a start that fails costs none of them.
     belongings.listeners.isPaused = this.#upgrades.isSecond;
     await this.#startRouter(belongings, log);
+    await log.written();
     await generation.runHook("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();

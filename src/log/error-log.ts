@@ -51,6 +51,11 @@ export class ErrorLog {
     this.#file?.reopen();
   }
 
+  /** Resolves when all records so far stand in the file, so that those of other processes come after them. */
+  async written(): Promise<void> {
+    await this.#file?.written();
+  }
+
   /** Writes what is left, before the process ends; also what the log process did not handle. */
   async close(): Promise<void> {
     await finish(this.#options.relay, (record) => this.#writeHere(record));

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { closeSync, constants, fstatSync, openSync, statSync, write } from "node:fs";
 import { dirname, resolve as absolute } from "node:path";
 import sonicBoom, { type SonicBoom } from "sonic-boom";
@@ -5,6 +6,9 @@ import { ownUserName, TunicornError } from "../errors.ts";
 
 /** Lines that may wait for a stuck target; beyond it the newest are dropped rather than memory taken. */
 const WAITING_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** How long somebody else waits for this log's turn to be over. */
+const TURN_MS = 1000;
 
 /** A target that takes no more lines is given up after this when it is closed. */
 const CLOSE_MS = 1000;
@@ -38,6 +42,7 @@ export class LogFile {
   readonly #file: SonicBoom;
   readonly #canReopen: boolean;
   readonly #mayBlock: boolean;
+  #isWriting = false;
   #isInTrouble = false;
   #lost = 0;
   #closed: Promise<void> | null = null;
@@ -61,7 +66,15 @@ export class LogFile {
 
   /** Writes whole lines; never waits, never throws. */
   write(lines: string): void {
-    if (this.#closed === null) this.#file.write(lines);
+    if (this.#closed !== null) return;
+    this.#isWriting = true;
+    this.#file.write(lines);
+  }
+
+  /** Resolves when what was given to write() is written, so that another process may follow; soon, if it cannot be. */
+  async written(): Promise<void> {
+    if (!this.#isWriting || this.#isInTrouble) return;
+    await once(this.#file, "drain", { signal: AbortSignal.timeout(TURN_MS) }).catch(() => undefined);
   }
 
   /** Opens the path anew, after the file was moved away. When that fails the old one stays. */
@@ -108,6 +121,7 @@ export class LogFile {
 
   /** All that waited is written. */
   #onDrain(): void {
+    this.#isWriting = false;
     if (!this.#isInTrouble) return;
     this.#isInTrouble = false;
     const lost = this.#lost;

@@ -34,6 +34,30 @@ function makePipe(folder: string): string {
   return path;
 }
 
+test("written() awaits the lines so far, and not a reader who is stuck", async (t) => {
+  const folder = await temporaryFolder(t);
+  const { file } = open(t, join(folder, "log"));
+  await file.written();
+  for (let count = 1; count <= 3; count += 1) {
+    file.write(`line ${count}\n`);
+    await file.written();
+    assert.match(readFileSync(join(folder, "log"), "utf8"), new RegExp(`line ${count}\\n$`));
+  }
+
+  const path = makePipe(folder);
+  const { file: stuck } = open(t, path);
+  const length = 256 * 1024;
+  stuck.write("x".repeat(length));
+  await withDeadline(stuck.written(), { deadlineMs: LOG_DEADLINE_MS, what: "the end of a wait for nobody" });
+  const reader = openReader(t, path);
+  const buffer = Buffer.alloc(length);
+  let bytes = 0;
+  await untilTrue(() => (bytes += readAvailable(reader, buffer)) === length, {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: () => `${length} bytes, got ${bytes}`,
+  });
+});
+
 test("LogFile says once that its disk is full", async (t) => {
   const { file, troubles } = open(t, "/dev/full");
   for (let count = 0; count < 5; count += 1) {

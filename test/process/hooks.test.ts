@@ -182,6 +182,23 @@ for (const args of [[], ["--preload"]]) {
         assert.match(lines[0] ?? "", own);
       }
     });
+
+    await t.test("with their lines in Gunicorn's order", () => {
+      const stages = [
+        "Starting",
+        "Listening at",
+        "Using worker",
+        "when_ready",
+        "Booting worker",
+        "post_fork",
+      ];
+      const lines = server.linesOf("stderr").map((line) => line.replace(/^.*\[INFO\] /, ""));
+      const told = lines.map((line) => stages.find((stage) => line.startsWith(stage)));
+      assert.deepEqual(
+        told.filter((stage) => stage !== undefined),
+        stages,
+      );
+    });
   });
 }
 

@@ -126,8 +126,8 @@ class TestHooks:
         mold.expect("worker-exited")
         lines = [line.partition("] [INFO] ")[2] for line in mold.stderr.splitlines()]
         assert lines == [
-            "post_fork False",
             f"Booting worker with pid: {worker.pid}",
+            "post_fork False",
             "imported",
             "post_worker_init True True",
             f"Worker exiting (pid: {worker.pid})",

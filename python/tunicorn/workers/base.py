@@ -174,7 +174,6 @@ class Worker:
     def init_process(self) -> None:
         """The life of the worker, with run() as its last. Raises BootError with a report for the operator."""
         self._give_up_rights()
-        self.log.info("Booting worker with pid: %s", self.pid)
         self.load_wsgi()
         if self.reloader is not None:
             self.reloader.start()
@@ -313,6 +312,7 @@ class Worker:
                 from tunicorn.spew import start_spewing  # noqa: PLC0415 -- seldom needed
 
                 start_spewing()
+            self.log.info("Booting worker with pid: %s", self.pid)
             self._call_boot_hook("post_fork", self.server, self)
             self._init_process()
         finally:
