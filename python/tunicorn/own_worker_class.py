@@ -160,7 +160,8 @@ def _base_of(name: str, found: type) -> str:
     raise WorkerClassError(
         f'The worker class "{name}" derives from {bases}, and from no worker class that there is here\n'
         "  Derive it from one that says how requests are handled, such as gunicorn.workers.sync.SyncWorker, "
-        "gunicorn.workers.gthread.ThreadWorker or uvicorn_worker.UvicornWorker"
+        "gunicorn.workers.gthread.ThreadWorker or uvicorn_worker.UvicornWorker. One that reads sockets by "
+        "itself, as those of aiohttp do, cannot work behind a router: its application needs its own server"
     )
 
 

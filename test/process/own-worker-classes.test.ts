@@ -186,7 +186,7 @@ for (const [name, says] of [
   ],
   [
     "own_workers.Alone",
-    /"own_workers\.Alone" derives from gunicorn\.workers\.base\.Worker, and from no .*\n.*SyncWorker/,
+    /"own_workers\.Alone" derives from gunicorn\.workers\.base\.Worker, and from no .*\n.*SyncWorker.* aiohttp .*its own server/,
   ],
   [
     "own_workers.Unrelated",
