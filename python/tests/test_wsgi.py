@@ -416,6 +416,8 @@ class TestEnviron:
         set_up(logger, log_path, "debug")
         gateway.call(answering([b"x"]))
         assert gateway.log.endswith(" [DEBUG] GET /shop\n")
+        gateway.call(answering([b"x"]), {"RAW_URI": "/a%0a[x]", "PATH_INFO": "/a\n[x]"})
+        assert gateway.log.endswith(" [DEBUG] GET /a%0a[x]\n")
 
     def test_at_other_levels_nothing_is_logged(self, logger: Logger, gateway: Gateway) -> None:
         assert not logger.error_log.isEnabledFor(logging.DEBUG)

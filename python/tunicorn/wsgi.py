@@ -79,7 +79,8 @@ class WsgiGateway:
         if large_body is not None:
             body = large_body
         if self._is_debugging:
-            self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            # As it was sent: a line end that %0a stands for would begin a line of the client's own.
+            self._log.debug("%s %s", environ["REQUEST_METHOD"], environ["RAW_URI"].partition("?")[0])
         response, respond = self._make_response(environ, channel or self._channel, stream, after)
         try:
             body_input = open_body(body, bool(flags & frame.FILE_BODY))
