@@ -59,7 +59,7 @@ WORKER_MODULES: Final[Names] = {
 _UVICORN_PARENT: Final[Names] = {"uvicorn": {}}
 
 #: What the modules above say their version is: that whose interface they follow.
-FOLLOWED_VERSION: Final = "26.2.0"
+FOLLOWED_VERSION: Final = "27.0.1"
 
 
 class _NamesFinder(MetaPathFinder):
