@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from tunicorn import gunicorn_names
 from tunicorn.hooks import Hook, HookError, make_hook
 from tunicorn.missing import MissingAttributeError
 
@@ -123,7 +124,11 @@ def _sort(
             nearest = difflib.get_close_matches(meant, known, 1, NEAREST_CUTOFF)
             if nearest:
                 slips[name] = nearest[0]
-    return ConfigFile(values, hooks, slips, {name: namespace[name] for name in values})
+    originals = {name: namespace[name] for name in values}
+    server = getattr(sys.modules.get("gunicorn"), "SERVER", gunicorn_names.SERVER)
+    if server != gunicorn_names.SERVER and "server_header" in setting_names:
+        values.setdefault("server_header", str(server))
+    return ConfigFile(values, hooks, slips, originals)
 
 
 def to_plain(value: object) -> object:

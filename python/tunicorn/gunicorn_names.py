@@ -60,6 +60,8 @@ _UVICORN_PARENT: Final[Names] = {"uvicorn": {}}
 
 #: What the modules above say their version is: that whose interface they follow.
 FOLLOWED_VERSION: Final = "27.0.1"
+#: gunicorn.SERVER, until a configuration file says what the Server field is to say.
+SERVER: Final = "gunicorn"
 
 
 class _NamesFinder(MetaPathFinder):
@@ -91,6 +93,8 @@ class _NamesLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__ == "gunicorn":
             module.__dict__["__version__"] = FOLLOWED_VERSION
+            module.__dict__["SERVER"] = SERVER
+            module.__dict__["SERVER_SOFTWARE"] = f"{SERVER}/{FOLLOWED_VERSION}"
             module.__dict__["version_info"] = tuple(int(part) for part in FOLLOWED_VERSION.split("."))
         for name, place in self._names.items():
             module_name, _, renamed = place.partition(":")

@@ -62,6 +62,7 @@ export function makeRouterSettings(
     forwardedAllowIps: settings.forwarded_allow_ips,
     forwarderHeaders: settings.forwarder_headers,
     headerMap: settings.header_map,
+    serverHeader: settings.server_header,
     proxyProtocol: settings.proxy_protocol,
     proxyAllowIps: settings.proxy_allow_ips,
     protocol: settings.protocol,

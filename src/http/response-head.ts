@@ -58,7 +58,13 @@ function currentDate(): string {
   return dateText;
 }
 
-export const SERVER_NAME = "tunicorn";
+/** The Server field of all answers, those of no request among them: one for the whole process. */
+let serverLine = "Server: tunicorn\r\n";
+
+/** What the Server field says from now on (RFC 9110 section 10.2.4), in visible ASCII; empty: no answer has one. */
+export function setServerHeader(value: string): void {
+  serverLine = value === "" ? "" : `Server: ${value}\r\n`;
+}
 
 /** Status line and the fields that the server decides, without the empty line: latin-1 text. */
 export function serverHeadText(
@@ -67,7 +73,7 @@ export function serverHeadText(
   persistence: Persistence,
 ): string {
   const connection = CONNECTION_LINE[persistence];
-  return `HTTP/1.1 ${head.status} ${head.reason}\r\nServer: ${SERVER_NAME}\r\nDate: ${currentDate()}\r\n${connection}${framingText(head, framing)}`;
+  return `HTTP/1.1 ${head.status} ${head.reason}\r\n${serverLine}Date: ${currentDate()}\r\n${connection}${framingText(head, framing)}`;
 }
 
 const CONNECTION_LINE: Readonly<Record<Persistence, string>> = {

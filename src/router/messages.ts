@@ -74,6 +74,8 @@ export interface RouterSettings extends LogSettings {
   readonly gracefulTimeoutMs: number;
   /** Addresses and CIDR ranges, or `*` (`forwarded_allow_ips`). */
   readonly forwardedAllowIps: readonly string[];
+  /** Of every answer (`server_header`); empty: none has one. */
+  readonly serverHeader: string;
   /** Header names with underscores, in upper case, that trusted peers may set, or `*` (`forwarder_headers`). */
   readonly forwarderHeaders: readonly string[];
   /** What happens to other header names with underscores (`header_map`). */

@@ -9,6 +9,7 @@ import { RequestParser } from "../http/request-parser.ts";
 import type { RequestSource } from "../http/request-source.ts";
 import { UwsgiParser } from "../http/uwsgi-parser.ts";
 import { errorAnswer, retryAfter } from "../http/error-page.ts";
+import { setServerHeader } from "../http/response-head.ts";
 import { Ring } from "../queue/ring.ts";
 import type { AcceptedConnection } from "../system/accepting.ts";
 import { Deadlines } from "../system/deadlines.ts";
@@ -247,6 +248,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   #makeContext(settings: RouterSettings): RouterContext {
+    setServerHeader(settings.serverHeader);
     return {
       settings,
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),

@@ -34,6 +34,7 @@ for (const [options, values] of [
     { ws_max_size: 100, ws_per_message_deflate: false },
     { websocket_max_message_size: 100, websocket_compression: false },
   ],
+  [{ server_header: false }, { server_header: "" }],
   [{ forwarded_allow_ips: "*" }, { forwarded_allow_ips: "*" }],
   [{ proxy_headers: false, forwarded_allow_ips: "*" }, { forwarded_allow_ips: "" }],
   [{ proxy_headers: true, loop: "uvloop", http: "h11", ws: "wsproto", headers: [["a", "b"]] }, {}],
@@ -45,7 +46,7 @@ for (const [options, values] of [
 
 test("options without effect are named in one warning, with the reasons", () => {
   const { values, warnings } = read({
-    server_header: false,
+    date_header: false,
     log_level: "debug",
     workers: 4,
     ws: "none",
@@ -53,7 +54,7 @@ test("options without effect are named in one warning, with the reasons", () => 
   });
   assert.deepEqual(values, {});
   assert.deepEqual(warnings, [
-    "CONFIG_KWARGS of mine.Mine without effect: server_header (the router does it), log_level (the log settings say it), " +
+    "CONFIG_KWARGS of mine.Mine without effect: date_header (the router does it), log_level (the log settings say it), " +
       "workers (the server's own settings say it), ws (the router does it), loop (asyncio and uvloop are there)",
   ]);
 });

@@ -11,7 +11,7 @@ import {
   textMapping,
 } from "../parsers.ts";
 import { workingFolder } from "../../system/working-folder.ts";
-import { setting } from "../setting.ts";
+import { setting, WantedError } from "../setting.ts";
 
 const proxyProtocolVersion = oneOf(["off", "v1", "v2", "auto"]);
 
@@ -19,6 +19,12 @@ const proxyProtocolVersion = oneOf(["off", "v1", "v2", "auto"]);
 function parseProxyProtocol(input: unknown): "off" | "v1" | "v2" | "auto" {
   if (typeof input === "boolean") return input ? "auto" : "off";
   return proxyProtocolVersion(input);
+}
+
+function parseServerHeader(input: unknown): string {
+  const value = text(input);
+  if (!/^[ -~]*$/.test(value)) throw new WantedError("text of visible ASCII characters and spaces");
+  return value;
 }
 
 /** Everything else in SENDFILE means no. */
@@ -246,6 +252,19 @@ The flag alone means auto. A connection without a preamble is refused.`,
     defaultValue: ["127.0.0.1", "::1"],
     parse: networkList,
     doc: `Peers that may speak uwsgi: addresses and CIDR ranges, or * for all. Others are disconnected.`,
+  }),
+  setting({
+    name: "server_header",
+    section: "Server Mechanics",
+    flags: ["--server-header"],
+    metavar: "TEXT",
+    defaultValue: "tunicorn",
+    parse: parseServerHeader,
+    isOwn: true,
+    doc: `What the Server field of every answer says; empty text: no answer has one.
+
+A configuration file may also say it as for Gunicorn, by \`gunicorn.SERVER = "..."\`. An application may not: what
+it sends as Server is dropped, as by Gunicorn.`,
   }),
   setting({
     name: "pythonpath",
