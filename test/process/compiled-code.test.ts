@@ -129,10 +129,13 @@ test("what V8 compiled is kept beside the programs, whole, and is what a later s
   installation.keepOther("command", /(?<=var version = ")\d+\.\d+\.\d+/, (text) =>
     text.replaceAll(/\d/g, "7"),
   );
-  installation.keepOther("router", /(?<=var SERVER_NAME = ")\w+/, (text) => text.toUpperCase());
+  installation.keepOther("router", /(?<=var CONTENT_TYPE_LINE = "Content-Type: )[\w/]+/, (text) =>
+    text.toUpperCase(),
+  );
   assert.match(await installation.version(t), /7\.7\.7/);
   const { port } = await installation.serve(t);
-  assert.equal((await request(port, "/")).headers.get("server"), "TUNICORN");
+  const refused = await request(port, "/", { headers: { Expect: "the unexpected" } });
+  assert.match(refused.headers.get("content-type") ?? "", /^TEXT\/HTML;/);
 
   const env = { ...process.env, NODE_OPTIONS: "--stack-trace-limit=20" };
   assert.doesNotMatch(

@@ -26,7 +26,10 @@ test("the Server field says what gunicorn.SERVER or server_header says in the fi
   assert.deepEqual(await serverFields(server.port), ["undisclosed", "undisclosed"]);
 
   for (const [text, expected] of [
-    ['import gunicorn\ngunicorn.SERVER = "not this"\nserver_header = "Apache/1.3 (Unix)"\n', "Apache/1.3 (Unix)"],
+    [
+      'import gunicorn\ngunicorn.SERVER = "not this"\nserver_header = "Apache/1.3 (Unix)"\n',
+      "Apache/1.3 (Unix)",
+    ],
     ['server_header = ""\n', undefined],
     ["import gunicorn\n", "tunicorn"],
   ] as const) {
