@@ -10,6 +10,7 @@ of a batch, for one request, beside that of the application awaited by itself.
 import asyncio
 import importlib
 import logging
+import socket
 import struct
 import sys
 import time
@@ -56,6 +57,14 @@ class Router:
         self.times = []
         self.start = 0.0
         self.done = channel.loop.create_future()
+        self.socket, self.other_end = socket.socketpair()
+
+    def get_extra_info(self, _name):
+        return self.socket
+
+    def get_write_buffer_size(self):
+        # Something waits to be sent: so the channel gives the transport what it would send by itself.
+        return 1
 
     def ask(self):
         if self.number % BATCH == 0:

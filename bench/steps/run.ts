@@ -1,12 +1,10 @@
 /** Runs the measurements of single steps, router and worker. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const venv = join(folder, "../../.venv-bench/bin/python");
-const python = existsSync(venv) ? venv : "python3";
+const python = join(folder, "../../.venv/bin/python");
 
 function run(program: string, args: readonly string[]): void {
   const { status } = spawnSync(program, args, { stdio: "inherit" });
@@ -16,7 +14,5 @@ function run(program: string, args: readonly string[]): void {
 run(process.execPath, ["--import", "tsx", join(folder, "router.ts")]);
 run(python, [join(folder, "worker.py"), "hello:app"]);
 run(python, [join(folder, "asgi_worker.py"), "hello_asgi:app"]);
-if (existsSync(venv)) {
-  run(python, [join(folder, "worker.py"), "flask_json:app", "/items/7"]);
-  run(python, [join(folder, "asgi_worker.py"), "fastapi_json:app", "/items/7"]);
-}
+run(python, [join(folder, "worker.py"), "flask_json:app", "/items/7"]);
+run(python, [join(folder, "asgi_worker.py"), "fastapi_json:app", "/items/7"]);

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT / "bench" / "apps")]
 from tunicorn import frame  # noqa: E402
 from tunicorn.channel import Channel  # noqa: E402
 from tunicorn.puller import QueuePlace  # noqa: E402
-from tunicorn.queue import RING_HEADER, RING_MAGIC, SLOT, TOKEN  # noqa: E402
+from tunicorn.queue import RING_HEADER, RING_MAGIC, RING_VERSION, SLOT, TOKEN  # noqa: E402
 from tunicorn.request_loop import RequestLoop  # noqa: E402
 from tunicorn.workers.base import Worker  # noqa: E402
 
@@ -70,7 +70,9 @@ def stream_of(slot):
 
 def ring_with(payload):
     ring = bytearray(SLOTS_AT + SLOTS * SLOT_BYTES)
-    RING_HEADER.pack_into(ring, 0, RING_MAGIC, 1, 1, SLOTS, SLOT_BYTES, CLAIMS_AT, CLAIMS, SLOTS_AT)
+    no_places = (len(ring), 0, 0)
+    numbers = (SLOTS, SLOT_BYTES, CLAIMS_AT, CLAIMS, SLOTS_AT, *no_places)
+    RING_HEADER.pack_into(ring, 0, RING_MAGIC, RING_VERSION, 1, *numbers)
     for slot in range(SLOTS):
         at = SLOTS_AT + slot * SLOT_BYTES
         ring[at : at + SLOT.size + len(payload)] = SLOT.pack(stream_of(slot), 0, len(payload), 0) + payload
