@@ -24,6 +24,10 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
   let rebinding: Rebinding | null = null;
   try {
     next = await generations.prepare();
+    if (!options.isServing()) {
+      next.kill();
+      return false;
+    }
     generations.add(next);
     for (const warning of next.warnings) log.warning(warning);
     const { settings } = next;
@@ -32,7 +36,8 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     rebinding = await Rebinding.prepare(listeners, settings.bind, how);
     await generations.configure(next, log, belongings);
     await next.runHook("on_reload");
-    await next.bootWorkers();
+    // A stop that has begun ends the mold as it is: workers that it forks now would outlive it.
+    if (options.isServing()) await next.bootWorkers();
     if (!options.isServing()) {
       rebinding.discard();
       return false;

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
-import { launch, LOOPBACK, startFixture } from "../helpers/server.ts";
-import { temporaryFolder } from "../helpers/temporary-folder.ts";
+import { launch, LOOPBACK, startFixture, startServer } from "../helpers/server.ts";
+import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
 const GRACE_THAT_NEVER_PASSES = ["--graceful-timeout", "600", "--timeout", "600"];
 
@@ -89,6 +90,39 @@ test("TERM while the router boots ends the start, and nothing is left", async (t
   server.signal("SIGTERM");
   assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
   await server.waitForNoProcess();
+});
+
+test("TERM while a reload imports the application boots no worker of it any more", async (t) => {
+  const folder = await temporaryFolder(t, {
+    "gunicorn.conf.py":
+      "preload_app = True\ndef on_exit(server):\n    print('leaving', flush=True)\n    open('exit-gate').read()\n",
+    "app.py": `
+import os
+if os.path.exists("reloading"):
+    print("held at the import", flush=True)
+    open("load-gate").read()
+    print("imported", flush=True)
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+`,
+  });
+  const gates = ["load-gate", "exit-gate"].map((name) => join(folder, name));
+  assert.equal(spawnSync("mkfifo", gates).status, 0);
+  const server = await startServer(t, { cwd: folder, args: ["app"] });
+  await writeFiles(folder, { reloading: "" });
+  server.signal("SIGHUP");
+  await server.waitForLine(/^held at the import$/);
+  const before = server.lines.length;
+  server.signal("SIGTERM");
+  await server.waitForLine(/^leaving$/);
+  await writeFile(join(folder, "load-gate"), "");
+  await server.waitForLine(/^imported$/);
+  await writeFile(join(folder, "exit-gate"), "");
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  await server.waitForNoProcess();
+  const late = server.lines.slice(before).filter((line) => line.includes("Booting worker"));
+  assert.deepEqual(late, []);
 });
 
 test("TERM ends an idle kept-alive connection and refuses new ones", async (t) => {
