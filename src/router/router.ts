@@ -114,6 +114,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     this.#channelPath = start.channelPath;
     this.#servers = new ClientServers((accepted, listener) => this.#accept(accepted, listener));
     this.#context = this.#makeContext(settings);
+    setServerHeader(settings.serverHeader);
   }
 
   /** Listens for workers. */
@@ -148,6 +149,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   configure(settings: RouterSettings): void {
     this.#logs.configure(settings);
     this.#context = this.#makeContext(settings);
+    setServerHeader(settings.serverHeader);
   }
 
   activate(generation: number, tokensPath: string | null): void {
@@ -248,7 +250,6 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   #makeContext(settings: RouterSettings): RouterContext {
-    setServerHeader(settings.serverHeader);
     return {
       settings,
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
