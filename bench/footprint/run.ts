@@ -8,7 +8,7 @@ import { ExitGuard } from "../http/measure/exit-guard.ts";
 import { freePort } from "../http/measure/free-port.ts";
 import { describeMachine, loadWarning } from "../http/measure/machine.ts";
 import { memoryMebibytes } from "../http/measure/memory.ts";
-import { processesOf } from "../http/measure/process-table.ts";
+import { processesOf, sumOf } from "../http/measure/process-table.ts";
 import { ServerProcess } from "../http/measure/server-process.ts";
 import { findServerNode } from "../http/servers/server-node.ts";
 import { spreadOf } from "../http/report/statistics.ts";
@@ -98,7 +98,7 @@ async function measure(
 ): Promise<Sample> {
   const command = commands[name];
   const alone = await serve(command, [], guard);
-  const cpuTicks = processesOf(alone.server.pid).reduce((sum, entry) => sum + entry.cpuTicks, 0);
+  const cpuTicks = processesOf(alone.server.pid).reduce((sum, { cpu }) => sum + sumOf(cpu), 0);
   await alone.end();
   const loaded = await serve(command, ["-w", String(workers), "--preload"], guard);
   for (let count = 0; count < requests; count += 1) await loaded.ask();

@@ -6,7 +6,7 @@ import { probe } from "../../bench/http/availability.ts";
 import { own } from "../../bench/http/load/own.ts";
 import { ExitGuard } from "../../bench/http/measure/exit-guard.ts";
 import { measure } from "../../bench/http/measure/measure.ts";
-import { ownCpuTicks } from "../../bench/http/measure/process-table.ts";
+import { ownCpuTicks, sumOf } from "../../bench/http/measure/process-table.ts";
 import { serverOf } from "../../bench/http/plan.ts";
 import { errorCount, type Sample } from "../../bench/http/report/sample.ts";
 import type { Paths, Server } from "../../bench/http/servers/server.ts";
@@ -49,6 +49,9 @@ test("tunicorn is measured without an error, with what it costs", { skip }, asyn
     for (const key of ["requestsPerSecond", "p50Ms", "memoryMebibytes", "startMs"] as const) {
       assert.ok(sample[key] > 0, `${sample.work}: ${key} is ${sample[key]}`);
     }
+    const { client, router, workers } = sample.cpuProfile ?? assert.fail(JSON.stringify(sample));
+    for (const part of [client, router, workers])
+      assert.ok(part.user + part.system > 0, JSON.stringify(sample));
   }
 });
 
@@ -66,9 +69,9 @@ test("The limits are measured without an error", { skip }, async () => {
 });
 
 test("What a loop computes is told from what others compute", { skip }, async () => {
-  const before = ownCpuTicks();
+  const before = sumOf(ownCpuTicks());
   const { requestsPerSecond, cpuMicrosecondsPerRequest } = await run("flask", "loop");
-  const ownSeconds = (ownCpuTicks() - before) / 100;
+  const ownSeconds = (sumOf(ownCpuTicks()) - before) / 100;
   assert.ok(ownSeconds >= (requestsPerSecond * cpuMicrosecondsPerRequest) / 1e6, `${ownSeconds} s`);
 });
 

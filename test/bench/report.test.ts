@@ -129,6 +129,27 @@ test("renderWork() leaves out columns that nobody has, and names errors and dist
   assert.match(text, /^DISTURBED: hello, round 1, uwsgi: other processes took 20 % of the CPU$/m);
 });
 
+test("renderWork() shows where the time of each server goes, and leaves out those of which nobody knows it", () => {
+  const none = { user: 0, system: 0 };
+  const cpuProfile = {
+    client: { user: 1, system: 6 },
+    router: none,
+    workers: { user: 12, system: 9 },
+    idle: 1,
+  };
+  const router = { user: 17, system: 11 };
+  const samples = [
+    ...SAMPLES,
+    sample("tunicorn", 4, 100, { cpuProfile: { ...cpuProfile, router, idle: 4.25 } }),
+    sample("bjoern", 4, 200, { cpuProfile }),
+    sample("bjoern", 5, 200, { cpuProfile: { ...cpuProfile, idle: 2 } }),
+  ];
+  const text = renderWork({ work: work("hello"), samples });
+  assert.match(text, /\| tunicorn +\| +1\.0 \+ 6\.0 \| 17\.0 \+ 11\.0 \| 12\.0 \+ 9\.0 \| +4\.3 \|/);
+  assert.match(text, /\| bjoern +\| +1\.0 \+ 6\.0 \| +\| 12\.0 \+ 9\.0 \| +1\.5 \|/);
+  assert.doesNotMatch(renderWork({ work: work("hello"), samples: SAMPLES }), /left idle/);
+});
+
 test("renderChart() draws a bar for each server that is no limit, the best first, and escapes what it writes", () => {
   const svg = renderChart({ works: WORKS, samples: SAMPLES, footer: ["<2 cores & more>"] });
   const labels = [...svg.matchAll(/text-anchor="end">([a-z-]+)</g)].map((match) => match[1]);

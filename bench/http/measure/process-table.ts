@@ -7,8 +7,13 @@ export interface ProcessEntry {
   readonly isZombie: boolean;
   /** With the pid it names a process for good: pids are reused. */
   readonly startTicks: number;
-  /** User and system time of the process and of the children it has waited for. */
-  readonly cpuTicks: number;
+  /** Of the process and of the children that it has waited for. */
+  readonly cpu: CpuTicks;
+}
+
+export interface CpuTicks {
+  readonly user: number;
+  readonly system: number;
 }
 
 /** All processes a server consists of: its session and its descendants, also those that left the session. */
@@ -42,8 +47,21 @@ export function killProcesses(entries: readonly ProcessEntry[]): void {
 }
 
 /** CPU of this process and of the children it has waited for, such as finished load generators. */
-export function ownCpuTicks(): number {
-  return readProcess("self")?.cpuTicks ?? 0;
+export function ownCpuTicks(): CpuTicks {
+  return readProcess("self")?.cpu ?? { user: 0, system: 0 };
+}
+
+export function sumOf(ticks: CpuTicks): number {
+  return ticks.user + ticks.system;
+}
+
+/** What `ps` shows of it: most servers title their processes. */
+export function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").trim();
+  } catch {
+    return "";
+  }
 }
 
 function readProcessTable(): readonly ProcessEntry[] {
@@ -69,6 +87,6 @@ function readProcess(name: string): ProcessEntry | undefined {
     sessionId: field(6),
     isZombie: fields[0] === "Z" || fields[0] === "X",
     startTicks: field(22),
-    cpuTicks: field(14) + field(15) + field(16) + field(17),
+    cpu: { user: field(14) + field(16), system: field(15) + field(17) },
   };
 }

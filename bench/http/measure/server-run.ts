@@ -9,7 +9,7 @@ import type { Work } from "../works/work.ts";
 import type { MeasureOptions } from "./measure.ts";
 import { memoryMebibytes } from "./memory.ts";
 import { ServerProcess } from "./server-process.ts";
-import { startUsage } from "./usage.ts";
+import { perRequest, startUsage } from "./usage.ts";
 
 export interface ServerRunOptions extends MeasureOptions {
   readonly launch: Launch;
@@ -104,6 +104,7 @@ async function measureRunning(running: ServerProcess, options: ServerRunOptions)
     startMs: running.startMs,
     otherShare: usage.otherShare,
     stealShare: usage.stealShare,
+    ...(result.requests === 0 ? {} : { cpuProfile: perRequest(usage, result.requests) }),
     errors,
   };
 }

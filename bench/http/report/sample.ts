@@ -1,3 +1,5 @@
+import type { CpuProfile } from "../measure/cpu-profile.ts";
+
 /** What one server did in one round of one work. NaN: not measured for this work or server. */
 export interface Sample {
   readonly server: string;
@@ -15,6 +17,8 @@ export interface Sample {
   readonly startMs: number;
   readonly otherShare: number;
   readonly stealShare: number;
+  /** Not of the limits that are no servers, where nothing was answered, and in results of earlier versions. */
+  readonly cpuProfile?: CpuProfile;
   readonly errors: SampleErrors;
   /** How often it was measured again because others disturbed it. */
   readonly repeats: number;
@@ -31,7 +35,7 @@ export interface SampleErrors {
 }
 
 export type Metric = {
-  [Key in keyof Sample]: Sample[Key] extends number ? Key : never;
+  [Key in keyof Sample]-?: Sample[Key] extends number ? Key : never;
 }[keyof Sample];
 
 export interface Column {

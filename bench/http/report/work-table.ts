@@ -1,5 +1,6 @@
 import type { Work } from "../works/work.ts";
 import { pairsOf, ratioOf, samplesOf } from "./comparison.ts";
+import { renderProfiles } from "./profile-table.ts";
 import { COLUMNS, DISTURBED_SHARE, errorCount, type Sample } from "./sample.ts";
 import { spreadOf } from "./statistics.ts";
 import { renderSpread, renderTable } from "./text-table.ts";
@@ -10,7 +11,7 @@ export interface WorkReport {
   readonly samples: readonly Sample[];
 }
 
-/** The tables of one work: medians with spread, ratios with spread, and what is doubtful. */
+/** The tables of one work: medians with spread, ratios with spread, where the time goes, and what is doubtful. */
 export function renderWork({ work, samples }: WorkReport): string {
   const labels = labelsOf(samples);
   const columns = COLUMNS.filter(({ metric }) => samples.some((sample) => !Number.isNaN(sample[metric])));
@@ -28,9 +29,13 @@ export function renderWork({ work, samples }: WorkReport): string {
     "",
   ]);
   const header = [work.name, ...columns.map(({ title }) => title), "errors"];
-  return [work.title, "", renderTable([header, ...medians, ...ratios]), ...samples.flatMap(doubts), ""].join(
-    "\n",
-  );
+  const profiles = renderProfiles(samples, labels);
+  return [
+    ...[work.title, "", renderTable([header, ...medians, ...ratios])],
+    ...(profiles === undefined ? [] : ["", profiles]),
+    ...samples.flatMap(doubts),
+    "",
+  ].join("\n");
 }
 
 /** In the order in which they were first measured. */

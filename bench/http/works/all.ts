@@ -32,7 +32,7 @@ export const WORKS: readonly Work[] = [
     apps: { wsgi: "flask_json:app" },
     request: get("/items/7", "application/json", `${JSON_ITEM}\n`),
     measuresOneClient: true,
-    lineUp: names("tunicorn gunicorn gunicorn-fast granian uwsgi waitress bjoern loop"),
+    lineUp: names("tunicorn gunicorn gunicorn-fast granian uwsgi bjoern loop"),
   },
   {
     ...USUAL,
@@ -96,8 +96,7 @@ export const WORKS: readonly Work[] = [
     leastSeconds: 2,
     threads: 100,
     lineUp: names(`
-      tunicorn-gthread tunicorn-gevent tunicorn-asgi gunicorn-gthread gunicorn-gevent gunicorn-asgi
-      uvicorn uwsgi-threads`),
+      tunicorn-gthread tunicorn-gevent tunicorn-asgi gunicorn-gthread gunicorn-gevent uvicorn uwsgi-threads`),
   },
   {
     ...USUAL,
