@@ -11,32 +11,36 @@ export function errorsPage(): string {
 
 # Errors
 
-A message says what failed, the value, what was wanted, and on a line of its own what to do. The codes are for programs:
-\`error.code\` of the \`TunicornError\` that [\`run()\`](programmatic.md) rejects with.
+This page lists exit statuses, answers and codes. If something does not work and you want to know what to do, read
+[troubleshooting.md](troubleshooting.md).
+
+A message says what failed, with which value, and what was expected; the line below it says what to do. The codes are for programs:
+when [\`run()\`](programmatic.md) rejects with a \`TunicornError\`, its \`code\` is one of these.
 
 ## Exit statuses
 
-They are Gunicorn's.
+They are the same as Gunicorn's.
 
 | status | meaning |
 |---|---|
-| 0 | the server was stopped, or what was asked for is done |
-| 1 | it could not start, or a check has failed |
+| 0 | the server was stopped, or the command did what was asked |
+| 1 | the server could not start, or a check failed |
 | 2 | the command line is wrong |
 | ${EXIT_WORKER_BOOT} | a worker failed to boot |
-| ${EXIT_APPLICATION_LOAD} | the application failed to load |
+| ${EXIT_APPLICATION_LOAD} | the application could not be loaded |
 
-A server that runs does not end because of an application: workers that cannot boot any more are forked again, each time after a longer pause.
+A running server does not end because of its application. When a worker can no longer boot, the server tries again, each time after a
+longer pause.
 
-## Of the command and the start
+## Errors of the command and of the start
 
 | code | status | meaning |
 |---|---|---|
 ${rows("exitStatus")}
 
-## Of requests
+## Errors of requests
 
-What a client is answered; the reason stands in the error log. [http.md](http.md) has the rules.
+The client gets the status; the error log has the reason, except for 503. [http.md](http.md) has the rules.
 
 | code | answer | meaning |
 |---|---|---|

@@ -87,6 +87,21 @@ test("The commands in the documents have no long flag that the command does not 
   assert.deepEqual(unknown, []);
 });
 
+test("docs/troubleshooting.md quotes messages as the code has them", () => {
+  const code = [...filesBelow("src", ".ts"), ...filesBelow("python", ".py")].map(readText).join("\n");
+  const tables = readText("docs/troubleshooting.md").split(/\n\n/);
+  const quoted = tables
+    .filter((table) => /^\| the (?:log|message) says /.test(table))
+    .flatMap((table) => table.split("\n").slice(2))
+    .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text));
+  assert.ok(quoted.length > 15);
+  assert.deepEqual(
+    quoted.filter((text) => !code.includes(text)),
+    [],
+    "Quote what the code says, without the values that it fills in",
+  );
+});
+
 /** Whether a path ends in these parts. */
 function endsWith(path: string, name: string): boolean {
   return basename(path) === basename(name) && `/${path}`.endsWith(`/${name}`);
