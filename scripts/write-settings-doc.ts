@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { allSettings } from "../src/config/settings/all.ts";
 import { hookNames, hooksNotYet } from "../src/config/settings/hooks.ts";
 import { settingsNotYet } from "../src/config/settings/not-yet.ts";
+import { pythonLiteral } from "../src/config/settings-text.ts";
 import { sections } from "../src/config/setting.ts";
 
 type SettingRecord = (typeof allSettings)[number];
@@ -14,20 +15,36 @@ export function settingsPage(): string {
 
 # Settings
 
-Every setting may stand in the configuration file under its name. Sources, the weakest first: defaults and environment variables,
-the configuration file, \`GUNICORN_CMD_ARGS\`, the command line. Long flags may be abbreviated as long as it is clear which is meant.
-An unknown name in the configuration file that looks like a slip gives a warning with the name that was probably meant. Settings that Gunicorn does not have are marked **own**.
+Set them in \`gunicorn.conf.py\` under the name in the heading, or on the command line with the flag below it:
+
+\`\`\`python
+workers = 4
+\`\`\`
+
+\`\`\`sh
+tunicorn --workers 4 wsgi:app
+\`\`\`
+
+Later sources win over earlier ones:
+
+1. the default, or the environment variable that is named beside it
+2. the configuration file
+3. the environment variable \`GUNICORN_CMD_ARGS\`, which holds flags
+4. the command line
+
+\`tunicorn --print-config\` shows the result. **own** marks settings that Gunicorn does not have. Long flags may be abbreviated as long as it is clear
+which one is meant. An unknown name in the configuration file that looks like a typing mistake gives a warning with the name that was probably meant.
 
 ${parts.join("\n")}
 ## Hooks
 
-Functions of the configuration file that the server calls: ${listed(hookNames)}. [hooks.md](hooks.md) says when each is called, in which
-process, and with what.
+Hooks are functions in the configuration file that the server calls: ${listed(hookNames)}. [hooks.md](hooks.md) says when each is called, in which
+process, and with which arguments.
 
 ## Not yet
 
-Known by name and flag. Using one gives a warning; one that asks for TLS (\`certfile\`, \`keyfile\`, \`ca_certs\`) ends the
-start, since plain HTTP in its place would be worse.
+The names and flags of these settings are known, but have no effect. Using one gives a warning. Those that ask for TLS (\`certfile\`, \`keyfile\`,
+\`ca_certs\`) end the start, because plain HTTP in place of TLS would be worse.
 
 ${[...settingsNotYet, ...hooksNotYet].map((name) => `- \`${name}\``).join("\n")}
 `;
@@ -47,7 +64,7 @@ function recordText(record: SettingRecord): string {
   const flags = record.flags.map((flag) => `\`${flag}${value}\``).join(", ");
   const facts = [
     flags === "" ? "Configuration file only" : flags,
-    `default \`${defaultText(record)}\``,
+    `default ${defaultText(record)}`,
     ...("environment" in record && record.environment
       ? [`environment \`${record.environment.variable}\``]
       : []),
@@ -56,9 +73,9 @@ function recordText(record: SettingRecord): string {
   return `### ${record.name}\n\n${facts.join(" · ")}\n\n${docText(record.doc)}\n`;
 }
 
-/** What depends on the machine is described instead of shown. */
+/** As the configuration file would have it; what depends on the machine is described instead. */
 function defaultText(record: SettingRecord): string {
-  return record.name === "chdir" ? "the folder it is called in" : JSON.stringify(record.defaultValue);
+  return record.name === "chdir" ? "the working folder" : `\`${pythonLiteral(record.defaultValue)}\``;
 }
 
 function docText(doc: string): string {

@@ -10,7 +10,7 @@ export const asgiSettings = [
     metavar: "LOOP",
     defaultValue: "auto",
     parse: oneOf(["auto", "asyncio", "uvloop"]),
-    doc: `The event loop of ASGI workers: asyncio, uvloop, or auto: uvloop where it is installed.`,
+    doc: `The event loop of ASGI workers: asyncio, uvloop, or auto (uvloop if it is installed).`,
   }),
   setting({
     name: "asgi_lifespan",
@@ -21,9 +21,9 @@ export const asgiSettings = [
     parse: oneOf(["auto", "on", "off"]),
     doc: `Whether an ASGI application is told when its worker starts and ends: on, off or auto.
 
-With auto an application that raises at its start is served nevertheless, since it may know nothing of the
-protocol; the log shows what it raised. With on it is an error. One that says itself that its startup
-failed is not served in either case.`,
+With auto, an application that raises an exception at its start is served nevertheless, since it may not know
+this protocol; the log shows the exception. With on, it is an error. An application that itself reports that
+its startup failed is never served.`,
   }),
   setting({
     name: "asgi_disconnect_grace_period",
@@ -32,10 +32,10 @@ failed is not served in either case.`,
     metavar: "SECONDS",
     defaultValue: 3,
     parse: wholeNumber,
-    doc: `Seconds that an ASGI call may go on when its client has left before the response was complete.
+    doc: `Seconds for which an ASGI call may go on after its client has left before the response was complete.
 
-The application gets http.disconnect at once, and the time to clean up; then its task is cancelled. What it
-does after a complete response is never cancelled by this. Without effect with uvicorn's worker classes.`,
+The application gets http.disconnect at once and has this time to clean up; then its task is cancelled. A call
+whose response is complete is never cancelled by this setting. It has no effect with uvicorn's worker classes.`,
   }),
   setting({
     name: "websocket_max_message_size",
@@ -44,9 +44,9 @@ does after a complete response is never cancelled by this. Without effect with u
     metavar: "BYTES",
     defaultValue: 16 * 1024 * 1024,
     parse: wholeNumber,
-    doc: `Bytes of a message that the client of a WebSocket sends; 0: no limit. A larger one closes it with 1009.
+    doc: `Largest message in bytes that a WebSocket client may send; 0: no limit. A larger one closes it with 1009.
 
-A message is in memory, of router and worker, until it is complete.`,
+Until a message is complete, it is in the memory of router and worker.`,
   }),
   setting({
     name: "websocket_max_message_rate",
@@ -56,10 +56,11 @@ A message is in memory, of router and worker, until it is complete.`,
     isOwn: true,
     defaultValue: 0,
     parse: wholeNumber,
-    doc: `Messages that the client of a WebSocket may send in a second; 0: no limit. More close it with 1008.
+    doc: `Messages that a WebSocket client may send in a second; 0: no limit. More of them close it with 1008.
 
-A second's worth may come at once. Pings and pongs count as messages do; the fragments of a message do not, of
-which there may be 16,384. A client is not to blame for what comes late because the application did not receive.`,
+All messages of a second may come at once. Pings and pongs count as messages, fragments do not; a message may
+have 16,384 fragments. Messages that pile up because the application does not receive them do not count
+against the client.`,
   }),
   setting({
     name: "websocket_compression",
@@ -70,10 +71,10 @@ which there may be 16,384. A client is not to blame for what comes late because 
     isOwn: true,
     defaultValue: true,
     parse: boolean,
-    doc: `Whether the messages of WebSockets are compressed (permessage-deflate); the flag turns it off.
+    doc: `Whether WebSocket messages are compressed (permessage-deflate); the flag turns it off.
 
-Messages below 1 KiB are sent as they are. Each is compressed by itself, and with a small window, which
-takes less memory for each WebSocket than the best compression would.`,
+Messages below 1 KiB are sent uncompressed. Each message is compressed on its own and with a small window,
+which needs less memory for each WebSocket than the best compression would.`,
   }),
   setting({
     name: "websocket_ping_interval",
@@ -83,7 +84,7 @@ takes less memory for each WebSocket than the best compression would.`,
     isOwn: true,
     defaultValue: 20,
     parse: wholeNumber,
-    doc: `Seconds between two pings to the client of a WebSocket; 0: none is sent.`,
+    doc: `Seconds between two pings to a WebSocket client; 0: no pings.`,
   }),
   setting({
     name: "websocket_ping_timeout",
@@ -93,6 +94,6 @@ takes less memory for each WebSocket than the best compression would.`,
     isOwn: true,
     defaultValue: 20,
     parse: wholeNumber,
-    doc: `Seconds for the client of a WebSocket to answer a ping; 0: any time. Then it is cut off.`,
+    doc: `Seconds for a WebSocket client to answer a ping before it is cut off; 0: no limit.`,
   }),
 ] as const;

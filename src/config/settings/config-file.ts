@@ -11,10 +11,10 @@ export const configFileSettings = [
     metavar: "CONFIG",
     defaultValue: DEFAULT_CONFIG_FILE,
     parse: text,
-    doc: `The configuration file, which is executed Python: PATH, file:PATH or python:MODULE.
+    doc: `The configuration file, which is Python code: PATH, file:PATH or python:MODULE.
 
-Without this flag ./gunicorn.conf.py is read if it exists. The interpreter that runs the application runs
-the file. Has an effect only on the command line and in GUNICORN_CMD_ARGS.`,
+Without this flag, ./gunicorn.conf.py is read if it exists. The file is run by the interpreter that runs the
+application. The setting has an effect only on the command line and in GUNICORN_CMD_ARGS.`,
   }),
   setting({
     name: "wsgi_app",
@@ -23,6 +23,6 @@ the file. Has an effect only on the command line and in GUNICORN_CMD_ARGS.`,
     metavar: null,
     defaultValue: null,
     parse: optionalText,
-    doc: `The application, when none is named on the command line: MODULE, MODULE:NAME or MODULE:FACTORY().`,
+    doc: `The application, if the command line does not name one: MODULE, MODULE:NAME or MODULE:FACTORY().`,
   }),
 ] as const;

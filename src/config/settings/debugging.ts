@@ -21,10 +21,10 @@ export const debuggingSettings = [
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Reload when the code changes: every file of a module that the application has imported. For development.
+    doc: `Reload when the code changes: any file of a module that the application has imported. For development.
 
-The next generation takes over as with HUP, so no request is lost. While the application cannot be loaded, every
-request is answered with the reason, which any client can read. preload_app has no effect then.`,
+The new workers take over as with HUP, so no request is lost. As long as the application cannot be loaded,
+every request is answered with the reason. preload_app has no effect then.`,
   }),
   setting({
     name: "reload_engine",
@@ -33,10 +33,10 @@ request is answered with the reason, which any client can read. preload_app has 
     metavar: "ENGINE",
     defaultValue: "auto",
     parse: oneOf(["auto", "poll", "inotify"]),
-    doc: `How changes are noticed: inotify, by what the system tells (inotify on Linux), or poll, by looking every second.
+    doc: `How changes are noticed: inotify (Linux tells about them), poll (look every second), or auto.
 
-auto is inotify, and poll where the system has no room for more. Nothing has to be installed for it. Some network
-and container file systems tell of nothing: use poll there.`,
+auto means inotify, or poll where the system allows no more watches. Neither needs a package. Some network and
+container file systems report no changes: use poll there.`,
   }),
   setting({
     name: "reload_extra_files",
@@ -48,8 +48,8 @@ and container file systems tell of nothing: use poll there.`,
     parse: parseExtraFiles,
     doc: `Further files to watch, such as templates: a file, or a pattern with *, ? or [. May be given several times.
 
-Patterns follow Python's glob, ** with all folders below, and take in files that come later. They are relative to
-the folder that tunicorn was called in.`,
+Patterns work as in Python's glob, with ** for all folders below, and also match files that are created later.
+They are relative to the folder in which tunicorn was called.`,
   }),
   setting({
     name: "spew",
@@ -67,7 +67,7 @@ the folder that tunicorn was called in.`,
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Check the settings, load the application, and exit: 0 if all is well.`,
+    doc: `Check the settings, load the application, and exit with status 0 if all is well.`,
   }),
   setting({
     name: "print_config",
@@ -76,6 +76,6 @@ the folder that tunicorn was called in.`,
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Print every setting as it holds, load the application, and exit.`,
+    doc: `Print the value of every setting, load the application, and exit.`,
   }),
 ] as const;

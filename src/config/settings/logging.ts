@@ -31,7 +31,7 @@ export const loggingSettings = [
     metavar: "FILE",
     defaultValue: null,
     parse: optionalText,
-    doc: `File for one line a request; - is standard output. Without it there is no access log.`,
+    doc: `File for one line per request; - is standard output. Without it there is no access log.`,
   }),
   setting({
     name: "disable_redirect_access_to_syslog",
@@ -49,7 +49,7 @@ export const loggingSettings = [
     metavar: "FORMAT",
     defaultValue: `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`,
     parse: text,
-    doc: `What a line of the access log holds.
+    doc: `The format of a line in the access log.
 
 h peer address, u user, t time, r request line, m method, U path, q query, H protocol, s status, B and b body
 bytes, f referer, a user agent, T M D L duration in seconds, milliseconds, microseconds and decimal seconds,
@@ -63,10 +63,10 @@ p process id, {name}i request header, {name}o response header, {name}e environ e
     defaultValue: false,
     isOwn: true,
     parse: boolean,
-    doc: `Make each line of the access log a JSON object, instead of access_log_format.
+    doc: `Make each line of the access log a JSON object, in place of access_log_format.
 
-Atoms {name}i, {name}o and {name}e of access_log_format become further members. It says how, not where: without
-accesslog there is no access log. The members are listed in docs/logging.md.`,
+The atoms {name}i, {name}o and {name}e of access_log_format become additional members. Without accesslog there
+is no access log. docs/logging.md lists the members.`,
   }),
   setting({
     name: "errorlog",
@@ -75,7 +75,7 @@ accesslog there is no access log. The members are listed in docs/logging.md.`,
     metavar: "FILE",
     defaultValue: "-",
     parse: text,
-    doc: `File for everything else that the server has to say; - is standard error.`,
+    doc: `File for all other messages of the server; - is standard error.`,
   }),
   setting({
     name: "error_log_json",
@@ -87,7 +87,7 @@ accesslog there is no access log. The members are listed in docs/logging.md.`,
     parse: boolean,
     doc: `Make each line of the error log a JSON object.
 
-What the application writes to wsgi.errors becomes such lines too. The members are listed in docs/logging.md.`,
+What the application writes to wsgi.errors becomes such lines too. docs/logging.md lists the members.`,
   }),
   setting({
     name: "loglevel",
@@ -96,7 +96,7 @@ What the application writes to wsgi.errors becomes such lines too. The members a
     metavar: "LEVEL",
     defaultValue: "info",
     parse: logLevel,
-    doc: `What the error log leaves out: debug, info, warning, error or critical, from all to little.`,
+    doc: `The least severe messages that the error log takes: debug, info, warning, error or critical.`,
   }),
   setting({
     name: "capture_output",
@@ -105,9 +105,9 @@ What the application writes to wsgi.errors becomes such lines too. The members a
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Let what the application writes to standard output and standard error go to the error log's file.
+    doc: `Write the application's standard output and standard error to the error log's file.
 
-With errorlog = "-" there is no file, and both stay what they are.`,
+With errorlog = "-" there is no file, and both stay as they are.`,
   }),
   setting({
     name: "logger_class",
@@ -128,9 +128,9 @@ access() is called in the log process, when the request is over.`,
     metavar: "FILE",
     defaultValue: null,
     parse: optionalText,
-    doc: `Configuration of Python's logging as a .ini file; the loggers are gunicorn.error and gunicorn.access.
+    doc: `An .ini file that configures Python's logging; the loggers are gunicorn.error and gunicorn.access.
 
-All records of all processes reach its handlers; those that are not made in Python travel to the log process.`,
+Its handlers get all records of all processes; those that are not made in Python are sent to the log process.`,
   }),
   setting({
     name: "logconfig_dict",
@@ -139,9 +139,10 @@ All records of all processes reach its handlers; those that are not made in Pyth
     metavar: null,
     defaultValue: {},
     parse: dictionary,
-    doc: `Configuration of Python's logging as a dictionary for logging.config.dictConfig().
+    doc: `A dictionary that configures Python's logging, for logging.config.dictConfig().
 
-It goes before logconfig_json and logconfig. Keys that it leaves out at its top level are Gunicorn's own.`,
+It wins over logconfig_json and logconfig. For keys that it leaves out at its top level, Gunicorn's own are
+used.`,
   }),
   setting({
     name: "logconfig_json",
@@ -150,7 +151,7 @@ It goes before logconfig_json and logconfig. Keys that it leaves out at its top 
     metavar: "FILE",
     defaultValue: null,
     parse: optionalText,
-    doc: `Configuration of Python's logging as a JSON file, in the form of logconfig_dict. It goes before logconfig.`,
+    doc: `A JSON file that configures Python's logging, in the form of logconfig_dict. It wins over logconfig.`,
   }),
   setting({
     name: "syslog_addr",
@@ -161,7 +162,7 @@ It goes before logconfig_json and logconfig. Keys that it leaves out at its top 
     parse: syslogAddress,
     doc: `Where the syslog server listens: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT; the port may be left out.
 
-unix://PATH#stream and #dgram say which kind of socket it is, instead of trying both.`,
+unix://PATH#stream and unix://PATH#dgram name the kind of socket; without it both are tried.`,
   }),
   setting({
     name: "syslog",
@@ -170,7 +171,7 @@ unix://PATH#stream and #dgram say which kind of socket it is, instead of trying 
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Send both logs to syslog too. A server that is not there costs lines and nothing else.`,
+    doc: `Send both logs to syslog too. If the syslog server is down, lines are lost and nothing else happens.`,
   }),
   setting({
     name: "syslog_prefix",
@@ -197,7 +198,7 @@ unix://PATH#stream and #dgram say which kind of socket it is, instead of trying 
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `A daemon keeps the standard output and error of the command, where they are no terminal.`,
+    doc: `A daemon keeps the standard output and error of the command, unless they are a terminal.`,
   }),
   setting({
     name: "statsd_host",
@@ -217,7 +218,7 @@ The metrics are Gunicorn's; docs/logging.md lists them.`,
     metavar: "TAGS",
     defaultValue: "",
     parse: text,
-    doc: `Tags for all metrics, in DogStatsD's form: name:value, with commas between.`,
+    doc: `Tags for all metrics, in DogStatsD's form: name:value, separated by commas.`,
   }),
   setting({
     name: "statsd_prefix",
@@ -226,7 +227,7 @@ The metrics are Gunicorn's; docs/logging.md lists them.`,
     metavar: "PREFIX",
     defaultValue: "",
     parse: text,
-    doc: `Prefix for the names of all metrics; a dot is put between.`,
+    doc: `Prefix for the names of all metrics; a dot is added after it.`,
   }),
   setting({
     name: "enable_backlog_metric",

@@ -27,10 +27,10 @@ export const pasteSettings = [
     metavar: "FILE",
     defaultValue: null,
     parse: parsePaste,
-    doc: `A PasteDeploy file that makes the application, as FILE or FILE#SECTION.
+    doc: `A PasteDeploy file that creates the application, as FILE or FILE#SECTION.
 
-It takes the place of wsgi_app. The application's environment needs the package PasteDeploy. Of the file itself
-only the application is used, not its [server:] section; if it has [loggers], it is the default of logconfig.`,
+It takes the place of wsgi_app, and needs the package PasteDeploy in the application's environment. Only the
+application is used, not the file's [server:] section; if it has [loggers], it is the default of logconfig.`,
   }),
   setting({
     name: "raw_paste_global_conf",

@@ -12,10 +12,10 @@ export const processNamingSettings = [
     metavar: "NAME",
     defaultValue: null,
     parse: optionalText,
-    doc: `Name of this server in the process list; without it, that of the application.
+    doc: `Name of this server in the process list; by default that of the application.
 
-ps shows tunicorn: master [NAME], and the same with router, mold and worker. On Linux this needs no
-setproctitle, but a title is cut at the length of the command line in whose place it stands.`,
+ps shows tunicorn: master [NAME], and likewise the router, the mold and the workers. On Linux this needs no
+setproctitle, but a title is cut to the length of the original command line.`,
   }),
   setting({
     name: "default_proc_name",
@@ -24,6 +24,6 @@ setproctitle, but a title is cut at the length of the command line in whose plac
     metavar: null,
     defaultValue: DEFAULT_PROC_NAME,
     parse: text,
-    doc: `The name in place of the application's when proc_name is not set.`,
+    doc: `The name to use instead of the application's when proc_name is not set.`,
   }),
 ] as const;

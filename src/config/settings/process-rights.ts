@@ -11,8 +11,8 @@ export const processRightsSettings = [
     parse: nameOrNumber,
     doc: `The user that the workers and the router run as: a name or a number. Only root may choose.
 
-Arbiter and mold stay what they are: they bind ports, open log files and run the hooks of the server. Log files
-and sockets that they make are given to the user. Without group it is the user's own group.`,
+Arbiter and mold keep their user: they bind ports, open log files and run the hooks of the server. Log files
+and sockets that they create are given to the user. Without group, the user's own group is taken.`,
   }),
   setting({
     name: "group",
@@ -30,7 +30,7 @@ and sockets that they make are given to the user. Without group it is the user's
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `The workers are also in the user's further groups; without it they are in no further group.`,
+    doc: `Give the workers the user's supplementary groups as well; without it they have none.`,
   }),
   setting({
     name: "umask",
@@ -39,9 +39,9 @@ and sockets that they make are given to the user. Without group it is the user's
     metavar: "INT",
     defaultValue: 0,
     parse: modeMask,
-    doc: `What others may not do with the unix sockets of bind; 0o117: only user and group may connect.
+    doc: `Permissions to take away from the unix sockets of bind; with 0o117 only user and group may connect.
 
-Written as Python does: 0o22 and 022 are octal, 18 is decimal, 0x12 hexadecimal. Files that the application makes
-are not affected, as with Gunicorn; it may call os.umask itself.`,
+It is written as in Python: 0o22 and 022 are octal, 18 is decimal, 0x12 hexadecimal. Files that the
+application creates are not affected, as with Gunicorn; it may call os.umask itself.`,
   }),
 ] as const;

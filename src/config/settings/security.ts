@@ -9,7 +9,7 @@ export const securitySettings = [
     metavar: "INT",
     defaultValue: 4094,
     parse: wholeNumber,
-    doc: `Bytes of a request line; 0: no limit of its own. A longer one gets 414.`,
+    doc: `Bytes of a request line; 0: no limit of its own. A longer line gets 414.`,
   }),
   setting({
     name: "limit_request_fields",
@@ -18,7 +18,7 @@ export const securitySettings = [
     metavar: "INT",
     defaultValue: 100,
     parse: wholeNumber,
-    doc: `Number of header fields of a request; 0: no limit of its own. More get 431.`,
+    doc: `Number of header fields in a request; 0: no limit of its own. More fields get 431.`,
   }),
   setting({
     name: "limit_request_field_size",
@@ -27,9 +27,9 @@ export const securitySettings = [
     metavar: "INT",
     defaultValue: 8190,
     parse: wholeNumber,
-    doc: `Bytes of one header field; 0: no limit of its own. A larger one gets 431.
+    doc: `Bytes of one header field; 0: no limit of its own. A larger field gets 431.
 
-Whatever the three limits say, a head is never larger than 1 MiB.`,
+Whatever these three limits say, a request head is never larger than 1 MiB.`,
   }),
   setting({
     name: "limit_request_body",
@@ -39,7 +39,7 @@ Whatever the three limits say, a head is never larger than 1 MiB.`,
     defaultValue: 0,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Bytes of a request body; 0: no limit. A larger one gets 413 before the application is called.`,
+    doc: `Bytes of a request body; 0: no limit. A larger body gets 413 before the application is called.`,
   }),
   setting({
     name: "header_timeout",
@@ -49,7 +49,7 @@ Whatever the three limits say, a head is never larger than 1 MiB.`,
     defaultValue: 30,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Seconds from the first byte of a request to its complete head; 0: no limit. Then 408.`,
+    doc: `Seconds from the first byte of a request to its complete head; 0: no limit. After that the client gets 408.`,
   }),
   setting({
     name: "body_timeout",
@@ -59,7 +59,7 @@ Whatever the three limits say, a head is never larger than 1 MiB.`,
     defaultValue: 30,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Seconds without a byte of a request body that is not complete; 0: no limit. Then 408.`,
+    doc: `Seconds without a byte of an incomplete request body; 0: no limit. After that the client gets 408.`,
   }),
   setting({
     name: "body_min_rate",
@@ -69,9 +69,9 @@ Whatever the three limits say, a head is never larger than 1 MiB.`,
     defaultValue: 0,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Bytes a second that a request body must average after its first ten seconds; 0: any rate. Then 408.
+    doc: `Bytes per second that a request body must average after its first ten seconds, else 408; 0: any rate.
 
-A slow sender holds no worker, so this only bounds how long it holds a connection.`,
+A slow sender occupies no worker. This only limits how long it occupies a connection.`,
   }),
   setting({
     name: "write_timeout",
@@ -81,7 +81,7 @@ A slow sender holds no worker, so this only bounds how long it holds a connectio
     defaultValue: 60,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Seconds without a client taking any byte of its response; 0: no limit. Then it is cut off.`,
+    doc: `Seconds in which a client takes no byte of its response before it is cut off; 0: no limit.`,
   }),
   setting({
     name: "max_connections",
@@ -91,10 +91,10 @@ A slow sender holds no worker, so this only bounds how long it holds a connectio
     defaultValue: 10_000,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Client connections of a router at a time; 0: no limit. One more gets 503.
+    doc: `Open client connections of a router; 0: no limit. Further connections get 503.
 
-Where a process may have few files open (\`ulimit -n\`), it is at most seven eighths of those:
-others are left for large bodies and workers. The log says so at the start.`,
+It is never more than seven eighths of the files that a process may have open (\`ulimit -n\`): the others are
+left for large bodies and workers. The log says so at the start.`,
   }),
   setting({
     name: "queue_size",
@@ -104,7 +104,7 @@ others are left for large bodies and workers. The log says so at the start.`,
     defaultValue: 4096,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Complete requests that wait for a worker; 0: no limit. One more gets 503 with Retry-After.`,
+    doc: `Complete requests that may wait for a worker; 0: no limit. Further requests get 503 with Retry-After.`,
   }),
   setting({
     name: "queue_timeout",
@@ -114,7 +114,7 @@ others are left for large bodies and workers. The log says so at the start.`,
     defaultValue: 60,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Seconds that a request waits for a worker; 0: no limit. Then 503 with Retry-After.`,
+    doc: `Seconds that a request may wait for a worker; 0: no limit. After that it gets 503 with Retry-After.`,
   }),
   setting({
     name: "buffer_memory",
@@ -124,10 +124,10 @@ others are left for large bodies and workers. The log says so at the start.`,
     defaultValue: 256 * 1024 * 1024,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Memory for all request and response bodies in passing; 0: no limit.
+    doc: `Memory for all request and response bodies on their way; 0: no limit.
 
-Above it bodies go to files early, and who sends them is held back meanwhile.
-Above twice as much new requests and large incomplete heads get 503.`,
+Above it, bodies go to files early, and whoever sends them is slowed down meanwhile.
+Above twice this, new requests and large incomplete heads get 503.`,
   }),
   setting({
     name: "buffer_disk",
@@ -137,9 +137,9 @@ Above twice as much new requests and large incomplete heads get 503.`,
     defaultValue: 1024 * 1024 * 1024,
     parse: wholeNumber,
     isOwn: true,
-    doc: `Disk space for the responses that wait for slow clients, all together; 0: none.
+    doc: `Disk space for all responses that wait for slow clients together; 0: none.
 
-A worker is free when its response is stored. Above this, workers are held back by slow clients.`,
+A worker is free as soon as its response is stored. Above this limit, slow clients hold workers back.`,
   }),
   setting({
     name: "permit_obsolete_folding",
@@ -148,7 +148,7 @@ A worker is free when its response is stored. Above this, workers are held back 
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Accept header lines that are continued on the next line. Dangerous: proxies read them differently.`,
+    doc: `Accept header lines that continue on the next line. Dangerous: proxies read them differently.`,
   }),
   setting({
     name: "strip_header_spaces",
@@ -175,7 +175,7 @@ A worker is free when its response is stored. Above this, workers are held back 
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Accept HTTP versions with another major number than 1, and serve them as the nearest of 1.0 and 1.1.`,
+    doc: `Accept HTTP versions with a major number other than 1, and serve them as HTTP/1.0 or 1.1.`,
   }),
   setting({
     name: "casefold_http_method",
@@ -184,6 +184,6 @@ A worker is free when its response is stored. Above this, workers are held back 
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Turn methods into upper case. For clients that send "get"; methods are case-sensitive.`,
+    doc: `Turn methods into upper case, for clients that send "get". Methods are case-sensitive by the standard.`,
   }),
 ] as const;

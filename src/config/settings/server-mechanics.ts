@@ -41,7 +41,7 @@ export const serverMechanicsSettings = [
     doc: `Import the application once, before the workers are forked.
 
 It saves memory and boot time. Connections and threads that the application opens while it is imported are
-then shared by all workers. A reload imports it anew.`,
+shared by all workers. A reload imports it again.`,
   }),
   setting({
     name: "reuse_port",
@@ -50,11 +50,11 @@ then shared by all workers. A reload imports it anew.`,
     metavar: null,
     defaultValue: false,
     parse: boolean,
-    doc: `Bind TCP addresses with SO_REUSEPORT: several servers of one user may then listen at the same port.
+    doc: `Bind TCP addresses with SO_REUSEPORT, so that several servers of one user may listen at the same port.
 
-The kernel deals new connections out among them. Gunicorn uses it so that each worker has a socket of its own;
-here it is for servers beside each other, such as an old and a new release. Connections that wait in the backlog
-of a server that is killed are lost, whoever else listens there.`,
+The kernel distributes new connections among them. Gunicorn uses it to give each worker a socket of its own;
+here it is for servers side by side, such as an old and a new release. When one of the servers is killed, the
+connections in its backlog are lost, even if others listen there.`,
   }),
   setting({
     name: "sendfile",
@@ -65,11 +65,11 @@ of a server that is killed are lost, whoever else listens there.`,
     defaultValue: null,
     environment: { variable: "SENDFILE", toValue: (word) => SENDFILE_WORDS.has(word.trim().toLowerCase()) },
     parse: (input) => (input === null ? null : boolean(input)),
-    doc: `Whether the router reads a file itself that is wrapped in wsgi.file_wrapper; the flag turns it off.
+    doc: `Whether the router itself reads files that are wrapped in wsgi.file_wrapper; the flag turns it off.
 
-The worker is free at once then, whatever the client's speed. Without it, and always for workers of another user,
-the file goes through the worker, as any other body. None means True. To ASGI applications True alone offers
-http.response.pathsend, which middleware for compression passes by or does not know.`,
+The worker is then free at once, however slow the client is. Otherwise, and always when the workers run as
+another user, the file goes through the worker like any other body. None means True. ASGI applications are
+offered http.response.pathsend only with True, since some compression middleware does not know it.`,
   }),
   setting({
     name: "chdir",
@@ -89,9 +89,10 @@ http.response.pathsend, which middleware for compression passes by or does not k
     parse: boolean,
     doc: `Serve in the background, in a session of its own, without a terminal.
 
-The command waits until all workers are ready, or says why they cannot be. The log needs a file: standard output
-and error go nowhere, unless enable_stdio_inheritance says otherwise. The configuration file is run once, in a
-process that goes on as part of the daemon. Not for systemd, docker or supervisord, which do this themselves.`,
+The command waits until all workers are ready, or says why they cannot be. Give the log a file: standard
+output and error go nowhere, unless enable_stdio_inheritance is set. The configuration file is run once, in a
+process that becomes part of the daemon. Do not use it with systemd, docker or supervisord, which do this
+themselves.`,
   }),
   setting({
     name: "raw_env",
@@ -110,7 +111,7 @@ process that goes on as part of the daemon. Not for systemd, docker or superviso
     metavar: "FILE",
     defaultValue: null,
     parse: optionalText,
-    doc: `File for the arbiter's process id. Starting is refused while the process that it names lives.`,
+    doc: `File for the arbiter's process id. The server refuses to start while the process that it names is running.`,
   }),
   setting({
     name: "worker_tmp_dir",
@@ -133,13 +134,13 @@ short: a Unix socket's path holds about 100 bytes.`,
     isOwn: true,
     defaultValue: "/dev/shm",
     parse: text,
-    doc: `Folder on a memory file system (tmpfs) for the shared queue, from which idle workers pull requests.
+    doc: `Folder on a memory file system (tmpfs) for the shared queue, from which idle workers take requests.
 
-It takes about 2 MiB. Uploads of 64 KiB to 4 MiB take up to a quarter of what was free there, at most 64 MiB for
-each router, and give it back when there were none for a while. Where the folder is not there, is no memory file
-system or is full, requests go to the workers over their channels, which is slower; the log says so. When somebody
-removes the queue under a running server, as RemoveIPC of systemd-logind does at a logout, the server goes on; a
-later reload makes it use channels.`,
+It takes about 2 MiB. Uploads of 64 KiB to 4 MiB take up to a quarter of what was free there, at most 64 MiB
+for each router, and give it back when there were none for a while. If the folder does not exist, is not on a
+memory file system or is full, requests go to the workers over their channels, which is slower; the log says
+so. If somebody removes the queue under a running server, as RemoveIPC of systemd-logind does at a logout, the
+server goes on; a later reload makes it use channels.`,
   }),
   setting({
     name: "tmp_upload_dir",
@@ -148,10 +149,10 @@ later reload makes it use channels.`,
     metavar: null,
     defaultValue: null,
     parse: (input) => (input === null ? null : existingFolder(input)),
-    doc: `Folder for bodies that are too large for memory; without it, the directory in worker_tmp_dir.
+    doc: `Folder for bodies that are too large for memory; by default the directory in worker_tmp_dir.
 
-For a worker_tmp_dir in memory, such as /dev/shm in a container. The user of the router must be able to write to
-it. On Linux the files have no names; elsewhere they are removed when they are done with.`,
+It is useful when worker_tmp_dir is in memory, such as /dev/shm in a container. The user that the router runs
+as must be able to write there. On Linux the files have no names; elsewhere they are removed after use.`,
   }),
   setting({
     name: "root_path",
@@ -162,7 +163,7 @@ it. On Linux the files have no names; elsewhere they are removed when they are d
     parse: (input) => text(input).replace(/\/+$/, ""),
     doc: `The path under which an ASGI application is mounted, such as /api: root_path in its scope.
 
-The scope's path begins with it, as ASGI wants, whether or not a proxy in front takes it off. WSGI
+The path in the scope begins with it, as ASGI requires, whether or not a proxy strips it. WSGI
 applications get SCRIPT_NAME from the environment instead.`,
   }),
   setting({
@@ -176,9 +177,10 @@ applications get SCRIPT_NAME from the environment instead.`,
       "X-FORWARDED-SSL": "on",
     },
     parse: textMapping,
-    doc: `Headers, with the value of each, by which a trusted proxy says that its client came by https.
+    doc: `Headers, each with a value, by which a trusted proxy says that its client used https.
 
-Two that contradict each other get 400. From peers outside forwarded_allow_ips they mean nothing.`,
+A request with two that contradict each other gets 400. From peers outside forwarded_allow_ips they mean
+nothing.`,
   }),
   setting({
     name: "forwarded_allow_ips",
@@ -188,9 +190,9 @@ Two that contradict each other get 400. From peers outside forwarded_allow_ips t
     defaultValue: ["127.0.0.1", "::1"],
     environment: { variable: "FORWARDED_ALLOW_IPS", toValue: (addresses) => addresses },
     parse: networkList,
-    doc: `Peers whose scheme headers count: addresses and CIDR ranges with commas between, or * for all.
+    doc: `Peers whose scheme headers count: addresses and CIDR ranges, separated by commas, or * for all.
 
-* lets any client claim https; it is right only where nobody but the proxy can connect. Peers on a unix
+With *, any client can claim https; use it only where nobody but the proxy can connect. Peers on a unix
 socket are always trusted.`,
   }),
   setting({
@@ -200,9 +202,9 @@ socket are always trusted.`,
     metavar: "NAMES",
     defaultValue: ["SCRIPT_NAME", "PATH_INFO"],
     parse: (input) => commaList(input).map((name) => name.toUpperCase()),
-    doc: `Header names with underscores that trusted peers may set, with commas between, or * for all.
+    doc: `Header names with underscores that trusted peers may set, separated by commas, or * for all.
 
-SCRIPT_NAME says under which path the application is mounted. Peers are those of forwarded_allow_ips.`,
+SCRIPT_NAME says under which path the application is mounted. Trusted peers are those of forwarded_allow_ips.`,
   }),
   setting({
     name: "header_map",
@@ -211,9 +213,10 @@ SCRIPT_NAME says under which path the application is mounted. Peers are those of
     metavar: "WHAT",
     defaultValue: "drop",
     parse: oneOf(["drop", "refuse", "dangerous"]),
-    doc: `Other header names with underscores: drop them, refuse the request, or let them through.
+    doc: `Other header names with underscores: drop them, refuse the request, or pass them on (dangerous).
 
-X_User and X-User have the same environ name, so a client could overwrite what a proxy has set: dangerous.`,
+X_User and X-User have the same name in the environ, so with dangerous a client could overwrite what a proxy
+has set.`,
   }),
   setting({
     name: "proxy_protocol",
@@ -222,7 +225,7 @@ X_User and X-User have the same environ name, so a client could overwrite what a
     metavar: "[VERSION]",
     defaultValue: "off",
     parse: parseProxyProtocol,
-    doc: `Connections begin with a PROXY protocol preamble: off, v1, v2, or auto for either.
+    doc: `Connections begin with a PROXY protocol preamble: off, v1, v2, or auto for either version.
 
 The flag alone means auto. A connection without a preamble is refused.`,
   }),
@@ -242,7 +245,7 @@ The flag alone means auto. A connection without a preamble is refused.`,
     metavar: "NAME",
     defaultValue: "http",
     parse: oneOf(["http", "uwsgi"]),
-    doc: `What is spoken on the listening sockets: http, or uwsgi as nginx's uwsgi_pass sends it.`,
+    doc: `The protocol on the listening sockets: http, or uwsgi as nginx's uwsgi_pass sends it.`,
   }),
   setting({
     name: "uwsgi_allow_ips",
@@ -261,10 +264,10 @@ The flag alone means auto. A connection without a preamble is refused.`,
     defaultValue: "tunicorn",
     parse: parseServerHeader,
     isOwn: true,
-    doc: `What the Server field of every answer says; empty text: no answer has one.
+    doc: `The value of the Server header in every response; an empty text leaves the header out.
 
-A configuration file may also say it as for Gunicorn, by \`gunicorn.SERVER = "..."\`. An application may not: what
-it sends as Server is dropped, as by Gunicorn.`,
+The configuration file may also set it as for Gunicorn, by \`gunicorn.SERVER = "..."\`. A Server header of the
+application is dropped, as Gunicorn does.`,
   }),
   setting({
     name: "pythonpath",
@@ -273,7 +276,7 @@ it sends as Server is dropped, as by Gunicorn.`,
     metavar: "FOLDERS",
     defaultValue: null,
     parse: optionalText,
-    doc: `Folders, with commas between, that are put on the application's Python path.`,
+    doc: `Folders, separated by commas, that are added to the application's Python path.`,
   }),
   setting({
     name: "python",
@@ -285,7 +288,8 @@ it sends as Server is dropped, as by Gunicorn.`,
     isOwn: true,
     doc: `The Python that runs the application and the configuration file; 3.10 or newer.
 
-Without it: the one that tunicorn was installed in by pip, else that of $VIRTUAL_ENV, else of .venv in the
-working folder, else python3 on the PATH. Has no effect in the configuration file, which it reads.`,
+By default it is the one that tunicorn was installed in by pip, else that of $VIRTUAL_ENV, else of .venv in
+the working folder, else python3 on the PATH. It has no effect in the configuration file, which this Python
+reads.`,
   }),
 ] as const;

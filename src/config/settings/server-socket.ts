@@ -14,10 +14,11 @@ export const serverSocketSettings = [
     parse: bindList,
     doc: `Where to listen: HOST:PORT, PORT, [IPv6]:PORT, unix:PATH, unix:@NAME or fd://N. May be given several times.
 
-A list replaces that of a weaker source. Port 0 takes a free port, which the log names. unix:@NAME is an
-abstract socket, without a file (Linux); a file of such a name is unix:./@NAME. fd://N is a socket that was
-bound before and left open at descriptor N. Sockets passed by systemd take the place of this setting. A reload
-binds what is new, closes what is gone, and leaves alone what stays.`,
+A list on the command line replaces the list of the configuration file. Port 0 takes a free port, which the
+log names. unix:@NAME is an abstract socket, without a file (Linux); for a file of that name, write
+unix:./@NAME. fd://N is a socket that was bound before and left open as descriptor N. Sockets passed by
+systemd take the place of this setting. A reload binds new addresses, closes those that are gone, and leaves
+the others alone.`,
   }),
   setting({
     name: "backlog",
@@ -26,8 +27,8 @@ binds what is new, closes what is gone, and leaves alone what stays.`,
     metavar: "INT",
     defaultValue: 2048,
     parse: wholeNumber,
-    doc: `Connections that the kernel keeps waiting until they are accepted.
+    doc: `Connections that the kernel keeps waiting until the server accepts them.
 
-The kernel caps it at net.core.somaxconn. Requests that were accepted wait in the router, not here.`,
+The kernel limits it to net.core.somaxconn. Requests that were accepted wait in the router, not here.`,
   }),
 ] as const;

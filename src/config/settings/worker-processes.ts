@@ -27,9 +27,9 @@ export const workerProcessesSettings = [
     parse: positiveNumber,
     doc: `Number of worker processes.
 
-Each handles one request at a time with the sync class. Two to four for each core is usual; more cost
-memory and do not make a busy machine faster. In a container what counts is its CPU quota, not the machine's
-cores; the log names the quota when there are more workers.`,
+A sync worker handles one request at a time. Two to four workers for each core are usual; more need memory
+and do not make a busy machine faster. In a container, count the CPUs of its quota, not the cores of the
+machine; when there are more workers than that, the log names the quota.`,
   }),
   setting({
     name: "worker_class",
@@ -38,14 +38,14 @@ cores; the log names the quota when there are more workers.`,
     metavar: "CLASS",
     defaultValue: "sync",
     parse: workerClassName,
-    doc: `How a worker handles requests: sync, one at a time; gthread, one a thread; gevent, eventlet, tornado, asgi, many.
+    doc: `How a worker handles requests: sync, one at a time; gthread, one per thread; gevent, eventlet, tornado, asgi, many.
 
-asgi calls ASGI applications, tornado those of Tornado and of WSGI, the others those of WSGI. gevent, eventlet and
-tornado need the library of their name; the first two patch the standard library before the application is
-imported. uvicorn.workers.UvicornWorker and its
-kind, also by their names in uvicorn_worker, mean asgi as uvicorn does it; uvicorn need not be installed.
-A dotted path names a class of your own that derives
-from one of these. docs/workers.md says which to choose, and what such a class may override.`,
+asgi calls ASGI applications, tornado those of Tornado and WSGI, and the others WSGI applications. gevent,
+eventlet and tornado need the library of their name. gevent and eventlet patch the standard library before the
+application is imported. uvicorn.workers.UvicornWorker and its variants, also by their names in
+uvicorn_worker, mean asgi with uvicorn's behaviour; uvicorn need not be installed. A dotted path names a class
+of your own that derives from one of these. docs/workers.md says which to choose, and what such a class may
+override.`,
   }),
   setting({
     name: "routers",
@@ -57,8 +57,8 @@ from one of these. docs/workers.md says which to choose, and what such a class m
     parse: routerCount,
     doc: `Number of router processes, which hold the client connections.
 
-One is enough for about eight cores; more share the listeners and the queue. What is said in connections, bytes
-and waiting requests holds for each of them. A change takes effect when the server is started anew.`,
+One is enough for about eight cores. Several share the listeners and the queue. Limits on connections, bytes
+and waiting requests apply to each of them. A change takes effect only when the server is restarted.`,
   }),
   setting({
     name: "threads",
@@ -67,9 +67,10 @@ and waiting requests holds for each of them. A change takes effect when the serv
     metavar: "INT",
     defaultValue: 1,
     parse: positiveNumber,
-    doc: `Threads of each worker, each of which handles one request at a time.
+    doc: `Threads of each worker. Each thread handles one request at a time.
 
-More than one means the class gthread, also where worker_class says sync. The application must be safe for threads.`,
+More than one thread means the class gthread, even if worker_class is sync. The application must be
+thread-safe.`,
   }),
   setting({
     name: "worker_connections",
@@ -78,9 +79,9 @@ More than one means the class gthread, also where worker_class says sync. The ap
     metavar: "INT",
     defaultValue: 1000,
     parse: wholeNumber,
-    doc: `Requests and WebSockets that a worker with a loop handles at a time; further ones wait in the queue.
+    doc: `Requests and WebSockets that a worker with an event loop handles at a time; others wait in the queue.
 
-A sync worker has one request, whatever is said here.`,
+It applies to gevent, eventlet, tornado and asgi.`,
   }),
   setting({
     name: "max_requests",
@@ -89,10 +90,11 @@ A sync worker has one request, whatever is said here.`,
     metavar: "INT",
     defaultValue: 0,
     parse: wholeNumber,
-    doc: `Requests after which a worker is replaced; 0: never. It bounds what a leaking application can take.
+    doc: `Requests after which a worker is replaced; 0: never. It limits the damage of an application that leaks memory.
 
-The worker serves on until another is ready in its place, and of several that are due only one is replaced at
-a time, so it may handle a few more. 1 is exact: each request has a process of its own, and waits for it.`,
+The worker goes on until another one is ready in its place, and workers that are due together are replaced one
+at a time. So a worker may handle a few more requests. Only 1 is exact: each request then waits for a process
+of its own.`,
   }),
   setting({
     name: "max_requests_jitter",
@@ -101,7 +103,7 @@ a time, so it may handle a few more. 1 is exact: each request has a process of i
     metavar: "INT",
     defaultValue: 0,
     parse: wholeNumber,
-    doc: `A random number from 0 to this is added to max_requests for each worker, so that not all leave at once.`,
+    doc: `A random number from 0 to this is added to max_requests for each worker, so that they do not all leave at once.`,
   }),
   setting({
     name: "max_worker_memory",
@@ -111,11 +113,12 @@ a time, so it may handle a few more. 1 is exact: each request has a process of i
     defaultValue: 0,
     parse: byteSize,
     isOwn: true,
-    doc: `Memory above which a worker is replaced, in bytes or as 300M or 2G; 0: any.
+    doc: `Memory above which a worker is replaced, in bytes or as 300M or 2G; 0: no limit.
 
-What counts is the resident memory that ps shows (RSS), with the pages that workers share. It is looked at
-every second, and a worker that is too large finishes its requests first: it bounds leaks, not a single
-request. A value below what a worker takes when it has just booted has no effect, and the log says so.`,
+What counts is the resident memory (RSS in ps), including pages that workers share. It is checked every
+second. A worker that is too large finishes its requests first, so the setting limits leaks, not a single
+request. If a worker takes more than this as soon as it has booted, the setting has no effect, and the log
+says so.`,
   }),
   setting({
     name: "max_worker_age",
@@ -127,7 +130,8 @@ request. A value below what a worker takes when it has just booted has no effect
     isOwn: true,
     doc: `Time after which a worker is replaced, in seconds or as 90m, 12h or 1d; 0: never.
 
-It counts from when the worker was ready. Workers that reach it together are replaced one after the other.`,
+It counts from the moment when the worker was ready. Workers that reach it together are replaced one at a
+time.`,
   }),
   setting({
     name: "timeout",
@@ -136,11 +140,11 @@ It counts from when the worker was ready. Workers that reach it together are rep
     metavar: "SECONDS",
     defaultValue: 30,
     parse: wholeNumber,
-    doc: `Seconds that a worker may take for a request, or to boot; 0: no limit.
+    doc: `Seconds that a worker may take to handle a request, or to boot; 0: no limit.
 
-Then the client gets 504, the log names the request and shows where the code was, and the worker is
-replaced. Time in which a worker only waits for a slow client does not count. With gevent, eventlet, tornado and
-asgi it is how long the loop may stand still; a request may take as long as it likes.`,
+After that the client gets 504, the log names the request and shows where the code was, and the worker is
+replaced. Time in which the worker only waits for a slow client does not count. With gevent, eventlet, tornado
+and asgi it is the time for which the event loop may be blocked; a request may take as long as it likes.`,
   }),
   setting({
     name: "graceful_timeout",
@@ -149,7 +153,7 @@ asgi it is how long the loop may stand still; a request may take as long as it l
     metavar: "SECONDS",
     defaultValue: 30,
     parse: wholeNumber,
-    doc: `Seconds for requests under way to finish when the server stops or reloads; then they are cut off.`,
+    doc: `Seconds for running requests to finish when the server stops or reloads; then they are cut off.`,
   }),
   setting({
     name: "keepalive",
@@ -158,9 +162,9 @@ asgi it is how long the loop may stand still; a request may take as long as it l
     metavar: "SECONDS",
     defaultValue: 2,
     parse: wholeNumber,
-    doc: `Seconds that an idle client connection is kept for a further request.
+    doc: `Seconds for which an idle client connection is kept open for another request.
 
-Idle connections cost no worker. Behind a proxy it should be longer than the proxy's own time.`,
+Idle connections occupy no worker. Behind a proxy that keeps connections, set it longer than the proxy does.`,
   }),
   setting({
     name: "http_parser",
@@ -169,6 +173,6 @@ Idle connections cost no worker. Behind a proxy it should be longer than the pro
     metavar: "NAME",
     defaultValue: "auto",
     parse: oneOf(["auto", "fast", "python"]),
-    doc: `Which parser reads requests, for Gunicorn. Here there is one, in the router, whatever is said.`,
+    doc: `Which parser Gunicorn uses. tunicorn has only one, in the router, and ignores the value.`,
   }),
 ] as const;
