@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ServerHookName } from "../config/settings/hooks.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { makeDeferred } from "../system/deferred.ts";
+import { timerMs } from "../system/timer-limit.ts";
 import { ForkBrake } from "./fork-brake.ts";
 import type { GenerationOptions } from "./generation-options.ts";
 import { describePlace, type GenerationPlace } from "./generation-place.ts";
@@ -86,6 +87,11 @@ export class Generation {
   get settings(): GenerationSettings["settings"] {
     if (this.#read === null) throw new Error("a generation was used before it was prepared");
     return this.#read.settings;
+  }
+
+  /** How long workers may take to leave. */
+  get gracefulMs(): number {
+    return timerMs(this.settings.graceful_timeout);
   }
 
   /** The worker class as people name it; that of the settings is a known one. */
@@ -178,7 +184,7 @@ export class Generation {
     const worker = this.#workers.get(age);
     if (worker === undefined) return;
     worker.enter("leave");
-    this.#signals.killAfter(worker.age, this.settings.graceful_timeout * 1000);
+    this.#signals.killAfter(worker.age, this.gracefulMs);
     this.#keepCount();
     this.#succession.done(age);
   }
@@ -245,7 +251,7 @@ export class Generation {
   replaceStuckWorker(age: number): void {
     this.#signals.showStacks(age);
     this.#beginReplacing(age);
-    this.#signals.killAfter(age, this.settings.graceful_timeout * 1000);
+    this.#signals.killAfter(age, this.gracefulMs);
   }
 
   /** No worker is forked any more; those that leave are not replaced. */
@@ -335,7 +341,7 @@ export class Generation {
     if (worker === undefined) return;
     worker.pid = pid;
     worker.enter("forked");
-    worker.limitBoot(this.settings.timeout * 1000, () => {
+    worker.limitBoot(timerMs(this.settings.timeout), () => {
       this.#place?.log.critical(
         `WORKER TIMEOUT (pid:${pid}): it did not boot within ${this.settings.timeout} s; its stack follows`,
       );

@@ -10,8 +10,7 @@ export async function pauseServing({ log, belongings, generations, router }: Ser
   if (listeners.isPaused) return;
   listeners.isPaused = true;
   const active = generations.requireActive();
-  const gracefulMs = active.settings.graceful_timeout * 1000;
-  await Promise.race([router.pause(), delay(gracefulMs, undefined, { ref: false })]);
+  await Promise.race([router.pause(), delay(active.gracefulMs, undefined, { ref: false })]);
   // A reload or a TTIN has ended the pause meanwhile.
   if (!isPausedStill(listeners) || active !== generations.active) return;
   active.wantWorkers(0);

@@ -74,7 +74,7 @@ function activate(next: Generation, parts: ServerParts): void {
   log.info(
     `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,
   );
-  void dispose(previous, previous.settings.graceful_timeout * 1000, parts);
+  void dispose(previous, previous.gracefulMs, parts);
 }
 
 async function dispose(generation: Generation, gracefulMs: number, parts: ServerParts): Promise<void> {

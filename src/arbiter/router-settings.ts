@@ -3,6 +3,7 @@ import { findWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
+import { timerMs } from "../system/timer-limit.ts";
 import { makeLogSettings, makeMetricsSettings } from "./log-settings.ts";
 import type { RouterSettings } from "../router/messages.ts";
 
@@ -58,7 +59,7 @@ export function makeRouterSettings(
       diskBytes: settings.buffer_disk,
     },
     workerTimeoutMs: settings.timeout * 1000,
-    gracefulTimeoutMs: settings.graceful_timeout * 1000,
+    gracefulTimeoutMs: timerMs(settings.graceful_timeout),
     forwardedAllowIps: settings.forwarded_allow_ips,
     forwarderHeaders: settings.forwarder_headers,
     headerMap: settings.header_map,

@@ -17,7 +17,7 @@ export async function giveUpStart(generations: Generations): Promise<void> {
 export async function finishRequests(parts: ServerParts, quick: Promise<void>): Promise<void> {
   const { belongings, router } = parts;
   const generations = parts.generations.all;
-  const gracefulMs = parts.generations.requireActive().settings.graceful_timeout * 1000;
+  const { gracefulMs } = parts.generations.requireActive();
   for (const generation of generations) generation.endSuccession();
   const finished = (async () => {
     await router.drain({ isHandover: belongings.listeners.isShared });

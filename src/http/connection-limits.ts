@@ -17,9 +17,6 @@ export const BODY_RATE_GRACE_SECONDS = 10;
 /** When a client that has closed its side is asked again whether it is there. */
 export const PROBE_AFTER_MS = [100, 500, 1000, 2000, 4000, 8000, 16_000, 30_000];
 
-/** What a timer of Node can hold; longer times mean for ever. */
-export const TIMER_LIMIT_MS = 2 ** 31 - 1;
-
 /** While draining: from accepting to the first byte of a request. */
 export const FIRST_REQUEST_MS = 1000;
 

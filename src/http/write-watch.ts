@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { TIMER_LIMIT_MS } from "./connection-limits.ts";
+import { TIMER_LIMIT_MS } from "../system/timer-limit.ts";
 
 /** Cuts off a client that takes no byte of what is unsent for too long. */
 export class WriteWatch {
