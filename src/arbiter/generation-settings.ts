@@ -10,12 +10,9 @@ import { findWorkerClass, isOwnWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { hookParameters } from "../config/settings/hooks.ts";
 import { TunicornError } from "../errors.ts";
-import type { MoldHandle } from "./mold-handle.ts";
+import { USER_CODE_MS, type MoldHandle } from "./mold-handle.ts";
 import { findOwnWorkerClass } from "./own-worker-class.ts";
 import { describeWorkerClass } from "./wording.ts";
-
-/** The configuration file is the user's code, and may take its time. */
-const CONFIG_FILE_MS = 600_000;
 
 /** What holds for a generation. */
 export interface GenerationSettings {
@@ -58,7 +55,7 @@ type ConfigFile = ConfigFileReport & { readonly hooks: readonly string[] };
 async function readConfigFile(mold: MoldHandle, location: string): Promise<ConfigFile> {
   const answer = await mold.ask(
     { type: "read-config", location, settingNames: configurableNames, hookParameters },
-    CONFIG_FILE_MS,
+    USER_CODE_MS,
   );
   if (answer.type === "config-failed") throw new TunicornError("ERR_CONFIG_FILE", answer.message);
   if (answer.type !== "config") throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);

@@ -8,21 +8,17 @@ import type { GenerationOptions } from "./generation-options.ts";
 import { describePlace, type GenerationPlace } from "./generation-place.ts";
 import { readSettings, type GenerationSettings } from "./generation-settings.ts";
 import type { Identity } from "./identity.ts";
-import { MoldHandle } from "./mold-handle.ts";
+import { MoldHandle, USER_CODE_MS } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
-import type { MoldToArbiter } from "./mold-messages.ts";
+import type { MoldToArbiter, WorkerExited } from "./mold-messages.ts";
 import { signalPid, waitForPids } from "./pids.ts";
 import { Succession } from "./succession.ts";
 import { bootError, describeExit, workerBootError } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import { WorkerSignals } from "./worker-signals.ts";
 
-type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
-
 /** For answers that need no user code. */
 const ANSWER_MS = 30_000;
-/** For user code in the mold: the configuration file, hooks, the import of the application. */
-const USER_CODE_MS = 600_000;
 /** For a mold to leave once its workers are gone. */
 const MOLD_LEAVE_MS = 5_000;
 /** For workers that have served to end with a start, or a reload, that failed. */

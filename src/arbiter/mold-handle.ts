@@ -2,10 +2,13 @@ import type { Socket } from "node:net";
 import { TunicornError } from "../errors.ts";
 import { afterWholeTurn } from "../system/whole-turn.ts";
 import { makeDeferred } from "../system/deferred.ts";
-import { parseMoldMessage, type ArbiterToMold, type MoldToArbiter } from "./mold-messages.ts";
+import {
+  parseMoldMessage,
+  type ArbiterToMold,
+  type MoldToArbiter,
+  type WorkerExited,
+} from "./mold-messages.ts";
 import { adoptMold, spawnMold, type AdoptedMold, type MoldProcess } from "./mold-process.ts";
-
-type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
 
 /** What a mold tells without being asked. */
 export interface MoldListener {
@@ -26,6 +29,8 @@ export interface MoldOptions {
 
 /** Time for the interpreter to start and say hello. */
 const HELLO_MS = 30_000;
+/** For the user's code in a mold: the configuration file, hooks, imports. */
+export const USER_CODE_MS = 600_000;
 /** Time for a mold to leave its terminal. */
 const DETACH_MS = 30_000;
 

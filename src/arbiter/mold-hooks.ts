@@ -1,10 +1,7 @@
 import type { HookName, ServerHookName } from "../config/settings/hooks.ts";
 import { TunicornError } from "../errors.ts";
-import type { MoldHandle } from "./mold-handle.ts";
+import { USER_CODE_MS, type MoldHandle } from "./mold-handle.ts";
 import type { ArbiterToMold } from "./mold-messages.ts";
-
-/** Hooks are the user's code, and may take their time. */
-const HOOK_MS = 600_000;
 
 /** The hooks that the arbiter has a mold run. The others are called by the mold and the workers themselves. */
 export class MoldHooks {
@@ -28,7 +25,7 @@ export class MoldHooks {
 
   async #ask(hook: HookName, message: ArbiterToMold): Promise<void> {
     if (this.#mold.isGone) return;
-    const answer = await this.#mold.ask(message, HOOK_MS);
+    const answer = await this.#mold.ask(message, USER_CODE_MS);
     if (answer.type === "hook-done" && answer.error !== null) {
       throw new TunicornError("ERR_HOOK", `The hook ${hook} raised\n${answer.error}`);
     }

@@ -85,6 +85,8 @@ export type MoldToArbiter =
       readonly report: string | null;
     };
 
+export type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
+
 const types: ReadonlySet<string> = new Set<MoldToArbiter["type"]>([
   "hello",
   "config",

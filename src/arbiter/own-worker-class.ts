@@ -3,10 +3,7 @@ import type { Settings } from "../config/settings/all.ts";
 import { readUvicornOptions } from "../config/uvicorn-options.ts";
 import { findWorkerClass } from "../config/worker-class.ts";
 import { TunicornError } from "../errors.ts";
-import type { MoldHandle } from "./mold-handle.ts";
-
-/** The user's module may take its time. */
-const IMPORT_MS = 600_000;
+import { USER_CODE_MS, type MoldHandle } from "./mold-handle.ts";
 
 export interface OwnWorkerClass {
   /** The known class from which it derives, in the place of its own name; and what it says of other settings. */
@@ -23,7 +20,7 @@ export async function findOwnWorkerClass(
   mold: MoldHandle,
   { worker_class: name, chdir, pythonpath }: Settings,
 ): Promise<OwnWorkerClass> {
-  const answer = await mold.ask({ type: "find-worker-class", name, chdir, pythonpath }, IMPORT_MS);
+  const answer = await mold.ask({ type: "find-worker-class", name, chdir, pythonpath }, USER_CODE_MS);
   if (answer.type === "worker-class-failed") throw new TunicornError("ERR_WORKER_CLASS", answer.message);
   if (answer.type !== "worker-class") {
     throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);

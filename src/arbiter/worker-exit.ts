@@ -1,8 +1,6 @@
 import { EXIT_APPLICATION_LOAD, TunicornError } from "../errors.ts";
-import type { MoldToArbiter } from "./mold-messages.ts";
+import type { WorkerExited } from "./mold-messages.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
-
-type WorkerExited = Extract<MoldToArbiter, { type: "worker-exited" }>;
 
 const LEAVING_SIGNALS: ReadonlySet<string> = new Set(["SIGTERM", "SIGINT", "SIGQUIT"]);
 
