@@ -354,7 +354,7 @@ export class Generation {
     if (description !== null) this.#place?.log.error(description);
     this.#brake.count(worker);
     if (this.#workers.size === 0 && this.#isLeaving) this.#emptied.resolve();
-    if (!worker.wasReady && !this.#isLeaving) this.#onBootFailure(message);
+    if (!worker.wasReady && !worker.leftInOrder && !this.#isLeaving) this.#onBootFailure(message);
     else this.#keepCount();
     this.#succession.done(message.worker);
   }

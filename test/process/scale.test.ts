@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { request } from "../helpers/client.ts";
+import { startGatedServer } from "../helpers/gate.ts";
 import { startFixture } from "../helpers/server.ts";
 
 test("TTIN adds a worker, TTOU takes the oldest away, and one always stays", async (t) => {
@@ -18,4 +19,17 @@ test("TTIN adds a worker, TTOU takes the oldest away, and one always stays", asy
   server.signal("SIGTTOU");
   await server.waitForLine(/\[INFO\] 1 worker wanted/, { count: 2 });
   assert.equal((await request(server.port, "/")).status, 200);
+});
+
+test("TTOU while the workers boot takes one away, and the start goes on", async (t) => {
+  const server = await startGatedServer(t, ["-w", "2"], { application: "held_at_import" });
+  await server.waitForLine(/^held at the import$/, { count: 2 });
+
+  server.signal("SIGTTOU");
+
+  await server.waitForLine(/\[INFO\] 1 worker wanted/);
+  await server.openGate();
+  await server.waitForLine(/Ready: 1 worker/);
+  assert.equal((await request(server.port, "/")).status, 200);
+  assert.deepEqual(await server.stop(), { status: 0, signal: null });
 });
