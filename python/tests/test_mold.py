@@ -320,6 +320,16 @@ class TestHooks:
         assert exited["report"].startswith("The hook pre_fork raised\nTraceback")
         assert exited["report"].endswith("RuntimeError: no vault")
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed in /proc")
+    def test_a_worker_that_is_not_forked_leaves_no_file_open(self, mold: MoldProcess) -> None:
+        config = "def pre_fork(server, worker):\n    raise RuntimeError('no vault')\n"
+        self.configure(mold, config, error_log_json=True)
+        open_files = Path(f"/proc/{mold.process.pid}/fd")
+        before = sorted(open_files.iterdir())
+        mold.send("fork", worker=1)
+        mold.expect("worker-exited")
+        assert sorted(open_files.iterdir()) == before
+
     def test_hooks_see_the_workers_that_live(self, mold: MoldProcess, router: RouterListener) -> None:
         self.configure(
             mold,
@@ -447,6 +457,22 @@ class TestWorkerExited:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         assert {mold.expect("worker-exited")["pid"] for _ in pids} == set(pids)
+
+    def test_a_worker_that_the_preloaded_application_has_reaped_is_told(
+        self, mold: MoldProcess, router: RouterListener
+    ) -> None:
+        ignoring = "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        write_modules(mold.folder, {"app.py": ignoring + HELLO_APPLICATION})
+        mold.configure()
+        mold.send("load")
+        mold.expect("loaded")
+        pid = mold.fork()
+        router.accept().receive_hello()
+        for _ in range(2):
+            mold.send("signal", worker=1, signal="SIGKILL")
+        assert mold.expect("worker-exited")["pid"] == pid
+        mold.send("hook", hook="on_exit")
+        mold.expect("hook-done")
 
     def test_a_signal_for_a_worker_that_is_gone_means_nothing(
         self, mold: MoldProcess, start_worker: StartWorker

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from tunicorn.children import send_signal, wait_status
 from tunicorn.log import Logger, reopen
 from tunicorn.log_receiver import LogReceiver
 from tunicorn.log_relay_reader import RelayReader
@@ -86,12 +87,8 @@ class LogProcess:
     def keep(self, leave_mold: Callable[[], None]) -> None:
         """Starts another when it has ended."""
         if self.pid != 0:
-            try:
-                done, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:
-                # An application that is preloaded has reaped all children.
-                done, status = self.pid, 0
-            if done == 0:
+            status = wait_status(self.pid)
+            if status is None:
                 return
             self.pid = 0
             how = os.waitstatus_to_exitcode(status)
@@ -105,7 +102,7 @@ class LogProcess:
     def reopen_files(self) -> None:
         """Lets the process open its log files anew."""
         if self.pid != 0:
-            os.kill(self.pid, signal.SIGUSR1)
+            send_signal(self.pid, signal.SIGUSR1)
 
     def leave(self) -> None:
         """Lets go of what only the mold has to hold; in a forked worker."""

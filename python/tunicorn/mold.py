@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, enter_folder
 from tunicorn.boot_report import read_report, write_report
+from tunicorn.children import send_signal, wait_status
 from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
@@ -261,7 +262,6 @@ class Mold:
             return None
         worker.generation = self._generation
         worker.queue_place = self._queue_place
-        worker.stack_file = self._logs.make_stack_file()
         if server.cfg.reload:
             from tunicorn.watched_files import FileReporter  # noqa: PLC0415 -- for --reload alone
 
@@ -271,6 +271,7 @@ class Mold:
         if raised is not None:
             self._tell_unborn(age, EXIT_WORKER_BOOT, f"The hook pre_fork raised\n{raised}")
             return None
+        worker.stack_file = self._logs.make_stack_file()
         report_read, report_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -281,6 +282,7 @@ class Mold:
         except OSError as error:
             os.close(report_read)
             os.close(report_write)
+            self._logs.drop_stacks(worker)
             self._tell_unborn(age, 1, f"Cannot fork a worker: {error}")
             return None
         if pid == 0:
@@ -330,8 +332,8 @@ class Mold:
         number = signal.Signals[name]
         for pid, child in self._children.items():
             if child.worker.age == age:
-                # Not reaped yet, so the pid is still this worker's.
-                os.kill(pid, number)
+                # Not reaped by us yet, so the pid is still this worker's.
+                send_signal(pid, number)
 
     def _reopen_logs(self) -> None:
         self._logs.reopen(self._children)
@@ -339,9 +341,9 @@ class Mold:
     def _reap(self) -> None:
         self._logs.keep()
         for pid in list(self._children):
-            done, status = os.waitpid(pid, os.WNOHANG)
-            self._logs.tell_stacks(self._children[pid].worker, is_complete=done != 0)
-            if done == 0:
+            status = wait_status(pid)
+            self._logs.tell_stacks(self._children[pid].worker, is_complete=status is not None)
+            if status is None:
                 continue
             child = self._children.pop(pid)
             if self._server is not None:
@@ -365,13 +367,13 @@ class Mold:
         from tunicorn.leftovers import remove_directories, remove_pidfile  # noqa: PLC0415 -- seldom needed
 
         for pid in self._children:
-            os.kill(pid, signal.SIGTERM)
+            send_signal(pid, signal.SIGTERM)
         deadline = time.monotonic() + self._graceful_seconds
         while self._children and time.monotonic() < deadline:
             self._reap()
             time.sleep(0.05)
         for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
+            send_signal(pid, signal.SIGKILL)
         remove_directories(self._runtime_directory, self._queue_directory)
         if self._pidfile is not None:
             remove_pidfile(self._pidfile, self._arbiter_pid)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from tunicorn.children import send_signal
 from tunicorn.log import Logger, reopen, writes_plain_text
 from tunicorn.logger_class import LoggerConfig, LoggerError, make_logger
 from tunicorn.stack_file import StackFile
@@ -63,7 +63,7 @@ class MoldLogs:
         if self._process is not None:
             self._process.reopen_files()
         for pid in workers:
-            os.kill(pid, signal.SIGUSR1)
+            send_signal(pid, signal.SIGUSR1)
 
     def make_stack_file(self) -> StackFile | None:
         """For a worker that is about to be forked; None: its stacks go into the text of the error log."""
@@ -80,7 +80,7 @@ class MoldLogs:
             worker.stack_file.close()
 
     def drop_stacks(self, worker: Worker) -> None:
-        """In a forked process: the stacks of another worker are the mold's."""
+        """Lets go of the stacks of a worker that was not forked or, in a forked process, of another one."""
         if worker.stack_file is not None:
             worker.stack_file.close()
 
