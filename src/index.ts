@@ -77,6 +77,7 @@ async function start(options: RunOptions): Promise<RunningServer> {
     await Promise.race([arbiter.start(), stopped]);
   } catch (error) {
     disconnect();
+    if (error instanceof DaemonWanted) error.mold.kill();
     throw error instanceof DaemonWanted
       ? new TunicornError("ERR_SETTING_VALUE", "A process that runs already cannot become a daemon", {
           hint: "Leave the setting daemon out",

@@ -179,6 +179,7 @@ test("The package, installed where nothing else is, serves an application", asyn
         ["ERR_WORKER_BOOT", true],
         ["ERR_SETTING_VALUE", true],
         ["ERR_NO_APPLICATION", true],
+        ["ERR_SETTING_VALUE", true],
       ],
       unknown: "ERR_USAGE",
       text: join(installed, "python/tunicorn/__init__.py"),
@@ -234,6 +235,7 @@ declare const process: { listenerCount(name: string): number };
 const quiet = { bind: "127.0.0.1:0", errorlog: "error.log", config: "reload.conf.py" } as const;
 const broken: RunOptions[] = [
   { application: "none:app" }, { application: "app:app", settings: { bind: "127.0.0.1:none" } }, {},
+  { application: "app:app", settings: { daemon: true } },
 ];
 const failures = [];
 for (const options of broken) {
