@@ -73,6 +73,8 @@ export class Arbiter {
   #reloading = Promise.resolve(false);
   #stopping: Promise<void> | null = null;
   readonly #stopped = makeDeferred();
+  /** Aborted when a stop begins: nothing more is bound then. */
+  readonly #ending = new AbortController();
   /** Requests under way are cut off; fulfilled `#quick` ends the waiting for them. */
   #isQuick = false;
   readonly #quick = makeDeferred();
@@ -109,7 +111,9 @@ export class Arbiter {
       if (this.#generations.active?.settings.errorlog !== "-") this.#log?.critical(describeError(error));
       const [firstLine = ""] = describeError(error).split("\n");
       this.#service.status(`Cannot start: ${firstLine}`);
-      await this.#abandon();
+      // A signal that comes now has nothing more to stop.
+      this.#stopping = this.#abandon();
+      await this.#stopping;
       throw error;
     }
   }
@@ -134,6 +138,7 @@ export class Arbiter {
       isRenewed = await renewGeneration(this.#requireStarted(), {
         interpreter: this.#options.interpreter,
         isServing: () => this.isServing,
+        ending: this.#ending.signal,
         onActivated: () => this.#watchCode(),
       });
       if (this.isServing) this.#service.ready(isRenewed ? this.#describe() : RELOAD_FAILED);
@@ -168,6 +173,7 @@ export class Arbiter {
     // Workers that are ready serve while others boot, and before we hear that they are.
     const mayServe = this.#state !== "starting" || this.#generations.workerCount > 0;
     this.#state = "stopping";
+    this.#ending.abort();
     this.#codeWatcher?.close();
     this.#upgrades.tellLeaving(this.#log);
     // While there is an heir, the service goes on.
@@ -268,11 +274,8 @@ export class Arbiter {
     this.#requireStarting();
     if (inheritance.sockets.length > 0)
       log.info(`Taking over ${plural(inheritance.sockets.length, "socket")} from ${inheritance.origin}`);
-    const { interpreter } = this.#options;
-    await belongings.listeners.open(
-      settings.bind,
-      bindingOptions(settings, belongings.identity, { log, interpreter }),
-    );
+    const place = { log, interpreter: this.#options.interpreter, ending: this.#ending.signal };
+    await belongings.listeners.open(settings.bind, bindingOptions(settings, belongings.identity, place));
     this.#requireStarting();
     // Until our workers are ready the arbiter before us serves all clients: a start that fails costs none of them.
     belongings.listeners.isPaused = this.#upgrades.isSecond;

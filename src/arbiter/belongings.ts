@@ -143,6 +143,11 @@ export class Belongings {
     return this.queue?.tokensPath(number, settings.worker_class) ?? null;
   }
 
+  /** Nobody pulls from this generation's any more. */
+  removeTokens({ number }: Pick<Generation, "number">): void {
+    this.#queue?.removeTokens(number);
+  }
+
   /** Where the log process of a generation listens, if it has one. */
   logSocketPath({ number }: Pick<Generation, "number">): string {
     return join(this.#runtimeDirectory.path, `log-${number}`);

@@ -21,13 +21,15 @@ export interface BindingOptions {
   readonly reusePort: boolean;
   /** Makes the sockets that Node cannot make. */
   readonly interpreter: string;
+  /** Aborted when the server stops: what was bound so far is released at once, and nothing more is tried. */
+  readonly ending: AbortSignal;
 }
 
 /** How the settings want sockets to be bound. */
 export function bindingOptions(
   settings: Settings,
   identity: Identity,
-  place: Pick<BindingOptions, "log" | "interpreter">,
+  place: Pick<BindingOptions, "log" | "interpreter" | "ending">,
 ): BindingOptions {
   return { ...place, access: socketAccess(settings, identity), reusePort: settings.reuse_port };
 }
@@ -58,11 +60,22 @@ export async function bindListeners(
   options: BindingOptions,
 ): Promise<Listener[]> {
   const listeners: Listener[] = [];
-  try {
-    for (const text of written) listeners.push(await bindWithRetries(text, options));
-  } catch (error) {
+  const release = (): void => {
     for (const listener of listeners) listener.close();
+  };
+  const { ending } = options;
+  // Nobody waits for us then: the process may end before the next attempt.
+  ending.addEventListener("abort", release);
+  try {
+    for (const text of written) {
+      listeners.push(await bindWithRetries(text, options));
+      ending.throwIfAborted();
+    }
+  } catch (error) {
+    release();
     throw error;
+  } finally {
+    ending.removeEventListener("abort", release);
   }
   return listeners;
 }
@@ -80,7 +93,7 @@ async function bindWithRetries(written: string, options: BindingOptions): Promis
       options.log.error(
         `Cannot listen at ${written}: ${inUse}; attempt ${attempt} of ${ATTEMPTS}, the next one in 1 second`,
       );
-      await delay(RETRY_MS);
+      await delay(RETRY_MS, undefined, { signal: options.ending });
     }
   }
 }

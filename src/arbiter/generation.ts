@@ -10,7 +10,7 @@ import { readSettings, type GenerationSettings } from "./generation-settings.ts"
 import type { Identity } from "./identity.ts";
 import { MoldHandle, USER_CODE_MS } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
-import type { MoldToArbiter, WorkerExited } from "./mold-messages.ts";
+import type { WorkerExited } from "./mold-messages.ts";
 import { signalPid, waitForPids } from "./pids.ts";
 import { Succession } from "./succession.ts";
 import { bootError, describeExit, workerBootError } from "./worker-exit.ts";
@@ -35,7 +35,8 @@ export class Generation {
   readonly #options: GenerationOptions;
   readonly #workers = new Map<number, WorkerHandle>();
   readonly #signals = new WorkerSignals(this.#workers, () => this.#mold);
-  #mold: MoldHandle | null = null;
+  /** Null when another process has taken it over. */
+  #mold: MoldHandle | null;
   #place: GenerationPlace | null = null;
   #read: GenerationSettings | null = null;
   #hooks: MoldHooks | null = null;
@@ -49,35 +50,33 @@ export class Generation {
   /** Fulfilled when no worker is left, or none can be heard of any more. */
   readonly #emptied = makeDeferred();
 
-  private constructor(options: GenerationOptions) {
+  /** Starts a mold. */
+  constructor(options: GenerationOptions) {
     this.number = options.number;
     this.#options = options;
-  }
-
-  /** Starts a mold, and reads and validates the settings: without waiting for it, unless there is a configuration file. */
-  static async prepare(options: GenerationOptions): Promise<Generation> {
-    const generation = new Generation(options);
-    const mold = new MoldHandle({
+    this.#mold = new MoldHandle({
       interpreter: options.interpreter,
       workingFolder: options.invocation.workingFolder,
       adopted: options.adoptedMold,
       listener: {
-        onWorkerExited: (message) => generation.#onWorkerExited(message),
-        onForked: (worker, pid) => generation.#onForked(worker, pid),
-        onExit: () => generation.#onMoldExit(),
+        onWorkerExited: (message) => this.#onWorkerExited(message),
+        onForked: (worker, pid) => this.#onForked(worker, pid),
+        onExit: () => this.#onMoldExit(),
       },
     });
-    generation.#mold = mold;
+  }
+
+  /** Reads and validates the settings: without waiting for the mold, unless there is a configuration file. */
+  async prepare(): Promise<void> {
+    const mold = this.#requireMold();
     try {
-      const read = await readSettings(mold, options.invocation);
-      generation.#read = read;
-      generation.#wanted = read.settings.workers;
-      generation.#hooks = new MoldHooks(mold, read.hooks);
+      this.#read = await readSettings(mold, this.#options.invocation);
+      this.#wanted = this.#read.settings.workers;
+      this.#hooks = new MoldHooks(mold, this.#read.hooks);
     } catch (error) {
-      generation.kill();
+      this.kill();
       throw error;
     }
-    return generation;
   }
 
   get settings(): GenerationSettings["settings"] {
@@ -126,7 +125,7 @@ export class Generation {
   /** Hands the settings to the mold, which changes folder and environment. Who they name as user and group. */
   async configure(place: GenerationPlace): Promise<Identity> {
     this.#place = place;
-    const answer = await this.#ask(
+    const answer = await this.#requireMold().ask(
       {
         type: "configure",
         settings: this.settings,
@@ -143,7 +142,7 @@ export class Generation {
 
   /** Imports the application in the mold. Throws ERR_APPLICATION_LOAD or ERR_WORKER_BOOT. */
   async load(): Promise<void> {
-    const answer = await this.#ask({ type: "load" }, USER_CODE_MS);
+    const answer = await this.#requireMold().ask({ type: "load" }, USER_CODE_MS);
     if (answer.type === "load-failed") throw bootError(answer.exitStatus, answer.message);
   }
 
@@ -289,6 +288,8 @@ export class Generation {
     const mold = this.#mold;
     if (mold === null || mold.isGone) return;
     mold.send({ type: "stop" });
+    // It is busy with the configuration file, and hears nothing.
+    if (this.#read === null) mold.kill();
     const timer = setTimeout(() => mold.kill(), MOLD_LEAVE_MS);
     await mold.exited;
     clearTimeout(timer);
@@ -296,9 +297,8 @@ export class Generation {
 
   /** Lets its mold go, for another process to take it over. */
   releaseMold(): MoldHandle {
-    if (this.#mold === null) throw new TunicornError("ERR_MOLD_LOST", "The mold process is gone");
+    const mold = this.#requireMold();
     this.beginLeaving();
-    const mold = this.#mold;
     this.#mold = null;
     return mold;
   }
@@ -321,9 +321,9 @@ export class Generation {
     for (const worker of this.workers) signalPid(worker.pid, "SIGKILL");
   }
 
-  async #ask(...request: Parameters<MoldHandle["ask"]>): Promise<MoldToArbiter> {
+  #requireMold(): MoldHandle {
     if (this.#mold === null) throw new TunicornError("ERR_MOLD_LOST", "The mold process is gone");
-    return await this.#mold.ask(...request);
+    return this.#mold;
   }
 
   #forkWorker(): void {

@@ -57,7 +57,7 @@ export class Generations {
   async prepare(): Promise<Generation> {
     const { invocation, interpreter, adoptedMold, onMoldLost } = this.#options;
     this.#lastNumber += 1;
-    return await Generation.prepare({
+    const generation = new Generation({
       number: this.#lastNumber,
       invocation,
       interpreter,
@@ -68,6 +68,15 @@ export class Generations {
       },
       listener: { onMoldLost },
     });
+    // A stop that comes meanwhile ends it too.
+    this.#others.add(generation);
+    try {
+      await generation.prepare();
+    } catch (error) {
+      this.#others.delete(generation);
+      throw error;
+    }
+    return generation;
   }
 
   /** Makes a generation's mold ready; the application is imported at once if it is to be preloaded. */
@@ -87,11 +96,6 @@ export class Generations {
     const { preload_app: isPreloading, reload: isWatching } = generation.settings;
     // A worker serves the reason of what it cannot load, where a mold could only end.
     if (isPreloading && !isWatching) await generation.load();
-  }
-
-  /** A generation that boots beside the active one. */
-  add(generation: Generation): void {
-    this.#others.add(generation);
   }
 
   /** Makes a generation the active one. The one before is among the others from now on. */

@@ -55,7 +55,8 @@ export class Rebinding {
       this.#listeners.add(bound);
       await this.#open(bound, router);
     } catch (error) {
-      this.#options.log.critical(describeError(error));
+      const { log, ending } = this.#options;
+      if (!ending.aborted) log.critical(describeError(error));
     }
   }
 

@@ -13,6 +13,8 @@ export interface ReloadOptions {
   readonly interpreter: string;
   /** False as soon as a stop has begun: the next generation is of no use then. */
   readonly isServing: () => boolean;
+  /** Aborted at the same time. */
+  readonly ending: AbortSignal;
   /** The next generation is the active one by now. */
   readonly onActivated: () => void;
 }
@@ -28,12 +30,11 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
       next.kill();
       return false;
     }
-    generations.add(next);
     for (const warning of next.warnings) log.warning(warning);
     const { settings } = next;
-    const { listeners } = belongings;
-    const how = bindingOptions(settings, belongings.identity, { log, interpreter: options.interpreter });
-    rebinding = await Rebinding.prepare(listeners, settings.bind, how);
+    const { interpreter, ending } = options;
+    const how = bindingOptions(settings, belongings.identity, { log, interpreter, ending });
+    rebinding = await Rebinding.prepare(belongings.listeners, settings.bind, how);
     await generations.configure(next, log, belongings);
     await next.runHook("on_reload");
     // A stop that has begun ends the mold as it is: workers that it forks now would outlive it.
@@ -45,7 +46,8 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     activate(next, parts);
     options.onActivated();
   } catch (error) {
-    log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
+    if (options.isServing())
+      log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
     rebinding?.discard();
     if (next !== null) {
       await next.discard();
@@ -79,5 +81,5 @@ function activate(next: Generation, parts: ServerParts): void {
 
 async function dispose(generation: Generation, gracefulMs: number, parts: ServerParts): Promise<void> {
   await parts.generations.dispose(generation, gracefulMs);
-  parts.belongings.queue?.removeTokens(generation.number);
+  parts.belongings.removeTokens(generation);
 }

@@ -33,7 +33,8 @@ function bindListeners(
   options: Partial<BindingOptions> = {},
 ): Promise<Listener[]> {
   const access = { mode: 0o777, uid: null, gid: null };
-  return bindAll(written, { log, access, reusePort: false, interpreter: python, ...options });
+  const ending = new AbortController().signal;
+  return bindAll(written, { log, access, reusePort: false, interpreter: python, ending, ...options });
 }
 
 /** Binds addresses, in which FOLDER stands for a folder of the test; they are released when it ends. */

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
-import { launch, LOOPBACK, startFixture, startServer } from "../helpers/server.ts";
+import { launch, LOOPBACK, type ServerProcess, startFixture, startServer } from "../helpers/server.ts";
+import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
 const GRACE_THAT_NEVER_PASSES = ["--graceful-timeout", "600", "--timeout", "600"];
@@ -23,6 +26,20 @@ test("TERM lets a request under way finish with 200, then the exit status is 0",
   assert.equal((await answer).status, 200);
   assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
   await server.waitForNoProcess();
+});
+
+test("times that are longer than a timer of Node can be are no shorter for it", async (t) => {
+  const aYear = String(365 * 24 * 3600);
+  const server = await startGatedServer(t, ["--timeout", aYear, "--graceful-timeout", aYear]);
+  const connection = await server.holdWorker();
+
+  server.signal("SIGTERM");
+
+  await server.waitForLine(/Handling signal: term$/);
+  await server.openGate();
+  assert.equal((await connection.readAnswer()).status, 200);
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  assert.doesNotMatch(server.text, /TIMEOUT|TimeoutOverflow|killed/);
 });
 
 test("TERM answers what had connected and still waited for a worker", async (t) => {
@@ -92,6 +109,87 @@ test("TERM while the router boots ends the start, and nothing is left", async (t
   await server.waitForNoProcess();
 });
 
+test("TERM while the configuration file runs ends what it runs in, and nothing is left", async (t) => {
+  const folder = await temporaryFolder(t, {
+    "gunicorn.conf.py": `
+import os
+if os.path.exists("held"):
+    print("held in the configuration file", flush=True)
+    open("gate").read()
+`,
+    "app.py": "application = print\n",
+    held: "",
+  });
+  assert.equal(spawnSync("mkfifo", [join(folder, "gate")]).status, 0);
+
+  await t.test("at the start", async (t) => {
+    const server = launch(t, { cwd: folder, args: [...LOOPBACK, "app"] });
+    await server.waitForLine(/^held in/);
+    server.signal("SIGTERM");
+    assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+    await server.waitForNoProcess();
+  });
+
+  await t.test("at a reload, which has not failed by that", async (t) => {
+    await rm(join(folder, "held"));
+    const server = await startServer(t, { cwd: folder, args: [...LOOPBACK, "app"] });
+    await writeFiles(folder, { held: "" });
+    server.signal("SIGHUP");
+    await server.waitForLine(/^held in/);
+    server.signal("SIGTERM");
+    assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+    await server.waitForNoProcess();
+    assert.doesNotMatch(server.text, /reload failed/);
+  });
+});
+
+test("TERM while a start that failed is cleaned up lets that end as it would have", async (t) => {
+  const folder = await temporaryFolder(t, {
+    "gunicorn.conf.py":
+      "def on_exit(server):\n    print('leaving', flush=True)\n    open('gate').read()\n    print('left', flush=True)\n",
+    "app.py": "application = print\n",
+  });
+  assert.equal(spawnSync("mkfifo", [join(folder, "gate")]).status, 0);
+  const server = launch(t, { cwd: folder, args: ["-b", "fd://99", "--pid", "pid", "app"] });
+  await server.waitForLine(/^leaving$/);
+  server.signal("SIGTERM");
+  await writeFile(join(folder, "gate"), "");
+  assert.deepEqual(await server.waitForExit(), { status: 1, signal: null });
+  await server.waitForNoProcess();
+  assert.deepEqual(
+    server.lines.filter((line) => line === "left"),
+    ["left"],
+  );
+  assert.match(server.text, /fd:\/\/99/);
+  assert(!existsSync(join(folder, "pid")));
+});
+
+test("TERM while an address is in use leaves no file of another one that was bound", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  onTeardown(t, () => void other.close());
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const folder = await temporaryFolder(t, { "app.py": "application = print\n" });
+  const both = `bind = ["unix:bound.sock", "127.0.0.1:${port}"]\n`;
+  const endBetweenAttempts = async (server: ServerProcess): Promise<void> => {
+    await server.waitForLine(/attempt 1 of 5/);
+    assert(existsSync(join(folder, "bound.sock")));
+    server.signal("SIGTERM");
+    assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+    assert(!existsSync(join(folder, "bound.sock")));
+  };
+
+  await writeFiles(folder, { "gunicorn.conf.py": both });
+  await endBetweenAttempts(launch(t, { cwd: folder, args: ["app"] }));
+
+  await writeFiles(folder, { "gunicorn.conf.py": 'bind = ["127.0.0.1:0"]\n' });
+  const reloading = launch(t, { cwd: folder, args: ["app"] });
+  await reloading.waitForLine(/Ready: /);
+  await writeFiles(folder, { "gunicorn.conf.py": both });
+  reloading.signal("SIGHUP");
+  await endBetweenAttempts(reloading);
+});
+
 test("TERM while a reload imports the application boots no worker of it any more", async (t) => {
   const folder = await temporaryFolder(t, {
     "gunicorn.conf.py":
@@ -109,7 +207,7 @@ def application(environ, start_response):
   });
   const gates = ["load-gate", "exit-gate"].map((name) => join(folder, name));
   assert.equal(spawnSync("mkfifo", gates).status, 0);
-  const server = await startServer(t, { cwd: folder, args: ["app"] });
+  const server = await startServer(t, { cwd: folder, args: [...LOOPBACK, "app"] });
   await writeFiles(folder, { reloading: "" });
   server.signal("SIGHUP");
   await server.waitForLine(/^held at the import$/);

@@ -16,7 +16,7 @@ const NO_LEFTOVERS: Leftovers = {
 
 /** `--check-config` and `--print-config`: the settings are read, printed if wished, and the application is loaded. */
 export async function check(invocation: Invocation, interpreter: string): Promise<void> {
-  const generation = await Generation.prepare({
+  const generation = new Generation({
     number: 1,
     invocation,
     interpreter,
@@ -25,6 +25,7 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     listener: { onMoldLost: () => undefined },
   });
   try {
+    await generation.prepare();
     const { settings } = generation;
     if (settings.print_config)
       process.stdout.write(settingsText({ ...settings, worker_class: generation.workerClass }));
