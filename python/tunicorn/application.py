@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import os
-import pwd
 import sys
 import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
+
+from tunicorn.load_hints import (
+    missing_import_hint,
+    missing_module_hint,
+    missing_name_hint,
+    no_literal_hint,
+    wrong_call_hint,
+)
 
 #: A WSGI application, or the callable that stands for one.
 Application = Callable[..., Any]
@@ -24,9 +30,6 @@ EXIT_APPLICATION_LOAD: Final = 4
 DEFAULT_NAME: Final = "application"
 
 OWN_FOLDER: Final = os.path.dirname(__file__)
-
-#: Names under which applications and factories are usually found.
-USUAL_NAMES: Final = ("application", "app", "create_app", "make_app", "wsgi")
 
 
 class LoadError(Exception):
@@ -85,7 +88,9 @@ def _import(spec: str, module_name: str) -> ModuleType:
             raise _module_missing(spec, module_name, missing) from error
         if isinstance(error, ValueError) and not module_name:
             raise LoadError(
-                f'Cannot load application "{spec}": no module is named', EXIT_APPLICATION_LOAD
+                f'Cannot load application "{spec}": no module is named',
+                EXIT_APPLICATION_LOAD,
+                f"Write the module before the colon, such as wsgi{spec}",
             ) from error
         raise _import_failed(spec, module_name, error) from error
     # Whatever the application's own code raises, SystemExit too, ends the boot with its traceback.
@@ -97,15 +102,8 @@ def _import_failed(spec: str, module_name: str, error: BaseException) -> LoadErr
     return LoadError(
         f'Cannot load application "{spec}": importing "{module_name}" failed\n{application_traceback(error)}',
         EXIT_WORKER_BOOT,
-        _package_hint(error),
+        missing_import_hint(error),
     )
-
-
-def _package_hint(error: BaseException) -> str | None:
-    """What is missing is often there, in another interpreter."""
-    if not isinstance(error, ModuleNotFoundError) or error.name is None:
-        return None
-    return f"The application runs in {sys.executable}: install it there, or name another with --python"
 
 
 def _module_missing(spec: str, module_name: str, missing: str) -> LoadError:
@@ -113,44 +111,8 @@ def _module_missing(spec: str, module_name: str, missing: str) -> LoadError:
     return LoadError(
         f'Cannot load application "{spec}": no module named "{missing}" in {folder} or on the Python path',
         EXIT_WORKER_BOOT,
-        _module_hint(module_name, folder),
+        missing_module_hint(module_name, folder),
     )
-
-
-def _own_name() -> str:
-    """Name of the user whose rights this process has, or his number."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
-
-
-def _module_hint(module_name: str, folder: str) -> str:
-    """What to do about the slips that happen most often."""
-    if not os.access(folder, os.R_OK | os.X_OK):
-        return (
-            f"The user {_own_name()} may not read {folder}: give him the right (chmod o+rx, also to the "
-            "folders above it), or name a folder that he may read with --chdir"
-        )
-    plain = os.path.relpath(module_name.rstrip("/"), folder) if "/" in module_name else module_name
-    for ending in (".py", ".wsgi"):
-        if plain.endswith(ending) and os.path.isfile(os.path.join(folder, plain)):
-            dotted = plain.removesuffix(ending).replace("/", ".")
-            return f'"{plain}" is a file name; write the module: {dotted}:app'
-    if "/" in module_name:
-        return f"A folder is written with dots: {plain.strip('./').replace('/', '.')}:app"
-    parent, _, name = plain.rpartition(".")
-    if parent and os.path.isfile(f"{os.path.join(folder, *parent.split('.'))}.py"):
-        return f"Between module and name stands a colon: {parent}:{name}"
-    entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    modules = [entry.removesuffix(".py") for entry in entries if entry.endswith(".py")]
-    packages = [entry for entry in entries if os.path.isfile(os.path.join(folder, entry, "__init__.py"))]
-    near = difflib.get_close_matches(module_name.partition(".")[0], [*modules, *packages], 1)
-    if near:
-        return f'There is a module "{near[0]}" there. Did you mean it?'
-    shown = ", ".join([*packages, *modules][:8])
-    found = f"Modules in that folder: {shown}. " if shown else "No Python module is in that folder. "
-    return f"{found}Use --chdir or --pythonpath if the application is elsewhere"
 
 
 def _find(spec: str, module: ModuleType, name: str) -> Any:
@@ -162,23 +124,8 @@ def _find(spec: str, module: ModuleType, name: str) -> Any:
             f'Cannot load application "{spec}": module "{module.__name__}" ({where}) '
             f'has no attribute "{name}"',
             EXIT_APPLICATION_LOAD,
-            _name_hint(module, name),
+            missing_name_hint(module, name),
         ) from error
-
-
-def _name_hint(module: ModuleType, name: str) -> str | None:
-    names = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-    usual = [key for key in USUAL_NAMES if key in names]
-    near = usual or difflib.get_close_matches(name, names, 2)
-    if not near:
-        return None
-    written = [f"{module.__name__}:{key}{'()' if is_factory_name(key) else ''}" for key in near]
-    return f"Did you mean {' or '.join(written)}?"
-
-
-def is_factory_name(name: str) -> bool:
-    """Whether a function of this name usually makes an application."""
-    return name.startswith(("create_", "make_", "get_"))
 
 
 def _call_factory(spec: str, factory: Any, call: ast.Call) -> Any:
@@ -189,14 +136,19 @@ def _call_factory(spec: str, factory: Any, call: ast.Call) -> Any:
         raise LoadError(
             f'Cannot load application "{spec}": arguments must be literals, such as text and numbers',
             EXIT_APPLICATION_LOAD,
+            no_literal_hint(spec.partition(":")[0], call),
         ) from error
     try:
         return factory(*arguments, **keywords)
     except BaseException as error:
+        trace = error.__traceback__
+        is_called_wrong = isinstance(error, TypeError) and trace is not None and trace.tb_next is None
         raise LoadError(
             f'Cannot load application "{spec}": the factory raised\n{application_traceback(error)}',
             EXIT_APPLICATION_LOAD,
-            _package_hint(error),
+            wrong_call_hint(spec.partition(":")[0], factory)
+            if is_called_wrong
+            else missing_import_hint(error),
         ) from error
 
 

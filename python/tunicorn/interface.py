@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from tunicorn.application import EXIT_APPLICATION_LOAD, Application, LoadError, is_factory_name
+from tunicorn.application import EXIT_APPLICATION_LOAD, Application, LoadError
+from tunicorn.load_hints import is_factory_name, written_call
 
 if TYPE_CHECKING:
     from tunicorn.asgi_types import AsgiApplication, Receive, Scope, Send
@@ -70,7 +71,7 @@ def _check_no_factory(application: Application, wanted: Interface, spec: str) ->
     # An application of Tornado may be a function that takes a request.
     is_like_one = needs_nothing or (found == "asgi2" and wanted != "tornado")
     if not _argument_counts(signature) or (is_like_one and is_factory_name(application.__name__)):
-        call = f"{spec.partition(':')[0]}:{application.__name__}()"
+        call = written_call(spec.partition(":")[0], application)
         raise LoadError(
             f'Cannot serve "{spec}": it is a function with the parameters {signature}, and no application',
             EXIT_APPLICATION_LOAD,

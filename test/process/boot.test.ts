@@ -62,7 +62,7 @@ const brokenSpecs: readonly BrokenSpec[] = [
     failure: "a factory that is not called",
     spec: "factory:create_failure",
     status: NO_APPLICATION,
-    says: [/Cannot serve "factory:create_failure"/, /A factory is called: factory:create_failure\(\)/],
+    says: [/Cannot serve "factory:create_failure"/, /A factory is called: 'factory:create_failure\(\)'/],
   },
   {
     failure: "a module without the default name",
