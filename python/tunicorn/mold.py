@@ -30,7 +30,7 @@ from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
 from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
-from tunicorn.workers.base import BootError, Worker
+from tunicorn.workers.base import LEAVING_SIGNALS, BootError, Worker
 from tunicorn.workers.sync import SyncWorker
 
 #: Signals that reach the whole process group but are meant for the arbiter.
@@ -277,9 +277,12 @@ class Mold:
         sys.stderr.flush()
         # What is there by now stays for good, and a collection in the worker that looked at it would copy it.
         gc.freeze()
+        # What a worker is told so early waits until it can hear: what is ignored, as here, would be lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEAVING_SIGNALS)
         try:
             pid = os.fork()
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(report_read)
             os.close(report_write)
             self._logs.drop_stacks(worker)
@@ -289,6 +292,7 @@ class Mold:
             os.close(report_read)
             self._become_worker(worker, report_write)
             return worker
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(report_write)
         worker.pid = pid
         self._children[pid] = Child(worker, report_read)

@@ -12,10 +12,11 @@ if sys.version_info < (3, 10):
     )
     sys.exit(78)
 
-# Ctrl-C in a terminal reaches all processes, and is the arbiter's: also while this one is still starting.
+# What reaches the whole process group is the arbiter's: also while this one is still starting.
 # Not by the module signal, the rest of which takes its time to load.
 _signal = __import__("_signal")
-_signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+for _name in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
+    _signal.signal(getattr(_signal, _name), _signal.SIG_IGN)
 
 
 def main():

@@ -46,6 +46,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     activate(next, parts);
     options.onActivated();
   } catch (error) {
+    // What a stop, or a signal to the whole process group, has ended has not failed.
     if (options.isServing())
       log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
     rebinding?.discard();

@@ -30,10 +30,7 @@ export async function startGatedServer(
     env = {},
   }: { readonly application?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<GatedServer> {
-  const gate = join(await temporaryFolder(t), "gate");
-  if (spawnSync("mkfifo", [gate]).status !== 0) {
-    throw new Error(`Cannot make the FIFO ${gate}`);
-  }
+  const gate = makeGate(await temporaryFolder(t));
   const server = await startFixture(t, application, { args, env: { ...env, GATE: gate } });
   const calledPaths = (): readonly string[] =>
     server.lines.flatMap((line) => /called (\/.*)$/.exec(line)?.[1] ?? []);
@@ -44,8 +41,7 @@ export async function startGatedServer(
       await server.waitForLine(/called \/hold$/);
       return holder;
     },
-    openGate: () =>
-      untilTrue(() => isOpened(gate), { deadlineMs: ANSWER_DEADLINE_MS, what: "a call held at the gate" }),
+    openGate: () => openGate(gate),
     calledPaths,
     allCalledPaths: async () => {
       const { status } = await request(server.port, "/last");
@@ -54,6 +50,20 @@ export async function startGatedServer(
       return calledPaths();
     },
   });
+}
+
+/** Makes a FIFO, which holds whoever reads it. */
+export function makeGate(folder: string): string {
+  const gate = join(folder, "gate");
+  if (spawnSync("mkfifo", [gate]).status !== 0) {
+    throw new Error(`Cannot make the FIFO ${gate}`);
+  }
+  return gate;
+}
+
+/** Lets the one that reads the FIFO, or is about to, go on. */
+export async function openGate(gate: string): Promise<void> {
+  await untilTrue(() => isOpened(gate), { deadlineMs: ANSWER_DEADLINE_MS, what: "one held at the gate" });
 }
 
 /** A FIFO opens for writing once it is being read; closing it lets its readers go on. */

@@ -308,6 +308,8 @@ class Worker:
         try:
             self.init_signals()
             self.init_own_signals()
+            # The mold has blocked them for the fork.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, LEAVING_SIGNALS)
             if self.cfg.spew:
                 from tunicorn.spew import start_spewing  # noqa: PLC0415 -- seldom needed
 
