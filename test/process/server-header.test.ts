@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
-import { fixtureApps, runCommand, startServer } from "../helpers/server.ts";
+import { fixtureApps, LOOPBACK, runCommand, startServer } from "../helpers/server.ts";
 import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
 const env = { PYTHONPATH: fixtureApps };
@@ -22,7 +22,7 @@ test("the Server field says what gunicorn.SERVER or server_header says in the fi
   const cwd = await temporaryFolder(t, {
     "gunicorn.conf.py": 'import gunicorn\ngunicorn.SERVER = "undisclosed"\n',
   });
-  const server = await startServer(t, { cwd, env, args: ["pid"] });
+  const server = await startServer(t, { cwd, env, args: [...LOOPBACK, "pid"] });
   assert.deepEqual(await serverFields(server.port), ["undisclosed", "undisclosed"]);
 
   for (const [text, expected] of [
