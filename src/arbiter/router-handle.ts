@@ -22,7 +22,8 @@ export interface RouterOptions {
   /** Its number among those of the server. */
   readonly router: number;
   readonly settings: RouterSettings;
-  readonly listeners: readonly Listener[];
+  /** What it is to listen on; asked again while it starts, since a reload may change it meanwhile. */
+  readonly listeners: () => readonly Listener[];
   readonly backlog: number;
   readonly channelPath: string;
   readonly ringPath: string | null;
@@ -117,7 +118,8 @@ export class RouterHandle {
 
   /** Opens one listener after another, so that the one that fails has a name. */
   #waitUntilOpened({ listeners, backlog }: RouterOptions): Promise<void> {
-    let openedCount = 0;
+    const given = new Set<Listener>();
+    let opening: Listener | undefined;
     return new Promise((resolve, reject) => {
       const end = (error: TunicornError | null): void => {
         clearTimeout(timer);
@@ -130,20 +132,20 @@ export class RouterHandle {
       };
       const fail = (message: string): void => end(new TunicornError("ERR_ROUTER_LOST", message));
       const openNext = (): void => {
-        const next = listeners[openedCount];
-        if (next === undefined) end(null);
-        else this.openListener(next, backlog);
+        opening = listeners().find((listener) => !given.has(listener));
+        if (opening === undefined) {
+          end(null);
+          return;
+        }
+        given.add(opening);
+        this.openListener(opening, backlog);
       };
       const onMessage = (message: RouterToArbiter): void => {
         if (message.type === "failed") fail(`The router cannot start: ${message.message}`);
         if (message.type === "listening") openNext();
         if (message.type !== "listener-opened") return;
-        const opened = listeners[openedCount];
-        if (message.error !== null && opened !== undefined) end(listenError(opened.url, message.error));
-        else {
-          openedCount += 1;
-          openNext();
-        }
+        if (message.error !== null && opening !== undefined) end(listenError(opening.url, message.error));
+        else openNext();
       };
       const timer = setTimeout(() => fail("The router did not listen in time"), LISTENING_MS);
       this.#process.on("message", onMessage);

@@ -29,6 +29,8 @@ export interface RouterSupervisorOptions {
 
 type ListenerAnswer = Extract<RouterToArbiter, { type: "listener-opened" | "listeners-closed" }>;
 
+type Question = (router: RouterHandle) => void;
+
 /** Keeps a router running, on the same listeners, until it is told to drain or to stop. */
 export class RouterSupervisor {
   readonly #options: RouterSupervisorOptions;
@@ -42,7 +44,7 @@ export class RouterSupervisor {
   /** Called when the router is drained, or gone. */
   readonly #drained = new Set<() => void>();
   /** The router's answer about listeners is awaited; null means that it is gone. */
-  #answered: ((message: ListenerAnswer | null) => void) | null = null;
+  #onAnswer: ((message: ListenerAnswer | null) => void) | null = null;
   #lastAnswer: Promise<unknown> = Promise.resolve();
 
   constructor(options: RouterSupervisorOptions) {
@@ -81,8 +83,9 @@ export class RouterSupervisor {
     if (reason !== null) log.debug(`The router is scheduled as any process: ${reason}`);
   }
 
+  /** Also to one that starts: what changes meanwhile it would never hear of. */
   send(message: ArbiterToRouter): void {
-    this.#router?.send(message);
+    (this.#starting ?? this.#router)?.send(message);
   }
 
   /** Whether the router has answered since this was asked last; one that is being replaced has an excuse. */
@@ -95,28 +98,36 @@ export class RouterSupervisor {
 
   /** Has a further listener served. Resolves with the reason why it cannot be; null when it is. */
   async openListener(listener: Listener): Promise<string | null> {
+    const starting = this.#starting;
+    if (starting !== null) {
+      // It opens all that there are, this one too. Why it cannot is told by its start.
+      await starting.opened.catch(() => undefined);
+      return null;
+    }
     const { backlog } = this.#options.describe();
-    const answer = await this.#ask((router) => router.openListener(listener, backlog));
+    const answer = await this.#ask("listener-opened", (router) => router.openListener(listener, backlog));
     return answer?.type === "listener-opened" ? answer.error : null;
   }
 
   /** Resolves when listeners are closed, with their backlogs empty. */
   async closeListeners(ids: readonly number[]): Promise<void> {
-    await this.#ask((router) => router.send({ type: "close-listeners", ids }));
+    await this.#ask("listeners-closed", (router) => router.send({ type: "close-listeners", ids }));
   }
 
   /** One question after another. Null when the router is gone: the one that follows is started with all that holds. */
-  #ask(question: (router: RouterHandle) => void): Promise<ListenerAnswer | null> {
-    const answer = this.#lastAnswer.then(() => this.#askNow(question));
+  #ask(wanted: ListenerAnswer["type"], question: Question): Promise<ListenerAnswer | null> {
+    const answer = this.#lastAnswer.then(() => this.#askNow(wanted, question));
     this.#lastAnswer = answer;
     return answer;
   }
 
-  #askNow(question: (router: RouterHandle) => void): Promise<ListenerAnswer | null> {
-    const router = this.#router;
+  #askNow(wanted: ListenerAnswer["type"], question: Question): Promise<ListenerAnswer | null> {
+    const router = this.#starting ?? this.#router;
     if (router === null || router.isGone) return Promise.resolve(null);
     return new Promise((resolve) => {
-      this.#answered = resolve;
+      this.#onAnswer = (message) => {
+        if (message === null || message.type === wanted) resolve(message);
+      };
       question(router);
     });
   }
@@ -172,7 +183,7 @@ export class RouterSupervisor {
     this.#hasAnswered = true;
     if (message.type === "drained") this.#onDrained();
     else if (message.type === "listener-opened" || message.type === "listeners-closed")
-      this.#answered?.(message);
+      this.#onAnswer?.(message);
     else this.#options.onMessage(message);
   }
 
@@ -183,7 +194,7 @@ export class RouterSupervisor {
 
   async #onExit(status: number | null, signal: NodeJS.Signals | null): Promise<void> {
     this.#onDrained();
-    this.#answered?.(null);
+    this.#onAnswer?.(null);
     // One that never listened is reported by its start.
     if (this.#isEnding || !this.#hasListened) return;
     const { log, onGivenUp } = this.#options;

@@ -23,7 +23,7 @@ export function describeRouter(
   return {
     router,
     settings: makeRouterSettings(settings, process.env, logProcess),
-    listeners: belongings.listeners.served,
+    listeners: () => belongings.listeners.served,
     backlog: settings.backlog,
     channelPath: belongings.channelPath(router),
     ringPath: belongings.ringPath(router, tokensPath),

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
@@ -7,8 +10,9 @@ import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startGatedServer } from "../helpers/gate.ts";
 import type { ProcessEntry } from "../helpers/processes.ts";
 import { schedulingOf } from "../helpers/scheduling.ts";
-import { startFixture, type Server } from "../helpers/server.ts";
+import { startFixture, startServer, type Server } from "../helpers/server.ts";
 import { onTeardown } from "../helpers/teardown.ts";
+import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
 function routersOf(server: Server): readonly ProcessEntry[] {
   return server.processTree().filter(({ command }) => /tunicorn: router/.test(command));
@@ -73,6 +77,47 @@ test("a router that is killed loses its own connections only, and is replaced", 
   await untilRouters(server, 2);
   for (let count = 0; count < 40; count += 1) assert.equal((await request(server.port, "/")).status, 200);
   assert.equal(server.bootedPids.length, 2);
+});
+
+test("a reload while a router starts in the place of another is that router's too", async (t) => {
+  const bindTo = (path: string): string => `bind = ["127.0.0.1:0", "unix:${path}"]\n`;
+  const folder = await temporaryFolder(t, {
+    // Holds what a router says when it could listen for clients, while there is the file "held".
+    "held.cjs": `
+      const { existsSync, readFile } = require("node:fs");
+      const { send } = process;
+      if (send !== undefined && existsSync(__dirname + "/held"))
+        process.send = (message, ...rest) => {
+          const say = () => send.call(process, message, ...rest);
+          if (message.type !== "listening") return say();
+          process.stdout.write("held\\n");
+          readFile(__dirname + "/gate", say);
+        };`,
+    "gunicorn.conf.py": bindTo("before.sock"),
+    "app.py":
+      "def application(environ, start_response):\n    start_response('200 OK', [])\n    return [b'']\n",
+  });
+  assert.equal(spawnSync("mkfifo", [join(folder, "gate")]).status, 0);
+  const server = await startServer(t, {
+    cwd: folder,
+    args: ["--queue-timeout", "1", "app"],
+    env: { NODE_OPTIONS: `--require ${join(folder, "held.cjs")}` },
+  });
+  await server.waitForLine(/Ready: /);
+  await writeFiles(folder, { held: "", "gunicorn.conf.py": bindTo("after.sock") });
+  const [victim] = routersOf(server);
+  assert(victim !== undefined);
+  process.kill(victim.pid, "SIGKILL");
+  await server.waitForLine(/^held$/);
+
+  server.signal("SIGHUP");
+  await server.waitForLine(/Reloaded: /);
+  await writeFile(join(folder, "gate"), "");
+
+  await server.waitForLine(/Listening at: .*after\.sock/);
+  assert.equal((await request(join(folder, "after.sock"), "/")).status, 200);
+  assert.equal((await request(server.port, "/")).status, 200);
+  assert.deepEqual(await server.stop(), { status: 0, signal: null });
 });
 
 test("a router interrupts no worker once the server is ready, also one that has taken the place of another", async (t) => {
