@@ -8,35 +8,34 @@ export interface Difference {
 }
 
 const EXTENSIONS =
-  "The extensions that servers of today offer are offered: early hints, trailers, and with sendfile = True files by their path. uvicorn has none.";
+  "The extensions early hints and trailers are offered, and with `sendfile = True` files by their path. uvicorn offers none of them.";
 const IDENTITY =
-  "`Server` is tunicorn's, and an application's own `Date` and `Server` are dropped, as Gunicorn does.";
+  "`Server` is tunicorn's, and the application's own `Date` and `Server` are dropped, as in Gunicorn.";
 const ABSOLUTE =
-  "A target that names its host is taken apart, and its host stands in the field `host` (RFC 9112 section 3.2.2).";
-const UNDERSCORE = "Field names with an underscore are dropped, as `header_map` says.";
+  "If the target is a URL with a host, this host becomes the field `host` (RFC 9112 section 3.2.2).";
+const UNDERSCORE = "Field names with an underscore are dropped, unless `header_map` says otherwise.";
 const FORWARDED =
-  "With the class `asgi` the client is whoever has connected, as in Gunicorn; with uvicorn's classes it is taken from a trusted `X-Forwarded-For`.";
-const SOCKET_FILE = "Whoever connects to a socket file is trusted as a proxy, as in Gunicorn.";
-const ASTERISK = "The target `*` is no path, and `root_path` is not put before it.";
-const HALF_CLOSED = "A client that has closed its side only is answered (RFC 9112 section 9.6).";
+  "With the class `asgi`, the client is whoever connected, as in Gunicorn. With uvicorn's classes, it is taken from a trusted `X-Forwarded-For`.";
+const SOCKET_FILE = "Whoever connects to a unix socket is trusted as a proxy, as in Gunicorn.";
+const ASTERISK = "`root_path` is not put before the target `*`, which is not a path.";
+const HALF_CLOSED = "A client that has closed only its sending side is answered (RFC 9112 section 9.6).";
 const CONTINUE =
-  "`100 Continue` is not sent to a client whose body is there already, nor in HTTP/1.0; and a body that was never asked for is not waited for: the connection closes.";
-const EXPECTATION = "An expectation that nobody can meet is answered with 417, as in Gunicorn.";
+  "`100 Continue` is not sent if the body is there already, nor in HTTP/1.0. If the application never asks for the body, the server does not wait for it and closes the connection.";
+const EXPECTATION = "An unknown expectation gets 417, as in Gunicorn.";
 const REFUSED =
-  "A target with a fragment or an encoded NUL is refused with 400, as is a method or target that one of uvicorn's parsers refuses.";
-const ERROR_PAGE = "An error is answered with the page that all errors of the server have.";
-const GOES_ON =
-  "After a response that is complete the connection goes on, whatever the application does then.";
+  "A target with a fragment or an encoded NUL gets 400, and so does a method or target that one of uvicorn's parsers refuses.";
+const ERROR_PAGE = "All errors of the server have the same kind of page.";
+const GOES_ON = "After a complete response, the connection stays open, whatever the application does then.";
 const HEAD_HELD =
-  "The head leaves with the first piece of the body, or when the application waits; an error before that is answered with 500, where uvicorn cuts the connection.";
-const ERROR_TEXT = "What is wrong with a message is said by an error that names it.";
-const WHOLE = "A body that comes in one piece is given its length, and is not chunked.";
+  "The head is sent with the first piece of the body, or when the application waits. If the application raises an exception before that, the client gets 500; uvicorn cuts the connection.";
+const ERROR_TEXT = "If a message of the application is wrong, the error says what is wrong with it.";
+const WHOLE = "A body that is sent in one piece gets a length and is not chunked.";
 const NO_BODY =
-  "A body of 204 or 304 is dropped, and a length is not sent where there can be none (RFC 9110 section 8.6), as in Gunicorn.";
-const RESET = "A response with 205 has a length of 0 (RFC 9110 section 15.3.6).";
-const OLD_KEEP_ALIVE = "A client of HTTP/1.0 that asks for it keeps its connection, as in Gunicorn.";
+  "A body with 204 or 304 is dropped, and no length is sent where none is allowed (RFC 9110 section 8.6), as in Gunicorn.";
+const RESET = "A response with 205 has the length 0 (RFC 9110 section 15.3.6).";
+const OLD_KEEP_ALIVE = "An HTTP/1.0 client can keep its connection if it asks for it, as in Gunicorn.";
 const CLOSE =
-  "An application's own `Connection` is dropped, as in Gunicorn: connections belong to the router.";
+  "The application's own `Connection` is dropped, as in Gunicorn, since connections belong to the router.";
 const STATUS = "Every status from 200 to 999 can be sent.";
 const LENGTHS = "Two lengths that contradict each other are refused.";
 
