@@ -110,6 +110,8 @@ test("handlers of logconfig_dict get the records of arbiter, router and workers,
   });
   await request(place.address, "/a%20b?to=logger&text=hello", { headers: { "X-Tag": "7" } });
   await place.untilHas("a.log", /a%20b/);
+  // The first answer may come before the arbiter has heard that the worker is ready.
+  await place.untilHas("a.log", /Ready: 1 worker/);
   const lines = place.lines("a.log");
   const find = (pattern: RegExp): Line | undefined => lines.find(({ message }) => pattern.test(message));
   assert.equal(find(/^Starting tunicorn/)?.pid, server.pid);
