@@ -77,7 +77,25 @@ def test_a_name_without_py_at_its_end_is_a_python_file_too(folder: Path) -> None
 
 @pytest.mark.parametrize("location", ["nowhere.py", "file:nowhere.py"])
 def test_a_configuration_file_that_does_not_exist_is_named(folder: Path, location: str) -> None:
-    assert fail(location) == (f'Configuration file "{folder}/nowhere.py" does not exist')
+    assert fail(location).startswith(f'Configuration file "{folder}/nowhere.py" does not exist\n  ')
+
+
+@pytest.mark.parametrize(
+    ("location", "hint"),
+    [
+        ("gunicorn_conf.py", 'There is "gunicorn.conf.py" in that folder. Did you mean it?'),
+        (
+            "settings.py",
+            "A relative path begins where tunicorn is called, whatever chdir says",
+        ),
+        ("missing/gunicorn.conf.py", "{folder}/missing is no folder that can be read"),
+    ],
+)
+def test_a_configuration_file_that_does_not_exist_is_looked_for(
+    folder: Path, location: str, hint: str
+) -> None:
+    write_modules(folder, {"gunicorn.conf.py": ""})
+    assert fail(location).endswith(f" does not exist\n  {hint.format(folder=folder)}")
 
 
 def test_a_folder_is_no_configuration_file(folder: Path) -> None:

@@ -72,7 +72,7 @@ def _run(location: str) -> dict[str, object]:
     if os.path.isdir(path):
         raise ConfigError(f'Configuration file "{location}" is a folder; name the file in it')
     if not os.path.isfile(path):
-        raise ConfigError(f'Configuration file "{path}" does not exist')
+        raise ConfigError(f'Configuration file "{path}" does not exist\n  {_missing_file_hint(path)}')
     loader = importlib.machinery.SourceFileLoader(CONFIG_MODULE, path)
     spec = importlib.util.spec_from_file_location(CONFIG_MODULE, path, loader=loader)
     if spec is None:
@@ -82,6 +82,18 @@ def _run(location: str) -> dict[str, object]:
     # Not through the loader: byte code that it kept may be of the same second and size.
     exec(compile(loader.get_data(path), path, "exec"), vars(module))
     return dict(vars(module))
+
+
+def _missing_file_hint(path: str) -> str:
+    folder, name = os.path.split(path)
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        return f"{folder} is no folder that can be read"
+    near = difflib.get_close_matches(name, [entry for entry in entries if entry.endswith(".py")], 1)
+    if near:
+        return f'There is "{near[0]}" in that folder. Did you mean it?'
+    return "A relative path begins where tunicorn is called, whatever chdir says"
 
 
 def _own_traceback(error: BaseException) -> str:

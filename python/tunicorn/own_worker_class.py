@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tunicorn.application import application_traceback
@@ -125,15 +127,24 @@ def _load(name: str) -> object:
     except WorkerClassError:
         raise
     except BaseException as error:
-        raise WorkerClassError(
-            f'Cannot import the worker class "{name}"\n{application_traceback(error)}'
-        ) from error
+        report = application_traceback(error) + _import_hint(name, error)
+        raise WorkerClassError(f'Cannot import the worker class "{name}"\n{report}') from error
     try:
         return getattr(module, attribute)
     except AttributeError as error:
         raise WorkerClassError(
             f'The worker class "{name}" is not there: the module "{module_name}" has no "{attribute}"'
         ) from error
+
+
+def _import_hint(name: str, error: BaseException) -> str:
+    """What to do, on a line of its own."""
+    near = difflib.get_close_matches(name, WORKER_CLASSES, 1)
+    if near:
+        return f"\n  Did you mean {near[0]}?"
+    if not isinstance(error, ModuleNotFoundError):
+        return ""
+    return f"\n  It is imported in {sys.executable}: install it there, or choose another class, such as sync"
 
 
 def _entry_point(text: str) -> object:

@@ -6,6 +6,7 @@ import { settingsText } from "../config/settings-text.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { afterWholeTurn } from "../system/whole-turn.ts";
 import { makeDeferred } from "../system/deferred.ts";
+import { enterFolder } from "../system/working-folder.ts";
 import { version } from "../version.ts";
 import { ArbiterLog } from "./arbiter-log.ts";
 import { Belongings } from "./belongings.ts";
@@ -254,7 +255,7 @@ export class Arbiter {
     const { settings } = generation;
     if (settings.daemon && this.#options.mayLaunch)
       throw new DaemonWanted(settings, generation.releaseMold());
-    process.chdir(settings.chdir);
+    enterFolder(settings.chdir);
     process.title = processTitle("master", settings, this.#upgrades.isSecond);
     const log = new ArbiterLog(settings, () => this.#generations.workerCount);
     this.#log = log;

@@ -1,10 +1,10 @@
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/settings/all.ts";
 import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
-import { TunicornError } from "../errors.ts";
+import { ownUserName, TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
 import { lookUp } from "../system/look-up.ts";
@@ -51,6 +51,8 @@ const hints: Readonly<Record<string, string>> = {
 /** Where a path means something else. */
 const pathHints: Readonly<Record<string, string>> = {
   EACCES: "This user may not make a file in that folder; choose another path with --bind",
+  EADDRINUSE:
+    "Stop the program that uses it, remove the file if none does, or choose another path with --bind",
   ENAMETOOLONG: "Choose a shorter path with --bind, or one that is relative to the working folder",
 };
 
@@ -163,12 +165,20 @@ async function removeStaleSocket(path: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (!stats.isSocket()) {
-    throw new TunicornError("ERR_BIND", `Cannot listen at unix:${path}: a file that is no socket is there`, {
-      hint: "Remove it, or choose another path with --bind",
-    });
+    const what = stats.isDirectory() ? "a folder" : "a file that is no socket";
+    const hint = stats.isDirectory()
+      ? `Name a file in it, such as unix:${join(path, "app.sock")}`
+      : "Remove it, or choose another path with --bind";
+    throw new TunicornError("ERR_BIND", `Cannot listen at unix:${path}: ${what} is there`, { hint });
   }
   if (await isServed(path)) throw Object.assign(new Error("in use"), { code: "EADDRINUSE" });
-  unlinkSync(path);
+  try {
+    unlinkSync(path);
+  } catch (cause) {
+    const message = `a socket is left there that the user ${ownUserName()} may not remove`;
+    const hint = `Remove it as its owner or as root: rm ${path}`;
+    throw new TunicornError("ERR_BIND", `Cannot listen at unix:${path}: ${message}`, { cause, hint });
+  }
 }
 
 function isServed(path: string): Promise<boolean> {
@@ -185,6 +195,16 @@ function isServed(path: string): Promise<boolean> {
   });
 }
 
+/** To connect to a socket takes the right to write to its file. */
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
@@ -193,6 +213,8 @@ function codeOf(error: unknown): string {
 async function describeUse(address: BindAddress): Promise<string> {
   const holder = await findHolder(address);
   const who = holder === null ? "" : ` by process ${holder.pid} (${holder.command})`;
+  if (who === "" && address.type === "unix" && !isWritable(address.path))
+    return `a socket is there that the user ${ownUserName()} may not connect to`;
   return `the address is in use${who}`;
 }
 

@@ -6,7 +6,7 @@ import { sections } from "../config/setting.ts";
 import { settingsNotYet } from "../config/settings/not-yet.ts";
 import { flagsNotYet, type SettingNotYet } from "../config/settings/not-yet-flags.ts";
 import { expandAbbreviations, type Flag } from "./abbreviations.ts";
-import { describeSlip } from "./slips.ts";
+import { describeCommand, describeSlip } from "./slips.ts";
 
 /** What a command line says. */
 export interface ParsedArguments {
@@ -62,9 +62,10 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   const options: Record<string, unknown> = command.opts();
   for (const pair of textsOf(options["pasteSetting"])) notePasteSetting(pair, values, notYet);
   const [application, unexpected] = command.args;
-  if (unexpected !== undefined) {
+  if (application !== undefined && unexpected !== undefined) {
     const message = `Two applications are named, "${application}" and "${unexpected}", want one`;
-    throw usageError(new TunicornError("ERR_USAGE", message), argv, source);
+    const hint = describeCommand(application, unexpected);
+    throw usageError(new TunicornError("ERR_USAGE", message, hint === null ? {} : { hint }), argv, source);
   }
   return {
     layer: { source, values, notYet },
@@ -252,7 +253,8 @@ function usageError(error: unknown, argv: readonly string[], source: string): un
   if (!(error instanceof CommanderError) && !(error instanceof TunicornError)) return error;
   const message = error.message.replace(/^error: /, "").replace(/\n/g, " ");
   const where = source === "the command line" ? "" : ` (in ${source})`;
-  const slip = describeSlip(argv, knownFlags);
+  const known = error instanceof TunicornError ? error.hint : undefined;
+  const slip = known ?? describeSlip(argv, knownFlags);
   return new TunicornError("ERR_USAGE", `${message.charAt(0).toUpperCase()}${message.slice(1)}${where}`, {
     hint: slip === null ? "See tunicorn --help" : `${slip}\n  See tunicorn --help`,
   });

@@ -4,6 +4,24 @@ import type { Flag } from "./abbreviations.ts";
 /** A dash in the place of a hyphen, as word processors and web pages make it. */
 const DASHES = /^[\u2010-\u2015\u2212]+/;
 
+/** Flags of uvicorn and hypercorn, and what is written here. */
+const OTHER_SERVERS: ReadonlyMap<string, string> = new Map([
+  ["--host", "The address is written in one: --bind HOST:PORT, such as --bind 0.0.0.0:8000"],
+  ["--port", "The address is written in one: --bind HOST:PORT, such as --bind 0.0.0.0:8000"],
+  ["--uds", "A unix socket is --bind unix:PATH"],
+  ["--fd", "A socket that is open already is --bind fd://NUMBER"],
+  ["--app-dir", "The folder of the application is --chdir FOLDER"],
+  ["--factory", "A factory is called: 'module:create_app()'"],
+]);
+
+/** What the programs have that are called with a command. */
+const COMMANDS: ReadonlySet<string> = new Set(["run", "start", "serve", "server", "gunicorn", "tunicorn"]);
+
+/** What to do where the first of two applications is the word for a command; null: it is none. */
+export function describeCommand(first: string, second: string): string | null {
+  return COMMANDS.has(first) ? `There are no commands: write tunicorn ${second}` : null;
+}
+
 /** What was probably meant by a command line that cannot be understood; null: nobody knows. */
 export function describeSlip(argv: readonly string[], flags: ReadonlyMap<string, Flag>): string | null {
   for (const word of argv) {
@@ -28,7 +46,7 @@ function slipOf(word: string, flags: ReadonlyMap<string, Flag>): string | null {
   }
   const name = flag.slice(2).replaceAll("-", "_");
   const record = allSettings.find((each) => each.name === name);
-  if (record === undefined) return null;
+  if (record === undefined) return OTHER_SERVERS.get(flag) ?? null;
   const first = record.flags.find((each) => each.startsWith("--"));
   return first === undefined
     ? `${name} can be set in the configuration file alone`

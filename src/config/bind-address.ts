@@ -27,6 +27,9 @@ export function parseBindAddress(written: string): BindAddress {
   if (/^[0-9]+$/.test(rest)) return { type: "tcp", host: "0.0.0.0", port: parsePort(rest) };
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]/]*))(?::([^:]*))?$/.exec(rest);
   if (match === null) {
+    const url = /^https?:\/\/([^/]+)/.exec(rest);
+    if (url !== null) throw new WantedError(`${url[1]}, without a scheme`);
+    if (/^[./]/.test(rest)) throw new WantedError(`unix:${rest} for a path`);
     throw new WantedError(`host:port, [IPv6]:port, port, unix:PATH or fd://NUMBER instead of "${written}"`);
   }
   const host = (match[1] ?? match[2] ?? "").toLowerCase();
@@ -53,7 +56,7 @@ function parsePort(text: string): number {
 export function bindList(input: unknown): readonly string[] {
   const entries = typeof input === "string" ? input.split(",") : input;
   if (!Array.isArray(entries) || entries.length === 0)
-    throw new WantedError("an address or a list of addresses");
+    throw new WantedError('an address such as "127.0.0.1:8000", or a list of addresses');
   return entries.map((entry: unknown) => {
     if (typeof entry !== "string") throw new WantedError("addresses written as text");
     parseBindAddress(entry);

@@ -60,9 +60,13 @@ export function findWorkerClass(name: string): WorkerClass {
     "ERR_WORKER_CLASS",
     `There is no worker class "${name}", want sync, gthread, gevent, eventlet, tornado, asgi or a dotted path`,
     {
-      hint: /uvicorn/i.test(name)
-        ? "Write uvicorn.workers.UvicornWorker, or asgi"
-        : 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi',
+      hint: hintFor(name),
     },
   );
+}
+
+function hintFor(name: string): string {
+  if (/uvicorn/i.test(name)) return "Write uvicorn.workers.UvicornWorker, or asgi";
+  if (/thread/i.test(name)) return "Workers with threads are gthread: -k gthread --threads 4";
+  return 'Use -k sync, or worker_class = "sync" in the configuration file; for ASGI applications -k asgi';
 }

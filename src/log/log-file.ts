@@ -155,7 +155,7 @@ function openTarget({ path, standardFd, isBusy = false }: LogFileOptions): Targe
     closeSync(openSync(path, "a"));
     return { dest: path };
   } catch (error) {
-    throw new TunicornError("ERR_LOG_FILE", `Cannot open log file "${path}": ${reasonOf(error)}`, {
+    throw new TunicornError("ERR_LOG_FILE", `Cannot open log file "${path}": ${withoutCall(error)}`, {
       cause: error,
       hint: hintFor(path, error),
     });
@@ -163,9 +163,11 @@ function openTarget({ path, standardFd, isBusy = false }: LogFileOptions): Targe
 }
 
 function hintFor(path: string, error: unknown): string {
-  if (!(error instanceof Error && "code" in error && error.code === "EACCES"))
-    return "Create its folder, or make it writable for this user";
   const folder = dirname(absolute(path));
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  if (code === "ENOENT") return `Create its folder: mkdir -p ${folder}`;
+  if (code === "EISDIR") return "It is a folder: name a file in it";
+  if (code !== "EACCES") return "Create its folder, or make it writable for this user";
   return `Let the user ${ownUserName()} enter the folder ${folder} and write to the file, or name another file`;
 }
 
@@ -197,6 +199,11 @@ export function tellOperator(message: string): void {
 
 function isPipe(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+}
+
+/** The reason without the path, which the message has already. */
+function withoutCall(error: unknown): string {
+  return reasonOf(error).replace(/, (?:open|stat) '.*'$/, "");
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { ownUserName, TunicornError } from "../errors.ts";
 
 /**
  * The working folder as the shell wrote it: a release that is exchanged by a symbolic link (`current`) is then
@@ -8,6 +9,18 @@ export function workingFolder(environment: NodeJS.ProcessEnv): string {
   const real = process.cwd();
   const written = environment["PWD"];
   return written?.startsWith("/") && isSame(written, real) ? written : real;
+}
+
+/** Goes to the folder of the setting chdir, which is there. Throws ERR_SETTING_VALUE. */
+export function enterFolder(folder: string): void {
+  try {
+    process.chdir(folder);
+  } catch (cause) {
+    const message = `The user ${ownUserName()} may not enter the folder of chdir, "${folder}"`;
+    const hint =
+      "Give him the right (chmod o+x, also to the folders above it), or name another folder with --chdir";
+    throw new TunicornError("ERR_SETTING_VALUE", message, { cause, hint });
+  }
 }
 
 function isSame(path: string, other: string): boolean {

@@ -219,6 +219,15 @@ test("bindListeners() takes the place of a unix socket that nobody serves", asyn
   assert.equal(await answerOf(path), 204);
 });
 
+test("bindListeners() refuses a folder in the place of a socket, and names a file in it", async (t) => {
+  const folder = await temporaryFolder(t);
+  const binding = bindListeners([`unix:${folder}`], openLog(folder).log);
+  await assert.rejects(binding, {
+    message: /a folder is there/,
+    hint: new RegExp(`unix:${folder}/app\\.sock`),
+  });
+});
+
 test("bindListeners() leaves a file alone that is no socket", async (t) => {
   const binding = bind(t, ["unix:FOLDER/a.sock"], { "a.sock": "precious" });
   await assert.rejects(binding, { code: "ERR_BIND", message: /no socket/, hint: /--bind/ });

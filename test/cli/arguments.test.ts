@@ -200,6 +200,16 @@ const slips: readonly { readonly what: string; readonly argv: readonly string[];
     argv: ["–workers", "3", "wsgi:app"],
     says: "–workers begins with a dash that is no hyphen. Write --workers",
   },
+  {
+    what: "a flag of uvicorn",
+    argv: ["--port=8000", "main:app"],
+    says: "The address is written in one: --bind HOST:PORT, such as --bind 0.0.0.0:8000",
+  },
+  {
+    what: "a command before the application",
+    argv: ["-w", "3", "run", "wsgi:app"],
+    says: "There are no commands: write tunicorn wsgi:app",
+  },
 ];
 
 for (const { what, argv, says } of slips) {

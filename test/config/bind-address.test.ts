@@ -47,6 +47,9 @@ for (const [written, address] of Object.entries(addresses)) {
 const refused: readonly { readonly written: string; readonly wanted: RegExp }[] = [
   { written: "localhost:99999", wanted: /a port of 0 to 65535 instead of "99999"/ },
   { written: "65536", wanted: /"65536"/ },
+  { written: "http://localhost:8000/", wanted: /^localhost:8000, without a scheme$/ },
+  { written: "/run/app.sock", wanted: /^unix:\/run\/app\.sock for a path$/ },
+  { written: "./app.sock", wanted: /^unix:\.\/app\.sock for a path$/ },
   { written: "localhost:http", wanted: /"http"/ },
   { written: "localhost:-1", wanted: /"-1"/ },
   { written: "localhost:8000.0", wanted: /"8000\.0"/ },
@@ -59,7 +62,6 @@ const refused: readonly { readonly written: string; readonly wanted: RegExp }[] 
   { written: "[app]:8000", wanted: /\[IPv6\]:port/ },
   { written: "[]:8000", wanted: /\[IPv6\]:port/ },
   { written: "a:1:2", wanted: /host:port/ },
-  { written: "http://localhost:8000", wanted: /host:port/ },
   { written: "localhost/app", wanted: /host:port/ },
   { written: "unix:", wanted: /unix:PATH/ },
   { written: "unix:@", wanted: /unix:@NAME/ },

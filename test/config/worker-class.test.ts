@@ -40,4 +40,5 @@ test("a dotted path and an entry point are classes of the user's own, other name
   assert.throws(() => findWorkerClass("gevnt"), { code: "ERR_WORKER_CLASS", hint: /^Use -k sync/ });
   for (const name of ["uvicorn", "UvicornWorker"])
     assert.throws(() => findWorkerClass(name), { hint: /^Write uvicorn\.workers\.UvicornWorker/ });
+  assert.throws(() => findWorkerClass("threads"), { hint: /-k gthread --threads/ });
 });

@@ -13,6 +13,9 @@ export interface ProgramEnd {
 export interface ProgramOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** As whom, by number; only root may choose. */
+  readonly uid?: number;
+  readonly gid?: number;
   readonly deadlineMs?: number;
 }
 

@@ -195,7 +195,11 @@ for (const [name, says] of [
   ],
   ["own_workers.function", /"own_workers\.function" is <function function .*, want a class/],
   ["own_workers.Missing", /the module "own_workers" has no "Missing"/],
-  ["nowhere.Missing", /Cannot import the worker class "nowhere\.Missing"\nModuleNotFoundError: .*'nowhere'/],
+  [
+    "nowhere.Missing",
+    /Cannot import the worker class "nowhere\.Missing"\nModuleNotFoundError: .*'nowhere'\n {2}.* install it there/,
+  ],
+  ["uvicorn.worker.UvicornWorker", /\n {2}Did you mean uvicorn\.workers\.UvicornWorker\?/],
   [
     "boot_raises.Worker",
     /Cannot import the worker class "boot_raises\.Worker"\nTraceback[^]*boot_raises\.py/,

@@ -2,18 +2,20 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { chmod, copyFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import {
   fixtureApps,
   LOOPBACK,
+  repositoryRoot,
   runCommand,
   type Server,
   startFixture,
   startServer,
 } from "../helpers/server.ts";
+import { runProgram } from "../helpers/program.ts";
 import { publicPython, withoutOtherUser } from "../helpers/root.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
@@ -178,6 +180,45 @@ test(
       assert.match(end.stderr, new RegExp(says.replace("CLOSED", closed)));
       assert.notEqual(end.status, 0);
     }
+  },
+);
+
+/** The number of the user nobody, everywhere but on macOS. */
+const NOBODY = process.platform === "darwin" ? -2 : 65_534;
+
+/** The command as another user calls it, to its end. */
+async function runAsNobody(t: TestContext, args: readonly string[]): Promise<string> {
+  const command = [join(repositoryRoot, "bin/tunicorn.js"), "--python", publicPython ?? "", ...args, "pid"];
+  const options = { cwd: fixtureApps, uid: NOBODY, gid: NOBODY };
+  const { status, stderr } = await runProgram(t, process.execPath, command, options);
+  assert.equal(status, 1, stderr);
+  return stderr;
+}
+
+test(
+  "a user who may not do with folders and sockets what he asks for is told so, and what to do",
+  { skip: withoutOtherUser },
+  async (t) => {
+    const closed = await temporaryFolder(t);
+    await chmod(closed, 0o700);
+    const chdir = await runAsNobody(t, [...LOOPBACK, "--chdir", closed]);
+    assert.match(chdir, /tunicorn: The user nobody may not enter the folder of chdir, ".*"\n {2}Give him/);
+    assert.doesNotMatch(chdir, / at /);
+
+    const open = await temporaryFolder(t);
+    const path = join(open, "left.sock");
+    const leave = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+    await runProgram(t, process.execPath, ["-e", leave, path]);
+    await chmod(open, 0o755);
+    await chmod(path, 0o777);
+    const left = await runAsNobody(t, ["-b", `unix:${path}`]);
+    assert.match(left, /a socket is left there that the user nobody may not remove\n {2}Remove it/);
+    await chmod(path, 0o755);
+    const closedSocket = await runAsNobody(t, ["-b", `unix:${path}`]);
+    assert.match(
+      closedSocket,
+      /: a socket is there that the user nobody may not connect to\n {2}Stop the program/,
+    );
   },
 );
 
