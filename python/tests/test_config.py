@@ -119,6 +119,11 @@ def test_the_configuration_file_may_import_what_is_in_its_folder(folder: Path) -
     }
 
 
+def test_annotations_in_the_configuration_file_are_what_they_name(folder: Path) -> None:
+    source = "def seconds(given: int): ...\ntimeout = seconds.__annotations__['given']('5')\n"
+    assert read_source(folder, source).values == {"timeout": 5}
+
+
 def test_a_configuration_file_is_run_anew_each_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = folder / "gunicorn.conf.py"

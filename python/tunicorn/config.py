@@ -80,7 +80,7 @@ def _run(location: str) -> dict[str, object]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[CONFIG_MODULE] = module
     # Not through the loader: byte code that it kept may be of the same second and size.
-    exec(compile(loader.get_data(path), path, "exec"), vars(module))
+    exec(compile(loader.get_data(path), path, "exec", dont_inherit=True), vars(module))
     return dict(vars(module))
 
 
