@@ -1,0 +1,1 @@
+"""Gunicorn's package for programs that serve themselves."""
