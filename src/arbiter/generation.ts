@@ -13,7 +13,7 @@ import { MoldHooks } from "./mold-hooks.ts";
 import type { WorkerExited } from "./mold-messages.ts";
 import { signalPid, waitForPids } from "./pids.ts";
 import { Succession } from "./succession.ts";
-import { bootError, describeExit, workerBootError } from "./worker-exit.ts";
+import { bootError, describeExit, isOwnFault, workerBootError } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import { WorkerSignals } from "./worker-signals.ts";
 
@@ -45,7 +45,6 @@ export class Generation {
   #isLeaving = false;
   readonly #brake = new ForkBrake();
   readonly #succession = new Succession((age) => this.#beginReplacing(age));
-  #respawnTimer: NodeJS.Timeout | null = null;
   #boot: { resolve: () => void; reject: (error: TunicornError) => void } | null = null;
   /** Fulfilled when no worker is left, or none can be heard of any more. */
   readonly #emptied = makeDeferred();
@@ -252,7 +251,7 @@ export class Generation {
   /** No worker is forked any more; those that leave are not replaced. */
   beginLeaving(): void {
     this.#isLeaving = true;
-    if (this.#respawnTimer !== null) clearTimeout(this.#respawnTimer);
+    this.#brake.stop();
   }
 
   /** Waits until all workers have left, which the router told them to; then ends the mold. */
@@ -352,17 +351,17 @@ export class Generation {
     this.#workers.delete(message.worker);
     const description = describeExit(message, worker, this.#isLeaving);
     if (description !== null) this.#place?.log.error(description);
-    this.#brake.count(worker);
+    this.#brake.count(worker, isOwnFault(message, worker));
     if (this.#workers.size === 0 && this.#isLeaving) this.#emptied.resolve();
     if (!worker.wasReady && !worker.leftInOrder && !this.#isLeaving) this.#onBootFailure(message);
     else this.#keepCount();
     this.#succession.done(message.worker);
   }
 
-  /** At the first boot a failure ends it; later on the next try waits longer each time. */
+  /** At the first boot a failure ends it, but for a kill or two; later on the next try waits longer each time. */
   #onBootFailure(message: WorkerExited): void {
     const error = workerBootError(message);
-    if (this.#boot !== null) {
+    if (this.#boot !== null && this.#brake.pauseMs() > 0) {
       this.#boot.reject(error);
       return;
     }
@@ -372,16 +371,9 @@ export class Generation {
 
   /** Forks workers until there are as many as wanted. */
   #keepCount(): void {
-    if (this.#isLeaving || this.#respawnTimer !== null || this.#mold?.isGone !== false) return;
-    const pauseMs = this.#brake.pauseMs();
-    if (pauseMs > 0) {
-      this.#respawnTimer = setTimeout(() => {
-        this.#respawnTimer = null;
-        this.#forkMissing();
-      }, pauseMs);
-      return;
-    }
-    this.#forkMissing();
+    if (this.#isLeaving || this.#mold?.isGone !== false) return;
+    const tell = (pause: string): void => this.#place?.log.warning(pause);
+    this.#brake.fork(() => this.#forkMissing(), tell);
   }
 
   #forkMissing(): void {

@@ -4,6 +4,23 @@ import type { WorkerHandle } from "./worker-handle.ts";
 
 const LEAVING_SIGNALS: ReadonlySet<string> = new Set(["SIGTERM", "SIGINT", "SIGQUIT"]);
 
+/** What a process does to itself, by the instruction that it runs or by abort(3). */
+const FAULT_SIGNALS: ReadonlySet<string> = new Set([
+  "SIGSEGV",
+  "SIGBUS",
+  "SIGILL",
+  "SIGFPE",
+  "SIGABRT",
+  "SIGTRAP",
+  "SIGSYS",
+]);
+
+/** Whether a worker has ended by itself: nobody has killed it, or asked it to leave. */
+export function isOwnFault({ signal, status, report }: WorkerExited, worker: WorkerHandle): boolean {
+  if (signal === null) return status !== 0 || report !== null;
+  return worker.isCondemned || FAULT_SIGNALS.has(signal);
+}
+
 /** The error for a worker, or a mold, that could not load the application. */
 export function bootError(exitStatus: number, report: string): TunicornError {
   const code = exitStatus === EXIT_APPLICATION_LOAD ? "ERR_APPLICATION_LOAD" : "ERR_WORKER_BOOT";

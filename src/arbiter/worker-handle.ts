@@ -28,6 +28,7 @@ export class WorkerHandle {
   /** Its number in the order of forks, unique while the arbiter lives. */
   readonly age: number;
   readonly generation: number;
+  readonly createdAt: number;
   pid = 0;
   #state: WorkerState = "forking";
   #bootTimer: NodeJS.Timeout | null = null;
@@ -37,9 +38,10 @@ export class WorkerHandle {
   #leftInOrder = false;
   #isCondemned = false;
 
-  constructor(age: number, generation: number) {
+  constructor(age: number, generation: number, createdAt = performance.now()) {
     this.age = age;
     this.generation = generation;
+    this.createdAt = createdAt;
   }
 
   get state(): WorkerState {

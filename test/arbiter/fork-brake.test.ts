@@ -6,23 +6,28 @@ import { WorkerHandle, type WorkerEvent } from "../../src/arbiter/worker-handle.
 
 const MINUTE_MS = 60_000;
 
-/** A worker that has lived through these events, and exited. */
-function deadWorker(...events: readonly WorkerEvent[]): WorkerHandle {
-  const worker = new WorkerHandle(1, 1);
+/** A worker that was forked at this time, has lived through these events, and exited. */
+function deadWorker(createdAt: number, ...events: readonly WorkerEvent[]): WorkerHandle {
+  const worker = new WorkerHandle(1, 1, createdAt);
   for (const event of [...events, "exit"] as const) worker.enter(event);
   return worker;
 }
 
-const failedToBoot = (): WorkerHandle => deadWorker("forked");
-const diedYoung = (): WorkerHandle => deadWorker("forked", "ready");
-const leftInOrder = (): WorkerHandle => deadWorker("forked", "ready", "leave");
+const neverReady = (createdAt: number): WorkerHandle => deadWorker(createdAt, "forked");
+const diedYoung = (createdAt: number): WorkerHandle => deadWorker(createdAt, "forked", "ready");
+const leftInOrder = (createdAt: number): WorkerHandle => deadWorker(createdAt, "forked", "ready", "leave");
 
-/** Pauses after each of these workers, which have all exited at the same time. */
-function pausesAfter(workers: readonly WorkerHandle[]): number[] {
+/** Pauses after each of so many workers, which have exited one after another. */
+function pausesAfter(
+  count: number,
+  makeWorker: (createdAt: number) => WorkerHandle,
+  isOwnFault = true,
+): number[] {
   const brake = new ForkBrake();
-  const now = performance.now();
-  return workers.map((worker) => {
-    brake.count(worker, now);
+  const start = performance.now();
+  return Array.from({ length: count }, (_, index) => {
+    const now = start + index;
+    brake.count(makeWorker(now), isOwnFault, now);
     return brake.pauseMs(now);
   });
 }
@@ -33,48 +38,74 @@ test("ForkBrake is off while nothing has happened", () => {
 
 test("ForkBrake lets a few workers that die young be replaced at once, then waits longer each time", () => {
   assert.deepEqual(
-    pausesAfter(Array.from({ length: 11 }, diedYoung)),
+    pausesAfter(11, diedYoung),
     [0, 0, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000],
   );
 });
 
 test("ForkBrake waits after the first worker that could not boot", () => {
-  assert.deepEqual(pausesAfter(Array.from({ length: 4 }, failedToBoot)), [500, 4000, 30_000, 30_000]);
+  assert.deepEqual(pausesAfter(4, neverReady), [500, 4000, 30_000, 30_000]);
+});
+
+test("ForkBrake does not wait for a worker that was killed once or twice while it booted", () => {
+  assert.deepEqual(pausesAfter(5, neverReady, false), [0, 0, 500, 1000, 2000]);
+});
+
+test("ForkBrake takes workers that were forked together, and die together, for one", () => {
+  const brake = new ForkBrake();
+  const start = performance.now();
+  for (const [now, expected] of [
+    [start, 500],
+    [start + 10, 4000],
+  ] as const) {
+    const together = Array.from({ length: 8 }, () => neverReady(now));
+    for (const [index, worker] of together.entries()) brake.count(worker, true, now + index);
+    assert.equal(brake.pauseMs(now + 8), expected);
+  }
+});
+
+test("ForkBrake waits for one that could not boot, also if another of its time was killed before", () => {
+  const brake = new ForkBrake();
+  const now = performance.now();
+  const workers = [neverReady(now), neverReady(now)];
+  for (const [index, worker] of workers.entries()) brake.count(worker, index === 1, now + index);
+  assert.equal(brake.pauseMs(now + 1), 500);
 });
 
 test("ForkBrake takes no note of workers that left in order", () => {
   assert.deepEqual(
-    pausesAfter(Array.from({ length: 20 }, leftInOrder)),
+    pausesAfter(20, leftInOrder),
     Array.from({ length: 20 }, () => 0),
   );
 });
 
 test("ForkBrake takes no note of workers that die after they have served for a while", () => {
   const brake = new ForkBrake();
-  const worker = diedYoung();
-  for (let count = 0; count < 20; count += 1) brake.count(worker, performance.now() + MINUTE_MS);
+  const now = performance.now() + MINUTE_MS;
+  for (let count = 0; count < 20; count += 1) brake.count(diedYoung(now + count), true, now + count);
   assert.equal(brake.pauseMs(), 0);
 });
 
 test("ForkBrake counts the time of a worker from when it was ready, not from its fork", () => {
   const brake = new ForkBrake();
-  const worker = failedToBoot();
-  brake.count(worker, performance.now() + MINUTE_MS);
+  const worker = neverReady(performance.now());
+  brake.count(worker, true, performance.now() + MINUTE_MS);
   assert.equal(brake.pauseMs(performance.now() + MINUTE_MS), 500);
 });
 
 test("ForkBrake waits no longer for what happened more than a minute ago", () => {
   const brake = new ForkBrake();
   const now = performance.now();
-  for (let count = 0; count < 3; count += 1) brake.count(failedToBoot(), now);
-  assert.equal(brake.pauseMs(now + MINUTE_MS), 30_000);
-  assert.equal(brake.pauseMs(now + MINUTE_MS + 1), 0);
+  for (let count = 0; count < 3; count += 1) brake.count(neverReady(now + count), true, now + count);
+  assert.equal(brake.pauseMs(now + 2 + MINUTE_MS), 30_000);
+  assert.equal(brake.pauseMs(now + 2 + MINUTE_MS + 1), 0);
 });
 
 test("ForkBrake begins anew with a worker that dies more than a minute after the last", () => {
   const brake = new ForkBrake();
   const now = performance.now();
-  for (let count = 0; count < 3; count += 1) brake.count(failedToBoot(), now);
-  brake.count(failedToBoot(), now + MINUTE_MS + 1);
-  assert.equal(brake.pauseMs(now + MINUTE_MS + 1), 500);
+  for (let count = 0; count < 3; count += 1) brake.count(neverReady(now + count), true, now + count);
+  const later = now + 2 + MINUTE_MS + 1;
+  brake.count(neverReady(later), true, later);
+  assert.equal(brake.pauseMs(later), 500);
 });

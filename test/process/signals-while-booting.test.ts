@@ -1,6 +1,6 @@
 /** Signals that come while a mold or a worker boots, held at a gate there, often to the whole process group. */
 import assert from "node:assert/strict";
-import { chmod } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
@@ -93,7 +93,6 @@ const HELD_WORKER = `
 import os
 def hold():
     if os.path.exists("hold"):
-        os.remove("hold")
         print("held after the fork:", os.getpid(), flush=True)
         open("gate").read()
 os.register_at_fork(after_in_child=hold)
@@ -109,7 +108,32 @@ test("a worker hears what it was told before it could listen", async (t) => {
   server.signal("SIGTTIN");
   const [, worker = ""] = await server.waitForLine(/^held after the fork: (\d+)$/);
   process.kill(Number(worker), "SIGINT");
+  await rm(join(folder, "hold"));
   await openGate(join(folder, "gate"));
   await server.waitForLine(new RegExp(`worker_int in ${worker}$`));
+  assert.deepEqual(await server.stop(), { status: 0, signal: null });
+});
+
+test("a worker that is killed while it boots is replaced at once, then after a pause that the log tells of", async (t) => {
+  const folder = await gatedFolder(t, { "gunicorn.conf.py": HELD_WORKER, hold: "" });
+  const server = launch(t, { cwd: folder, args: [...LOOPBACK, "app"] });
+  const killHeld = async (count: number): Promise<void> => {
+    const [, worker = ""] = await server.waitForLine(/^held after the fork: (\d+)$/, { count });
+    process.kill(Number(worker), "SIGKILL");
+  };
+  for (const count of [1, 2]) await killHeld(count);
+  await server.waitForLine(/^held after the fork/, { count: 3 });
+  await rm(join(folder, "hold"));
+  await openGate(join(folder, "gate"));
+  await server.waitForLine(/\[INFO\] Ready/);
+  assert.doesNotMatch(server.text, /WARNING/);
+
+  await writeFiles(folder, { hold: "" });
+  server.signal("SIGTTIN");
+  await killHeld(4);
+  await server.waitForLine(/\[WARNING\] .* the next follow in 0\.5 s\. .*kill -HUP/);
+  await server.waitForLine(/^held after the fork/, { count: 5 });
+  await rm(join(folder, "hold"));
+  await openGate(join(folder, "gate"));
   assert.deepEqual(await server.stop(), { status: 0, signal: null });
 });
