@@ -3,9 +3,9 @@
  * .pyc files: reading and compiling the text again takes a third of what Node needs to start. What was compiled lies
  * beside the program, if this user may write there; without it a start takes longer and is the same otherwise.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
 import { hasOtherFlags, withoutLateFlags } from "./v8-flags.ts";
@@ -18,6 +18,10 @@ const HEADER_BYTES = 128;
 
 /** The start is over, so that what it compiled is there; and then most have had requests, which a router compiles for too. */
 const KEEP_AFTER_MS = [1000, 10_000];
+
+/** A draft is there for a moment: who wrote one that is so old was killed meanwhile. */
+const OLD_DRAFT_MS = 60_000;
+const REMOVE_OLD_AFTER_MS = 1000;
 
 /** Runs a program, and gives what it exports. */
 export function loadProgram(name: "command" | "router"): unknown {
@@ -39,6 +43,7 @@ export function loadProgram(name: "command" | "router"): unknown {
       setTimeout(() => void keep(script, compiledPath, header), delayMs).unref();
     }
   }
+  setTimeout(() => removeOldDrafts(compiledPath), REMOVE_OLD_AFTER_MS).unref();
   const run = script.runInThisContext() as (...names: unknown[]) => void;
   const module = { exports: {} };
   run.call(module.exports, module.exports, makeRequire(path), module, path, dirname(path));
@@ -86,5 +91,19 @@ async function keep(script: Script, path: string, header: Buffer): Promise<void>
     await rm(draft, { force: true }).catch(() => undefined);
   } finally {
     process.off("exit", removeDraft);
+  }
+}
+
+/** Whoever may not remove them leaves them to one who may. */
+function removeOldDrafts(compiledPath: string): void {
+  const folder = dirname(compiledPath);
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(`${basename(compiledPath)}.`) || !/\.\d+$/.test(name)) continue;
+      const draft = join(folder, name);
+      if (Date.now() - statSync(draft).mtimeMs > OLD_DRAFT_MS) rmSync(draft);
+    }
+  } catch {
+    // Another start may have removed it meanwhile.
   }
 }

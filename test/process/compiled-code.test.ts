@@ -8,6 +8,7 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -133,9 +134,22 @@ test("what V8 compiled is kept beside the programs, whole, and is what a later s
     text.toUpperCase(),
   );
   assert.match(await installation.version(t), /7\.7\.7/);
+  const drafts = PROGRAMS.map((program) => `${installation.compiledPath(program)}.4194305`);
+  for (const draft of drafts) {
+    writeFileSync(draft, "of a process that was killed");
+    utimesSync(draft, 0, 0);
+  }
+  const underWay = `${installation.compiledPath("router")}.4194306`;
+  writeFileSync(underWay, "of another server");
   const { port } = await installation.serve(t);
   const refused = await request(port, "/", { headers: { Expect: "the unexpected" } });
   assert.match(refused.headers.get("content-type") ?? "", /^TEXT\/HTML;/);
+
+  await untilTrue(() => !drafts.some((draft) => existsSync(draft)), {
+    deadlineMs: LOG_DEADLINE_MS,
+    what: "the removal of old drafts",
+  });
+  assert(existsSync(underWay));
 
   const env = { ...process.env, NODE_OPTIONS: "--stack-trace-limit=20" };
   assert.doesNotMatch(
