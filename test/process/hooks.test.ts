@@ -251,7 +251,7 @@ test("TTIN, TTOU and HUP tell nworkers_changed the numbers, and HUP runs on_relo
 });
 
 test("worker_int runs in the workers on QUIT, worker_abort in one that took too long", async (t) => {
-  const { server, readRecords } = await startWithHooks(t, ["--timeout", "1"], "hang");
+  const { server, readRecords } = await startWithHooks(t, ["--timeout", "2"], "hang");
   assert.equal((await request(server.port, "/hang")).status, 504);
   await server.waitForLine(/Booting worker/, { count: 2 });
   server.signal("SIGQUIT");

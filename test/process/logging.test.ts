@@ -154,7 +154,7 @@ test("access and error log are JSON lines when they are asked for, the applicati
 
 test("the stack of a worker that hangs is a record, where the error log is JSON lines", async (t) => {
   const { error } = await logPaths(t);
-  const args = ["--error-logfile", error, "--error-log-json", "--timeout", "1", "hang"];
+  const args = ["--error-logfile", error, "--error-log-json", "--timeout", "2", "hang"];
   const { server, address } = await startQuiet(t, args);
   assert.equal((await request(address, "/hang")).status, 504);
   await untilHas(error, /Stacks of worker/);
