@@ -330,6 +330,30 @@ class TestHooks:
         mold.expect("worker-exited")
         assert sorted(open_files.iterdir()) == before
 
+    def test_programs_that_hooks_start_can_be_signalled(
+        self, mold: MoldProcess, router: RouterListener
+    ) -> None:
+        names = "INT TERM QUIT HUP USR1 USR2"
+        self.configure(
+            mold,
+            "import subprocess\n"
+            "def show(server, hook):\n"
+            f"    for name in '{names}'.split():\n"
+            "        program = ['sh', '-c', f'kill -s {name} $$; exit 0']\n"
+            "        server.log.info('%s: %s %s', hook, name, subprocess.call(program))\n"
+            "def when_ready(server):\n"
+            "    show(server, 'mold')\n"
+            "def post_fork(server, worker):\n"
+            "    show(server, 'worker')\n",
+        )
+        mold.fork()
+        router.accept().receive_hello()
+        mold.send("hook", hook="when_ready")
+        mold.expect("hook-done")
+        for process in ("mold", "worker"):
+            for name in names.split():
+                assert f"{process}: {name} {-signal.Signals[f'SIG{name}']}" in mold.stderr
+
     def test_hooks_see_the_workers_that_live(self, mold: MoldProcess, router: RouterListener) -> None:
         self.configure(
             mold,

@@ -22,6 +22,7 @@ from tunicorn.log import Logger, reopen
 from tunicorn.log_receiver import LogReceiver
 from tunicorn.log_relay_reader import RelayReader
 from tunicorn.process_title import set_process_title
+from tunicorn.unheard import leave_unheard
 
 if TYPE_CHECKING:
     from tunicorn.identity import Identity
@@ -34,14 +35,13 @@ RESTART_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 5.0
 
 #: Signals that reach the whole process group; the arbiter decides what they mean.
-IGNORED_SIGNALS: Final = (
+UNHEARD_SIGNALS: Final = (
     signal.SIGINT,
     signal.SIGTERM,
     signal.SIGQUIT,
     signal.SIGHUP,
     signal.SIGUSR2,
     signal.SIGWINCH,
-    signal.SIGPIPE,
 )
 
 
@@ -111,8 +111,9 @@ class LogProcess:
             os.close(fd)
 
     def _run(self) -> None:
-        for number in IGNORED_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        for number in UNHEARD_SIGNALS:
+            leave_unheard(number)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         set_process_title(f"tunicorn: log [{self._cfg.proc_name}]")
         self._identity.assume()

@@ -29,6 +29,7 @@ from tunicorn.mold_logs import MoldLogs
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
+from tunicorn.unheard import leave_unheard
 from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
 from tunicorn.workers.base import LEAVING_SIGNALS, BootError, Worker
 from tunicorn.workers.sync import SyncWorker
@@ -95,7 +96,7 @@ class Mold:
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         for number in ARBITER_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            leave_unheard(number)
         self._control.send("hello", pid=os.getpid(), python=sys.version.split()[0], executable=sys.executable)
         while not self._is_stopping:
             readable, _, _ = select.select([self._control.fileno(), wakeup_read], [], [], REAP_SECONDS)
@@ -277,7 +278,7 @@ class Mold:
         sys.stderr.flush()
         # What is there by now stays for good, and a collection in the worker that looked at it would copy it.
         gc.freeze()
-        # What a worker is told so early waits until it can hear: what is ignored, as here, would be lost.
+        # What a worker is told so early waits until it can hear: here it would be lost.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, LEAVING_SIGNALS)
         try:
             pid = os.fork()

@@ -16,6 +16,7 @@ from tunicorn.interface import Interface
 from tunicorn.loading import ServedApplication
 from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
+from tunicorn.unheard import leave_unheard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 STACKS_SIGNAL: Final = signal.SIGIO
 
 #: Signals to a worker that mean nothing: they went to the whole process group.
-IGNORED_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH, signal.SIGPIPE)
+UNHEARD_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH)
 
 #: Signals to a worker that is to leave.
 LEAVING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -218,8 +219,9 @@ class Worker:
 
     def init_signals(self) -> None:
         """Handlers for the signals that Gunicorn's workers know."""
-        for number in IGNORED_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        for number in UNHEARD_SIGNALS:
+            leave_unheard(number)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGUSR2, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, self.handle_exit)
