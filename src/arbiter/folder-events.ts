@@ -22,7 +22,12 @@ export class FolderEvents {
   recover(): void {
     for (const [folder, watcher] of this.#watchers) {
       if (watcher !== null || !existsSync(folder)) continue;
-      this.#watchers.set(folder, this.#open(folder));
+      try {
+        this.#watchers.set(folder, this.#open(folder));
+      } catch {
+        // It is gone again, or not to be read: until the next time.
+        continue;
+      }
       this.#onEvent();
     }
   }

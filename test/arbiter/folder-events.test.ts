@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
@@ -7,6 +7,8 @@ import { FolderEvents } from "../../src/arbiter/folder-events.ts";
 import { LOG_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
+
+const NOBODY = 65_534;
 
 /** Listens to a file's folders; `happened` resolves when there was an event since it was last asked. */
 function listen(t: TestContext, file: string) {
@@ -51,6 +53,34 @@ test("FolderEvents listens again to a folder that was removed and is back", asyn
   writeFileSync(path, "two");
   await happened();
 });
+
+test("FolderEvents listens to a folder that is back and closed to us as soon as it is open", async (t) => {
+  const folder = await temporaryFolder(t, { "site/a.py": "one" });
+  chmodSync(folder, 0o755);
+  const site = join(folder, "site");
+  const { events, happened } = listen(t, join(site, "a.py"));
+  rmSync(site, { recursive: true });
+  await happened();
+  mkdirSync(site);
+  chmodSync(site, 0o000);
+  asNobody(() => events.recover());
+  chmodSync(site, 0o755);
+  events.recover();
+  await happened();
+  writeFileSync(join(site, "a.py"), "two");
+  await happened();
+});
+
+/** Root may read every folder. */
+function asNobody(action: () => void): void {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(NOBODY);
+  try {
+    action();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
 
 test("FolderEvents looks past files that are not there", () => {
   const events = new FolderEvents(() => assert.fail("there is nothing to hear of"));
