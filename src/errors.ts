@@ -113,6 +113,16 @@ export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/** What went wrong, in its own words and without a stack. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Code of a system error, such as ENOENT; "" where there is none. */
+export function systemCodeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
 /** Name of the user whose rights this process has, or his number. */
 export function ownUserName(): string {
   try {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Settings } from "../config/settings/all.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Leftovers } from "../router/messages.ts";
-import { TunicornError } from "../errors.ts";
+import { reasonOf, TunicornError } from "../errors.ts";
 import type { Generation } from "./generation.ts";
 import { giveFile, OWN_IDENTITY, type Identity } from "./identity.ts";
 import type { Inheritance } from "./inherited-sockets.ts";
@@ -114,8 +114,7 @@ export class Belongings {
       this.#queue = new QueueDirectory(settings.queue_dir, settings.routers);
       this.#routers = settings.routers;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.info(`Requests go over channels, there is no shared queue in queue_dir: ${reason}`);
+      log.info(`Requests go over channels, there is no shared queue in queue_dir: ${reasonOf(error)}`);
       if (settings.routers > 1) log.warning("Several routers need the shared queue: there is one router");
     }
   }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/settings/all.ts";
 import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
-import { ownUserName, TunicornError } from "../errors.ts";
+import { ownUserName, systemCodeOf, TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
 import { lookUp } from "../system/look-up.ts";
@@ -88,7 +88,7 @@ async function bindWithRetries(written: string, options: BindingOptions): Promis
     try {
       return await bindAddress(written, address, options);
     } catch (error) {
-      const code = codeOf(error);
+      const code = systemCodeOf(error);
       const inUse = code === "EADDRINUSE" ? await describeUse(address) : "";
       if (code !== "EADDRINUSE" || attempt === ATTEMPTS)
         throw bindError(written, address, { code, inUse, error });
@@ -190,7 +190,7 @@ function isServed(path: string): Promise<boolean> {
       resolve(true);
     });
     // Only these say that nobody is there; a full backlog or a forbidden path says nothing of the kind.
-    socket.once("error", (error) => resolve(!["ECONNREFUSED", "ENOENT"].includes(codeOf(error))));
+    socket.once("error", (error) => resolve(!["ECONNREFUSED", "ENOENT"].includes(systemCodeOf(error))));
     socket.once("close", () => resolve(false));
   });
 }
@@ -203,10 +203,6 @@ function isWritable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 /** Who uses an address, where the system lets us see it. */

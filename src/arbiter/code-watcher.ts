@@ -1,4 +1,5 @@
 import type { Settings } from "../config/settings/all.ts";
+import { reasonOf } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { FileChanges } from "./file-changes.ts";
 import { FolderEvents } from "./folder-events.ts";
@@ -77,8 +78,9 @@ export class CodeWatcher {
     } catch (error) {
       this.#isPolling = true;
       this.#events.close();
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log.warning(`The system cannot tell of changed files (${reason}); they are polled`);
+      this.#options.log.warning(
+        `The system cannot tell of changed files (${reasonOf(error)}); they are polled`,
+      );
     }
   }
 

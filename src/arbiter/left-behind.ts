@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { systemCodeOf } from "../errors.ts";
 
 const DIRECTORY = /^tunicorn-\w{6}$/;
 const OWNER_FILE = "owner";
@@ -94,7 +95,7 @@ function isRead(directory: string, name: string): boolean {
     closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW));
     return true;
   } catch (error) {
-    return !(error instanceof Error && "code" in error && error.code === "ENXIO");
+    return systemCodeOf(error) !== "ENXIO";
   }
 }
 

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { TunicornError } from "../errors.ts";
+import { reasonOf, TunicornError } from "../errors.ts";
 import { isRunning } from "./pids.ts";
 
 /** The pidfile: written whole by a rename, and removed only while it holds our own pid. */
@@ -35,8 +35,7 @@ export class Pidfile {
       renameSync(temporary, this.path);
     } catch (error) {
       removeQuietly(temporary);
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new TunicornError("ERR_PIDFILE", `Cannot write the pidfile "${this.path}": ${reason}`, {
+      throw new TunicornError("ERR_PIDFILE", `Cannot write the pidfile "${this.path}": ${reasonOf(error)}`, {
         cause: error,
         hint: "Its folder must be there, and be writable for the user that starts the server",
       });

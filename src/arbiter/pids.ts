@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { systemCodeOf } from "../errors.ts";
 
 const LOOK_MS = 50;
 
@@ -11,7 +12,7 @@ export function signalPid(pid: number, signal: NodeJS.Signals | 0): boolean {
     return true;
   } catch (error) {
     // A process of another user counts: EPERM says that it is there.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return systemCodeOf(error) === "EPERM";
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { TunicornError } from "../errors.ts";
+import { reasonOf, TunicornError } from "../errors.ts";
 import { UNIX_PATH_LIMIT_BYTES } from "../system/server-handle.ts";
 import { markOwner, removeLeftBehind } from "./left-behind.ts";
 
@@ -90,8 +90,4 @@ function makeIn(folder: string): string {
       },
     );
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import { reasonOf } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { connectDatagram } from "../system/descriptor-maker.ts";
 
@@ -106,8 +107,7 @@ export class ServiceManager {
     } catch (error) {
       if (this.#hasComplained) return;
       this.#hasComplained = true;
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#log?.warning(`Cannot tell the service manager at NOTIFY_SOCKET=${address}: ${reason}`);
+      this.#log?.warning(`Cannot tell the service manager at NOTIFY_SOCKET=${address}: ${reasonOf(error)}`);
     }
   }
 

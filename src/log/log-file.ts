@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { closeSync, constants, fstatSync, openSync, statSync, write } from "node:fs";
 import { dirname, resolve as absolute } from "node:path";
 import sonicBoom, { type SonicBoom } from "sonic-boom";
-import { ownUserName, TunicornError } from "../errors.ts";
+import { ownUserName, reasonOf, systemCodeOf, TunicornError } from "../errors.ts";
 
 /** Lines that may wait for a stuck target; beyond it the newest are dropped rather than memory taken. */
 const WAITING_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -164,7 +164,7 @@ function openTarget({ path, standardFd, isBusy = false }: LogFileOptions): Targe
 
 function hintFor(path: string, error: unknown): string {
   const folder = dirname(absolute(path));
-  const code = error instanceof Error && "code" in error ? error.code : null;
+  const code = systemCodeOf(error);
   if (code === "ENOENT") return `Create its folder: mkdir -p ${folder}`;
   if (code === "EISDIR") return "It is a folder: name a file in it";
   if (code !== "EACCES") return "Create its folder, or make it writable for this user";
@@ -204,8 +204,4 @@ function isPipe(path: string): boolean {
 /** The reason without the path, which the message has already. */
 function withoutCall(error: unknown): string {
   return reasonOf(error).replace(/, (?:open|stat) '.*'$/, "");
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
