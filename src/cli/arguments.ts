@@ -3,8 +3,7 @@ import { TunicornError } from "../errors.ts";
 import type { Layer } from "../config/layers.ts";
 import { allSettings, type SettingName } from "../config/settings/all.ts";
 import { sections } from "../config/setting.ts";
-import { settingsNotYet } from "../config/settings/not-yet.ts";
-import { flagsNotYet, type SettingNotYet } from "../config/settings/not-yet-flags.ts";
+import { recordsNotYet, settingsNotYet, type SettingNotYet } from "../config/settings/not-yet.ts";
 import { expandAbbreviations, type Flag } from "./abbreviations.ts";
 import { describeCommand, describeSlip } from "./slips.ts";
 
@@ -76,11 +75,6 @@ export function parseArguments(argv: readonly string[], source: string): ParsedA
   };
 }
 
-/** Settings without an effect so far, whose flags are known all the same. */
-const recordsNotYet: ReadonlyMap<string, SettingNotYet> = new Map(
-  Object.entries(flagsNotYet).filter(([name]) => settingsNotYet.includes(name)),
-);
-
 /** Every flag, for writing out abbreviations. */
 const knownFlags: ReadonlyMap<string, Flag> = new Map([
   ...["--help", "-h", "--version", "-v"].map((flag) => flagOf(flag, flag.replace(/^-+(.).*/, "$1"), false)),
@@ -89,7 +83,7 @@ const knownFlags: ReadonlyMap<string, Flag> = new Map([
     const isOwn = "isOwn" in record && record.isOwn;
     return record.flags.map((flag) => flagOf(flag, record.name, needsValue, isOwn));
   }),
-  ...[...recordsNotYet].flatMap(([name, { flags, isSwitch }]) =>
+  ...Object.entries(recordsNotYet).flatMap(([name, { flags, isSwitch }]) =>
     flags.map((flag) => flagOf(flag, name, !isSwitch)),
   ),
 ]);
@@ -113,7 +107,7 @@ function makeParser(
       note(values, record.name, value ?? switchValue, isRepeatable),
     );
   }
-  for (const [name, record] of recordsNotYet) {
+  for (const [name, record] of Object.entries(recordsNotYet)) {
     if (words !== null && !mayMean(words, record.flags)) continue;
     const isRepeatable = Array.isArray(record.defaultValue);
     addOptions(command, makeOptionsNotYet(record), (value) =>

@@ -119,9 +119,8 @@ export function mergeSettings(
 function pasteLayers(layers: readonly Layer[]): readonly Layer[] {
   const location = layers.findLast(({ values }) => values.has("paste"))?.values.get("paste");
   const path = typeof location === "string" ? pasteFile(location) : "";
-  const name: string = "logconfig";
-  if (path === "" || !isSettingName(name) || !hasLoggers(path)) return [];
-  return [{ source: path, values: new Map([[name, path]]) }];
+  if (path === "" || !hasLoggers(path)) return [];
+  return [{ source: path, values: new Map([["logconfig", path]]) }];
 }
 
 /** Paths are meant relative to where tunicorn was called, whatever the working folder is by now. */

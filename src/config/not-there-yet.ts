@@ -1,6 +1,6 @@
 import { TunicornError } from "../errors.ts";
 import { hooksNotYet } from "./settings/hooks.ts";
-import { flagsNotYet } from "./settings/not-yet-flags.ts";
+import { recordsNotYet } from "./settings/not-yet.ts";
 
 /** Who says these wants TLS: a server that spoke plain HTTP in its place would give away what it was to protect. */
 const tlsNames: ReadonlySet<string> = new Set(["certfile", "keyfile", "ca_certs"]);
@@ -34,7 +34,7 @@ export function warningNotYet(name: string, value: unknown, source: string): str
 
 /** Configuration files often name settings only to say their defaults. */
 function isWithoutMeaning(name: string, value: unknown): boolean {
-  return value === null || value === undefined || textOf(value) === textOf(flagsNotYet[name]?.defaultValue);
+  return value === null || value === undefined || textOf(value) === textOf(recordsNotYet[name]?.defaultValue);
 }
 
 /** A command line says its numbers as text. */

@@ -1,4 +1,5 @@
 /** The router process. The arbiter spawns this file; it speaks with it over the IPC channel. */
+import { reasonOf } from "../errors.ts";
 import { exitProcess } from "../log/log-file.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import type {
@@ -104,7 +105,7 @@ async function openListener(listener: InheritedListener, socket: unknown): Promi
     await router?.openListener(listener, socket);
     tell({ type: "listener-opened", error: null });
   } catch (error) {
-    tell({ type: "listener-opened", error: describe(error) });
+    tell({ type: "listener-opened", error: reasonOf(error) });
   }
 }
 
@@ -121,8 +122,4 @@ async function leave(): Promise<void> {
   await router?.stop();
   if (!process.connected && leftovers !== null) removeLeftovers(leftovers);
   exitProcess(0);
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 
 import { allSettings } from "../../src/config/settings/all.ts";
-import { flagsNotYet } from "../../src/config/settings/not-yet-flags.ts";
+import { recordsNotYet } from "../../src/config/settings/not-yet.ts";
 import { repositoryRoot } from "../helpers/server.ts";
 import { filesBelow, readText } from "./sources.ts";
 
@@ -69,7 +69,7 @@ test("The commands in the documents have no long flag that the command does not 
     "--help",
     "--version",
     ...allSettings.flatMap(({ flags }) => flags),
-    ...Object.values(flagsNotYet).flatMap(({ flags }) => flags),
+    ...Object.values(recordsNotYet).flatMap(({ flags }) => flags),
   ]);
   const commands = documents.flatMap((document) =>
     [...readText(document).matchAll(/\btunicorn(?:\.js)? ([^`\n]*)/g)].map(([, rest = ""]) => ({

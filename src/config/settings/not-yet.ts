@@ -1,27 +1,45 @@
-/** Settings of Gunicorn that are known by name and have no effect yet. */
-export const settingsNotYet: readonly string[] = `
-  keyfile
-  certfile
-  ssl_version
-  cert_reqs
-  ca_certs
-  suppress_ragged_eofs
-  do_handshake_on_connect
-  ciphers
-  http_protocols
-  http2_cleartext
-  http2_max_concurrent_streams
-  http2_initial_window_size
-  http2_max_frame_size
-  http2_max_header_list_size
-  dirty_apps
-  dirty_workers
-  dirty_timeout
-  dirty_threads
-  dirty_graceful_timeout
-  control_socket
-  control_socket_mode
-  control_socket_disable
-`
-  .trim()
-  .split(/\s+/);
+/** A setting of Gunicorn that has no effect yet, as a command line or a configuration file writes it. */
+export interface SettingNotYet {
+  readonly flags: readonly string[];
+  /** The flag is a switch. */
+  readonly isSwitch: boolean;
+  /** Saying this changes nothing. */
+  readonly defaultValue: unknown;
+}
+
+function valued(flags: string, defaultValue: unknown): SettingNotYet {
+  return { flags: flags.split(" ").filter(Boolean), isSwitch: false, defaultValue };
+}
+
+function toggle(flags: string, defaultValue = false): SettingNotYet {
+  return { flags: flags.split(" "), isSwitch: true, defaultValue };
+}
+
+/** By their names. */
+export const recordsNotYet: Readonly<Record<string, SettingNotYet>> = {
+  keyfile: valued("--keyfile", null),
+  certfile: valued("--certfile", null),
+  ssl_version: valued("--ssl-version", null),
+  cert_reqs: valued("--cert-reqs", 0),
+  ca_certs: valued("--ca-certs", null),
+  suppress_ragged_eofs: toggle("--suppress-ragged-eofs", true),
+  do_handshake_on_connect: toggle("--do-handshake-on-connect"),
+  ciphers: valued("--ciphers", null),
+  http_protocols: valued("--http-protocols", "h1"),
+  http2_cleartext: valued("--http2-cleartext", "off"),
+  http2_max_concurrent_streams: valued("--http2-max-concurrent-streams", 100),
+  http2_initial_window_size: valued("--http2-initial-window-size", 65_535),
+  http2_max_frame_size: valued("--http2-max-frame-size", 16_384),
+  http2_max_header_list_size: valued("--http2-max-header-list-size", 65_536),
+  dirty_apps: valued("--dirty-app", []),
+  dirty_workers: valued("--dirty-workers", 0),
+  dirty_timeout: valued("--dirty-timeout", 300),
+  dirty_threads: valued("--dirty-threads", 1),
+  dirty_graceful_timeout: valued("--dirty-graceful-timeout", 30),
+  control_socket: valued("--control-socket", null),
+  control_socket_mode: valued("--control-socket-mode", 0o600),
+  // There is none, so that this holds already.
+  control_socket_disable: toggle("--no-control-socket", true),
+};
+
+export const settingsNotYet: readonly string[] = Object.keys(recordsNotYet);
