@@ -81,6 +81,9 @@ interface FieldsText extends TrustedWord {
   text: string;
 }
 
+/** Up to so many names a list is searched, which costs less than to make a map. */
+const LISTED_NAMES_LIMIT = 100;
+
 /** Fields in the order of their first coming; repeated ones are joined. */
 function readFields(input: EnvironInput): FieldsText {
   const { names, values } = input.head;
@@ -92,7 +95,9 @@ function readFields(input: EnvironInput): FieldsText {
     const value = valueFor(lower, values[index] ?? "", input.head);
     if (!isPassedOn(lower, value, input, fields)) continue;
     const name = environName(lower);
-    if (joined === null && used.includes(name)) joined = toMap(fields.text);
+    if (joined === null && (used.length === LISTED_NAMES_LIMIT || used.includes(name))) {
+      joined = toMap(fields.text);
+    }
     if (joined === null) {
       used.push(name);
       fields.text += `\0${name}\0${value}`;

@@ -49,6 +49,8 @@ test("limit_request_body", async (t) => {
 
 test("limits on the head", async (t) => {
   const repeated = (count: number): string => "X: y\r\n".repeat(count);
+  const ofManyNames = (count: number): string =>
+    Array.from({ length: count }, (_, index) => `${index.toString(16)}:\r\n`).join("");
   /** Host is one of them. */
   const line = (length: number): string =>
     `GET /${"x".repeat(length - "GET / HTTP/1.1".length)} HTTP/1.1\r\n`;
@@ -89,6 +91,11 @@ test("limits on the head", async (t) => {
   for (const [what, head, status] of [
     ["limit_request_line 0: a line of 500 KB is taken", `${line(500_000)}${HEAD}\r\n`, 200],
     ["limit_request_fields 0: 5000 are taken", `GET / HTTP/1.1\r\n${HEAD}${repeated(5000)}\r\n`, 200],
+    [
+      "limit_request_fields 0: 100000 of different names are taken",
+      `GET / HTTP/1.1\r\n${HEAD}${ofManyNames(100_000)}\r\n`,
+      200,
+    ],
     [
       "limit_request_field_size 0: a field of 500 KB is taken",
       `GET / HTTP/1.1\r\n${HEAD}X: ${"y".repeat(500_000)}\r\n\r\n`,
