@@ -17,6 +17,9 @@ const UNSENT_LIMIT_BYTES = 64 * 1024;
 /** Bytes of a body that wait for the worker, above which the client is held back. */
 const PENDING_LIMIT_BYTES = WINDOW_BYTES / 2;
 
+/** So many pieces that wait are joined into one. */
+const PIECES_TO_JOIN = 256;
+
 /**
  * One HTTP request on its way to an ASGI application. It is given to a worker as soon as its head is there; its body
  * follows as it comes, and as the application takes it.
@@ -38,6 +41,8 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
   #pieces: Buffer[] = [];
   #pendingBytes = 0;
   #isClientPaused = false;
+  /** What has come is sent as soon as all that came with it is there, too. */
+  #isSendingDue = false;
   #isClientDone = false;
   /** The response has begun, and does not say where it ends. */
   #isEndless = false;
@@ -82,7 +87,18 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
     }
     this.#pieces.push(bytes);
     this.#pendingBytes += bytes.length;
-    this.#sendBody();
+    if (this.#pieces.length === PIECES_TO_JOIN) this.#join();
+    if (this.#isSendingDue) return;
+    this.#isSendingDue = true;
+    // What comes together is sent together: a read of the socket may hold thousands of small chunks.
+    queueMicrotask(() => {
+      this.#isSendingDue = false;
+      this.#sendBody();
+      this.#holdClientBack();
+    });
+  }
+
+  #holdClientBack(): void {
     if (this.#pendingBytes <= PENDING_LIMIT_BYTES || this.#isClientPaused) return;
     this.#isClientPaused = true;
     this.exchange.pauseBody();
@@ -117,19 +133,10 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
   takeOpening(): Opening {
     if (this.#awaitsContinue && !this.#isBodyComplete)
       return { head: this.#head, body: this.body, flags: FrameFlag.awaitsContinue };
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    for (
-      let piece = this.#takePiece(WINDOW_BYTES);
-      piece !== null;
-      piece = this.#takePiece(WINDOW_BYTES - bytes)
-    ) {
-      pieces.push(piece);
-      bytes += piece.length;
-    }
+    const piece = this.#takePiece(WINDOW_BYTES) ?? EMPTY;
     this.#isBodySent = this.#isBodyComplete && this.#pendingBytes === 0;
     const flags = this.#isBodySent ? FrameFlag.end : 0;
-    return { head: this.#head, body: { type: "memory", pieces, bytes }, flags };
+    return { head: this.#head, body: { type: "memory", pieces: [piece], bytes: piece.length }, flags };
   }
 
   override onStream(worker: StreamWorker): void {
@@ -248,15 +255,21 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
     this.#resumeClient();
   }
 
-  /** The next piece that waits, or so many bytes of it; null when there is none. */
+  /** What waits, or so many bytes of it; null when there is nothing. */
   #takePiece(limitBytes: number): Buffer | null {
-    const [piece] = this.#pieces;
-    if (piece === undefined || limitBytes <= 0) return null;
-    if (piece.length <= limitBytes) this.#pieces.shift();
-    else this.#pieces[0] = piece.subarray(limitBytes);
+    if (limitBytes <= 0) return null;
+    if (this.#pieces.length > 1) this.#join();
+    const piece = this.#pieces.pop();
+    if (piece === undefined) return null;
+    if (piece.length > limitBytes) this.#pieces.push(piece.subarray(limitBytes));
     const taken = piece.subarray(0, limitBytes);
     this.#pendingBytes -= taken.length;
     return taken;
+  }
+
+  /** A body that comes octet by octet must not cost a buffer object for each. */
+  #join(): void {
+    this.#pieces = [Buffer.concat(this.#pieces)];
   }
 
   #resumeClient(): void {

@@ -6,10 +6,14 @@ import { test, type TestContext } from "node:test";
 import { countingBytes, sha256 } from "../helpers/bodies.ts";
 import { ClientConnection, ConnectionCut, request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { RouterProcess } from "../helpers/router-process.ts";
 import { seen, untilSeen } from "../helpers/seen.ts";
 import { fixtureApps, runCommand, startFixture, type Server } from "../helpers/server.ts";
 
 const APPLICATION = "asgi_app:app";
+
+/** A buffer object for each chunk would take several times as much. */
+const CHUNKS_GROWTH_LIMIT_BYTES = 48 * 1024 * 1024;
 
 function startAsgi(t: TestContext, args: readonly string[] = [], workers = 1): Promise<Server> {
   return startFixture(t, APPLICATION, { args: ["-k", "asgi", "-w", String(workers), ...args], workers });
@@ -105,6 +109,27 @@ test("an ASGI application", async (t) => {
     const told = JSON.parse((await connection.readAnswer()).text) as Told;
     assert.deepEqual([told.length, told.messages], [2, 2]);
   });
+
+  await t.test(
+    "gets bodies of tiny chunks, of which the router keeps no more than their bytes",
+    async (t) => {
+      const count = 150_000;
+      const router = new RouterProcess(server);
+      const before = router.memoryBytes.peak;
+      const connections = await Promise.all(
+        Array.from({ length: 8 }, () => ClientConnection.open(t, server.port)),
+      );
+      for (const connection of connections) {
+        connection.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        connection.send(`${"1\r\na\r\n".repeat(count)}0\r\n\r\n`);
+      }
+      for (const connection of connections) {
+        assert.equal((JSON.parse((await connection.readAnswer()).text) as Told).length, count);
+      }
+      const growth = router.memoryBytes.peak - before;
+      assert(growth < CHUNKS_GROWTH_LIMIT_BYTES, `It grew by ${growth} bytes`);
+    },
+  );
 
   await t.test("asks a client that waits for 100 Continue only if it wants the body", async (t) => {
     const connection = await ClientConnection.open(t, server.port);
