@@ -53,6 +53,11 @@ def test_the_length_is_told_apart_from_the_lines() -> None:
     assert encode_head(200, [])[3] == frame.NO_CONTENT_LENGTH
 
 
+def test_headers_that_do_not_fit_into_a_frame_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"are 4194305 bytes, want at most 4194304"):
+        encode_fields([(b"x", b"v" * (4 * 1024 * 1024 - 4))])
+
+
 def test_two_lengths_must_agree_also_when_each_is_known() -> None:
     five, six = (b"content-length", b"5"), (b"content-length", b"6")
     for _ in range(2):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from tunicorn import response as response_module
-from tunicorn.response import Headers, ResponseHead, parse_status
+from tunicorn.response import Headers, ResponseHead, encode_interim_fields, parse_status
 
 
 def lines_of(headers: Headers) -> bytes:
@@ -135,6 +135,15 @@ def test_headers_and_statuses_that_are_made_up_for_each_response_do_not_fill_the
         ResponseHead(f"200 Reason {number}", [("X-Request", f"{number}")])
     assert len(response_module._known_headers) <= response_module._KNOWN_LIMIT
     assert len(response_module._known_statuses) <= response_module._KNOWN_LIMIT
+
+
+def test_headers_that_do_not_fit_into_a_frame_are_refused() -> None:
+    fitting = ("X-Large", "v" * (response_module.FIELDS_LIMIT_BYTES - len("X-Large: \r\n")))
+    assert len(lines_of([fitting])) == response_module.FIELDS_LIMIT_BYTES
+    for headers in ([fitting, ("X", "")], [("X-Large", f"{fitting[1]}v")]):
+        for encode in (lines_of, encode_interim_fields):
+            with pytest.raises(ValueError, match=r"are \d+ bytes, want at most 4194304"):
+                encode(headers)
 
 
 def test_a_long_header_is_not_kept() -> None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from tunicorn import frame
-from tunicorn.response import DROPPED_NAMES, FIRST_FINAL_STATUS
+from tunicorn.response import DROPPED_NAMES, FIELDS_LIMIT_BYTES, FIRST_FINAL_STATUS, too_large
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -64,7 +64,10 @@ def _encode_fields(headers: Headers) -> tuple[bytes, int]:
             length = int(known)
         else:
             raise ValueError(f"two different Content-Lengths in a response: {length} and {int(known)}")
-    return b"".join(lines), length
+    field_lines = b"".join(lines)
+    if len(field_lines) > FIELDS_LIMIT_BYTES:
+        raise too_large(field_lines)
+    return field_lines, length
 
 
 def _check_header(header: tuple[bytes, bytes]) -> bytes | int:

@@ -6,6 +6,10 @@ import re
 from http import HTTPStatus
 from typing import Final
 
+#: All field lines go in one frame, together with the beginning of the body. The router takes no frame that is
+#: too large: it disconnects the worker, and all requests of that would get 502.
+FIELDS_LIMIT_BYTES: Final = 4 * 1024 * 1024
+
 #: Below are interim responses, behind which the client waits for another one.
 FIRST_FINAL_STATUS: Final = 200
 
@@ -65,6 +69,8 @@ class ResponseHead:
             else:
                 self._announce(int(known))
         self.field_lines = b"".join(lines)
+        if len(self.field_lines) > FIELDS_LIMIT_BYTES:
+            raise too_large(self.field_lines)
 
     def _announce(self, length: int) -> None:
         before = self.content_length
@@ -97,7 +103,17 @@ def encode_interim_fields(headers: Headers) -> bytes:
         lower = _checked_names.get(name) or _check_name(name)
         if lower != "content-length" and lower not in DROPPED_NAMES:
             lines.append(f"{name}: {value}\r\n")
-    return "".join(lines).encode("latin-1")
+    field_lines = "".join(lines).encode("latin-1")
+    if len(field_lines) > FIELDS_LIMIT_BYTES:
+        raise too_large(field_lines)
+    return field_lines
+
+
+def too_large(field_lines: bytes) -> ValueError:
+    """What is raised for headers that do not fit into a frame."""
+    return ValueError(
+        f"the headers of a response are {len(field_lines)} bytes, want at most {FIELDS_LIMIT_BYTES}"
+    )
 
 
 def parse_status(status: str) -> tuple[int, bytes]:

@@ -131,6 +131,17 @@ test("an ASGI application", async (t) => {
     },
   );
 
+  await t.test("that gives endless headers costs its client 500, and no other client anything", async (t) => {
+    const other = await ClientConnection.open(t, server.port);
+    other.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
+    assert.equal((await request(server.port, "/headers")).status, 500);
+    await server.waitForLine(
+      /ValueError: the headers of a response are 9000\d{3} bytes, want at most 4194304$/,
+    );
+    other.send("b");
+    assert.equal((JSON.parse((await other.readAnswer()).text) as Told).length, 2);
+  });
+
   await t.test("asks a client that waits for 100 Continue only if it wants the body", async (t) => {
     const connection = await ClientConnection.open(t, server.port);
     const head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
