@@ -19,38 +19,38 @@ const HEAD_LIMITS = "limits on the head";
 const PERMISSIONS = "what may be permitted";
 const LIFE = "in the order of a server's life";
 const HANDLERS = "A handler that is slow or stuck costs records, never requests";
-const RAISES = "What it raises is logged with its name and traceback, and has one defined effect";
+const RAISES = "An exception in it is logged with the hook's name and a traceback, and has a defined effect";
 
 export const parityRows: readonly ParityRow[] = [
   row(
     "websocket_max_message_size",
     "process/websocket.test.ts",
     "is closed with 1009 for a message above websocket_max_message_size",
-    "Held for what a message is when decompressed as well; pings, compression and flow control come with it",
+    "It also applies to the decompressed message; there are pings, compression and flow control as well",
   ),
   row(
     "config",
     "process/entry-points.test.ts",
     "-c ${config} takes the settings from there",
-    "Unknown names that look like a slip are told with the name that was meant; a broken file never takes a running server down",
+    "A name that looks like a typing mistake gives a warning with the right one; a broken file never stops a running server",
   ),
   row(
     "wsgi_app",
     "process/boot.test.ts",
     "the application may stand in the settings file",
-    "What is wrong with it is said with a hint, once for all workers",
+    "An error comes with a hint, and once for all workers",
   ),
   row(
     "bind",
     "process/sockets.test.ts",
     "IPv4, IPv6, unix and abstract addresses are served at once",
-    "A bare number is a port, abstract names work, and HUP binds what is new",
+    "A bare number is a port, abstract names work, and HUP binds new addresses",
   ),
   row(
     "backlog",
     "process/stop.test.ts",
     "TERM answers what had connected and still waited for a worker",
-    "What waits in it at TERM is answered, not reset",
+    "Clients that wait in it at TERM are answered, not reset",
   ),
   row(
     "workers",
@@ -82,7 +82,7 @@ export const parityRows: readonly ParityRow[] = [
     "timeout",
     "process/crash.test.ts",
     "a worker silent past timeout costs 504, and the log tells where it hangs",
-    "A limit of each request in gthread too, by a 504 to the client; the log has the request and its stack",
+    "It limits each request with gthread too; the client gets 504, and the log has the request and its stack",
   ),
   row(
     "graceful_timeout",
@@ -93,7 +93,7 @@ export const parityRows: readonly ParityRow[] = [
     "keepalive",
     "process/clients.test.ts",
     "answers on one connection",
-    "With the sync class too; an idle connection costs no worker",
+    "It works with sync workers too; an idle connection occupies no worker",
   ),
   row("limit_request_line", "process/size-limits.test.ts", HEAD_LIMITS, "No hidden cap of 8190"),
   row("limit_request_fields", "process/size-limits.test.ts", HEAD_LIMITS),
@@ -107,7 +107,7 @@ export const parityRows: readonly ParityRow[] = [
     "reload",
     "process/code-watcher.test.ts",
     "--reload shows in the browser why the application cannot be loaded, until it can",
-    "Whatever the import raises is shown, not SyntaxError alone; no request is lost; works with preload_app",
+    "Any exception of the import is shown, not only SyntaxError; no request is lost; it works with preload_app",
   ),
   row(
     "reload_engine",
@@ -136,7 +136,7 @@ export const parityRows: readonly ParityRow[] = [
     "preload_app",
     "process/reload.test.ts",
     "HUP brings changed code into effect when the application is preloaded",
-    "HUP loads the code anew",
+    "HUP loads the code again",
   ),
   row("reuse_port", "process/sockets.test.ts", "--reuse-port lets two servers have the same port"),
   row("chdir", "process/settings.test.ts", "chdir is where the application is found and runs"),
@@ -144,7 +144,7 @@ export const parityRows: readonly ParityRow[] = [
     "daemon",
     "process/daemon.test.ts",
     "--daemon returns when the server answers",
-    "The command returns when the server answers, and says why it cannot start",
+    "The command returns when the server answers, and says why if it cannot start",
   ),
   row("raw_env", "process/settings.test.ts", "raw_env puts variables into the application's environment"),
   row(
@@ -177,7 +177,7 @@ export const parityRows: readonly ParityRow[] = [
     "paste",
     "process/entry-points.test.ts",
     "--paste serves the application of a PasteDeploy file",
-    "A reload reads the file again; it may stand in the configuration file",
+    "A reload reads the file again; it can be set in the configuration file",
   ),
   row(
     "proxy_protocol",
@@ -275,7 +275,7 @@ export const parityRows: readonly ParityRow[] = [
     "statsd_host",
     "process/metrics.test.ts",
     "statsd gets Gunicorn's metrics by UDP",
-    "Many metrics in a datagram; the log counters hold what the server itself says too",
+    "Many metrics in a datagram; the log counters include what the server itself logs",
   ),
   row("dogstatsd_tags", "process/metrics.test.ts", "statsd by a unix socket has prefix and tags"),
   row("statsd_prefix", "process/metrics.test.ts", "statsd by a unix socket has prefix and tags"),
@@ -283,7 +283,7 @@ export const parityRows: readonly ParityRow[] = [
     "enable_backlog_metric",
     "process/metrics.test.ts",
     "the backlog metric counts requests that wait for a worker",
-    "It counts requests that wait for a worker, beside connections that were not accepted",
+    "It counts requests that wait for a worker as well as connections that are not accepted yet",
   ),
   row(
     "enable_stdio_inheritance",

@@ -27,9 +27,10 @@ export function parityPage(version: string, names: readonly GunicornName[]): str
 
 # Parity with Gunicorn
 
-Every setting and hook of Gunicorn ${version}, and the test that shows that it works here. **better** says what goes beyond Gunicorn.
-Of ${names.length}: ${counts.works} work, ${counts.better} are better, ${counts["not yet"]} are not there yet; those are known by name and say so
-([settings.md](settings.md), Not yet). Deliberate differences of flags and defaults stand in \`test/config/gunicorn-differences.ts\`.
+This page lists every setting and hook of Gunicorn ${version}, with the test that shows that it works here. **better** says what goes beyond Gunicorn.
+
+Of ${names.length} names, ${counts.works} work, ${counts.better} are better, and ${counts["not yet"]} do not work yet. Using one of the latter gives a warning or an error
+([settings.md](settings.md#not-yet)). Where flags and defaults differ on purpose, \`test/config/gunicorn-differences.ts\` says why.
 ${sections.map((section) => sectionText(section, names)).join("")}`;
 }
 
