@@ -40,7 +40,7 @@ ${rows("exitStatus")}
 
 ## Errors of requests
 
-The client gets the status; the error log has the reason, except for 503. [http.md](http.md) has the rules.
+The client gets the status; the error log has the reason (for 503, at most once a minute). [http.md](http.md) has the rules.
 
 | code | answer | meaning |
 |---|---|---|

@@ -142,6 +142,8 @@ export class ResponseRelay {
     const status = errorKinds[code].httpStatus ?? 500;
     const { head, body } = errorPage(status, status === 503 ? retryAfter(RETRY_AFTER_MS) : "");
     const { context, exchange } = this.#options;
+    if (code === "ERR_OVERLOADED")
+      context.overload.requestRefused(exchange.head.method, exchange.head.target);
     if (context.needsResponseFields) this.#responseHead = head;
     exchange.respond(head, body, true);
   }

@@ -5,6 +5,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type { TrustedPeers } from "./client.ts";
 import type { BufferBudget } from "./buffer-budget.ts";
 import type { RouterSettings } from "./messages.ts";
+import type { OverloadNotice } from "./overload-notice.ts";
 import type { Tunnels } from "./tunnels.ts";
 import type { WebSocketUpgrader } from "./websocket-upgrader.ts";
 
@@ -22,6 +23,7 @@ export interface RouterContext {
   /** What all bodies in passing may take. */
   readonly budget: BufferBudget;
   readonly errorLog: ErrorLog;
+  readonly overload: OverloadNotice;
   /**
    * Told of every answered request; null: nobody wants to hear of them. Asked when a request is over, since a
    * reload may have put another in its place meanwhile.

@@ -7,6 +7,7 @@ import { countUnaccepted } from "../metrics/accept-queue.ts";
 import { countRecord, openMetrics, type MetricsSender } from "../metrics/metrics-settings.ts";
 import { makeRequestMetrics } from "../metrics/request-metrics.ts";
 import type { RouterSettings } from "./messages.ts";
+import { OverloadNotice } from "./overload-notice.ts";
 
 const BACKLOG_INTERVAL_MS = 1000;
 
@@ -21,6 +22,7 @@ export interface BacklogSource {
 /** Everything that a router writes logs and metrics to. */
 export class RouterLogs {
   readonly errorLog: ErrorLog;
+  readonly overload: OverloadNotice;
   /** Null when nobody wants to hear of requests. */
   access: AccessSink | null;
   readonly #backlog: BacklogSource;
@@ -36,6 +38,7 @@ export class RouterLogs {
     this.#relay = makeRelay(settings);
     this.#metrics = this.#makeMetrics(settings);
     this.errorLog = new ErrorLog(settings.errorLog, settings.logLevel, this.#errorLogOptions(settings));
+    this.overload = new OverloadNotice(this.errorLog);
     this.access = this.#makeAccess(settings);
     this.#watchBacklog();
   }

@@ -259,6 +259,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       tunnels: this.#tunnels,
       budget: this.#budget,
       errorLog: this.#logs.errorLog,
+      overload: this.#logs.overload,
       accessLog: () => this.#logs.access,
       webSockets: new WebSocketUpgrader(settings.webSockets, this.#deadlines),
       needsResponseFields: this.#logs.access?.needsResponseFields === true,
@@ -269,6 +270,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   #accept(accepted: AcceptedConnection, listener: InheritedListener): void {
     const { settings, trustedPeers, frontPeers } = this.#context;
     if (this.#connections.size >= Math.min(settings.capacity.connections, this.#connectionRoom)) {
+      this.#logs.overload.connectionRefused(accepted.peer.remoteAddress ?? listener.url);
       this.#turnAway(accepted, 503);
       return;
     }

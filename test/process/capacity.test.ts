@@ -29,6 +29,7 @@ test("max_connections: one more gets 503 with Retry-After, and there is room aga
   }
   const third = await ClientConnection.open(t, server.port);
   assertOverloaded(await assertRefused(third, 503));
+  await server.waitForLine(/\[WARNING\] Answered 503 to a connection from 127\.0\.0\.1: .*max_connections/);
 
   first.destroy();
   await untilTrue(async () => (await request(server.port, "/again")).status === 200, {
@@ -90,6 +91,7 @@ test("queue_size: one request more than may wait gets 503 with Retry-After", asy
   // Which of the two comes first is not ours to choose.
   const turnedAway = await Promise.race(answers);
   assertOverloaded(turnedAway);
+  await server.waitForLine(/\[WARNING\] Answered 503 to GET \/waits: .*queue_size/);
   await server.openGate();
   assert.equal((await holder.readAnswer()).status, 200);
   const statuses = (await Promise.all(answers)).map(({ status }) => status);
@@ -102,6 +104,7 @@ test("queue_timeout: a request that waits for longer gets 503 with Retry-After, 
   const holder = await server.holdWorker();
   const waiting = await ClientConnection.open(t, server.port);
   assertOverloaded(await waiting.request("/waits"));
+  await server.waitForLine(/\[WARNING\] Answered 503 to GET \/waits: .*queue_timeout/);
   await server.openGate();
   assert.equal((await holder.readAnswer()).status, 200);
   assert.deepEqual(await server.allCalledPaths(), ["/hold", "/last"]);
