@@ -3,6 +3,7 @@ import type { ServerHookName } from "../config/settings/hooks.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { timerMs } from "../system/timer-limit.ts";
+import { EndedWorkers } from "./ended-workers.ts";
 import { ForkBrake } from "./fork-brake.ts";
 import type { GenerationOptions } from "./generation-options.ts";
 import { describePlace, type GenerationPlace } from "./generation-place.ts";
@@ -34,6 +35,7 @@ export class Generation {
   readonly number: number;
   readonly #options: GenerationOptions;
   readonly #workers = new Map<number, WorkerHandle>();
+  readonly #ended = new EndedWorkers();
   readonly #signals = new WorkerSignals(this.#workers, () => this.#mold);
   /** Null when another process has taken it over. */
   #mold: MoldHandle | null;
@@ -115,6 +117,11 @@ export class Generation {
 
   get python(): string {
     return this.#mold?.python ?? "";
+  }
+
+  /** Also if it has ended a moment ago. */
+  findWorker(age: number): WorkerHandle | null {
+    return this.#workers.get(age) ?? this.#ended.get(age) ?? null;
   }
 
   get workers(): readonly WorkerHandle[] {
@@ -347,8 +354,9 @@ export class Generation {
   #onWorkerExited(message: WorkerExited): void {
     const worker = this.#workers.get(message.worker);
     if (worker === undefined) return;
-    worker.enter("exit");
+    worker.exit(message.status, message.signal);
     this.#workers.delete(message.worker);
+    this.#ended.add(worker);
     const description = describeExit(message, worker, this.#isLeaving);
     if (description !== null) this.#place?.log.error(description);
     this.#brake.count(worker, isOwnFault(message, worker));

@@ -112,11 +112,11 @@ export class Generations {
     this.#others.delete(generation);
   }
 
-  /** The worker with this number, and its generation. */
+  /** The worker with this number, and its generation; also if it has ended a moment ago. */
   find(age: number): { readonly worker: WorkerHandle; readonly generation: Generation } | null {
     for (const generation of this.all) {
-      const worker = generation.workers.find((candidate) => candidate.age === age);
-      if (worker !== undefined) return { worker, generation };
+      const worker = generation.findWorker(age);
+      if (worker !== null) return { worker, generation };
     }
     return null;
   }

@@ -1,3 +1,5 @@
+import { makeDeferred } from "../system/deferred.ts";
+
 /**
  * The life of a worker as the arbiter sees it.
  *
@@ -36,6 +38,8 @@ export class WorkerHandle {
   #killAt = Infinity;
   #readyAt: number | null = null;
   #leftInOrder = false;
+  #hasEndedWell = false;
+  readonly #exited = makeDeferred();
   #isCondemned = false;
 
   constructor(age: number, generation: number, createdAt = performance.now()) {
@@ -61,6 +65,23 @@ export class WorkerHandle {
   /** We have killed it: its end tells nothing about the machine. */
   get isCondemned(): boolean {
     return this.#isCondemned;
+  }
+
+  /** It has ended with status 0: it was told to, or has told itself. */
+  get hasEndedWell(): boolean {
+    return this.#hasEndedWell;
+  }
+
+  /** Fulfilled when its end is known. */
+  get exited(): Promise<void> {
+    return this.#exited.promise;
+  }
+
+  /** It was reaped. */
+  exit(status: number, signal: string | null): void {
+    this.#hasEndedWell = signal === null && status === 0;
+    this.enter("exit");
+    this.#exited.resolve();
   }
 
   condemn(): void {

@@ -1,9 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { ArbiterToRouter, RequestSummary, RouterToArbiter, WorkerSilence } from "../router/messages.ts";
 import type { Generations } from "./generations.ts";
 import { describeRequest } from "../router/wording.ts";
 import { plural } from "./wording.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
 import { WorkerLimits } from "./worker-limits.ts";
+
+/** From the loss of a channel to the mold's word of how the process has ended. */
+const END_MS = 1_000;
 
 export interface WorkerReportsOptions {
   readonly generations: Generations;
@@ -70,9 +75,18 @@ export class WorkerReports {
       const named = `${describeRequest(request)}${more}`;
       // A signal to the whole process group has ended it before the router cut the request off.
       if (isQuick()) log.warning(`Cutting off ${named}`);
-      else log.error(`${this.#nameOf(worker)} died while it handled ${named}`);
+      else void this.#tellLost(generations.find(worker)?.worker ?? null, named);
     }
     for (const generation of generations.all) generation.onWorkerLost(worker);
+  }
+
+  /** One that was told to leave at once is not dead by a fault; how it has ended the mold may tell only now. */
+  async #tellLost(worker: WorkerHandle | null, named: string): Promise<void> {
+    const { log } = this.#options;
+    const name = worker === null || worker.pid === 0 ? "A worker" : `Worker (pid:${worker.pid})`;
+    if (worker !== null) await Promise.race([worker.exited, delay(END_MS, undefined, { ref: false })]);
+    if (worker?.hasEndedWell === true) log.warning(`${name} left at once: it cut off ${named}`);
+    else log.error(`${name} died while it handled ${named}`);
   }
 
   #onTimeout(worker: number, request: RequestSummary): void {
@@ -102,12 +116,6 @@ export class WorkerReports {
         `it has ${plural(count, "request")}${named === "" ? "" : `, the latest: ${named}`}; its stack follows`,
     );
     generation?.abortWorker(worker);
-  }
-
-  /** The mold may have told of its end already. */
-  #nameOf(age: number): string {
-    const pid = this.#pidOf(age);
-    return pid === 0 ? "A worker" : `Worker (pid:${pid})`;
   }
 
   #pidOf(age: number): number {

@@ -149,3 +149,23 @@ test("signals to a worker: ABRT runs worker_abort, QUIT and TERM end it, and eac
     assert.equal((await request(server.port, "/")).text, String(worker));
   });
 });
+
+for (const [workerClass, args] of [
+  ["gthread", ["--threads", "2"]],
+  ["gevent", []],
+] as const) {
+  test(`${workerClass}: a worker that is told to leave at once cuts its request off, and has not died`, async (t) => {
+    const server = await startFixture(t, "slow", { args: ["-k", workerClass, ...args] });
+    const connection = await ClientConnection.open(t, server.port);
+    connection.sendRequest("/?s=600&name=cut");
+    await server.waitForLine(/slow began cut$/);
+    const [worker = 0] = server.bootedPids;
+    process.kill(worker, "SIGINT");
+    assert.equal((await connection.readAnswer()).status, 502);
+    await server.waitForLine(
+      new RegExp(`\\[WARNING\\] Worker \\(pid:${worker}\\) left at once: it cut off GET /\\?s=600`),
+    );
+    await server.waitForLine(/Booting worker/, { count: 2 });
+    assert.doesNotMatch(server.text, /\[ERROR\]|died/);
+  });
+}
