@@ -245,7 +245,8 @@ class TestHooks:
             bind=["127.0.0.1:8000"],
         )
         mold.send("hook", hook="when_ready")
-        assert mold.expect("hook-done") == {"type": "hook-done", "hook": "when_ready", "error": None}
+        done = {"type": "hook-done", "hook": "when_ready", "error": None, "threads": 0}
+        assert mold.expect("hook-done") == done
         assert f"{os.getpid()} 1 [('127.0.0.1', 8000)]" in mold.stderr
 
     def test_a_hook_that_raises_is_reported_with_its_traceback(self, mold: MoldProcess) -> None:
@@ -277,6 +278,7 @@ class TestHooks:
                 "type": "hook-done",
                 "hook": "nworkers_changed",
                 "error": None,
+                "threads": 0,
             }
             assert f"{wanted} {before} {wanted}" in mold.stderr
 
@@ -300,7 +302,8 @@ class TestHooks:
         mold.configure()
         for hook in HOOK_PARAMETERS:
             mold.send("hook", hook=hook)
-            assert mold.expect("hook-done") == {"type": "hook-done", "hook": hook, "error": None}
+            done = {"type": "hook-done", "hook": hook, "error": None, "threads": 0}
+            assert mold.expect("hook-done") == done
 
     def test_pre_fork_sees_a_worker_that_has_no_pid_yet(
         self, mold: MoldProcess, router: RouterListener

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Final, cast
@@ -57,6 +58,12 @@ def _takes(signature: inspect.Signature, arguments: list[str]) -> bool:
 
 def _shortened(hook: Hook, count: int) -> Hook:
     return lambda *arguments: hook(*arguments[:count])
+
+
+def count_threads() -> int:
+    """How many threads this process has of Python's. Without the module there is one."""
+    threading = sys.modules.get("threading")
+    return 1 if threading is None else int(threading.active_count())
 
 
 def describe_raised(error: BaseException) -> str:

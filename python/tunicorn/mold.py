@@ -21,7 +21,7 @@ from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.gunicorn_names import lend_names, take_back_uvicorn
-from tunicorn.hooks import Hook, describe_raised
+from tunicorn.hooks import Hook, count_threads, describe_raised
 from tunicorn.identity import Identity, IdentityError, find_identity
 from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
@@ -238,8 +238,9 @@ class Mold:
 
     def _call_hook(self, name: str, *arguments: object) -> None:
         """Runs a hook for the arbiter, which tells of what it raised."""
-        server = self._require_server()
-        self._control.send("hook-done", hook=name, error=self._run_hook(name, server, *arguments))
+        before = count_threads()
+        error = self._run_hook(name, self._require_server(), *arguments)
+        self._control.send("hook-done", hook=name, error=error, threads=max(0, count_threads() - before))
 
     def _run_hook(self, name: str, *arguments: object) -> str | None:
         """What a hook in this process raised. sys.exit() and the like would take the workers' parent away."""

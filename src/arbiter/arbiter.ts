@@ -270,7 +270,7 @@ export class Arbiter {
     belongings.makeQueue(settings, log);
     await this.#generations.configure(generation, log, belongings);
     this.#requireStarting();
-    await generation.runHook("on_starting");
+    await generation.hooks?.run("on_starting");
     this.#isOnExitDue = true;
     this.#requireStarting();
     if (inheritance.sockets.length > 0)
@@ -282,7 +282,7 @@ export class Arbiter {
     belongings.listeners.isPaused = this.#upgrades.isSecond;
     await this.#startRouter(belongings, log);
     await log.written();
-    await generation.runHook("when_ready");
+    await generation.hooks?.run("when_ready");
     await generation.bootWorkers();
     this.#requireStarting();
     if (belongings.listeners.isPaused) await takeClients(this.#requireStarted());
@@ -383,7 +383,7 @@ export class Arbiter {
     this.#state = "stopped";
     await this.#generations.endWorkers();
     try {
-      if (this.#isOnExitDue) await this.#generations.active?.runHook("on_exit");
+      if (this.#isOnExitDue) await this.#generations.active?.hooks?.run("on_exit");
     } catch (error) {
       this.#log?.error(describeError(error));
     }

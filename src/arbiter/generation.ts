@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { ServerHookName } from "../config/settings/hooks.ts";
 import { describeError, TunicornError } from "../errors.ts";
 import { makeDeferred } from "../system/deferred.ts";
 import { timerMs } from "../system/timer-limit.ts";
@@ -152,9 +151,9 @@ export class Generation {
     if (answer.type === "load-failed") throw bootError(answer.exitStatus, answer.message);
   }
 
-  /** Runs a hook in the mold, if the configuration file has it. Throws ERR_HOOK when it raised. */
-  async runHook(hook: ServerHookName): Promise<void> {
-    await this.#hooks?.run(hook);
+  /** The hooks that its mold runs for the arbiter; null before the settings are read. */
+  get hooks(): MoldHooks | null {
+    return this.#hooks;
   }
 
   /** Tells the mold how many workers there will be; the hook nworkers_changed may raise ERR_HOOK. */

@@ -72,7 +72,13 @@ export type MoldToArbiter =
   | { readonly type: "loaded" }
   | { readonly type: "detached" }
   | { readonly type: "load-failed"; readonly message: string; readonly exitStatus: number }
-  | { readonly type: "hook-done"; readonly hook: string; readonly error: string | null }
+  | {
+      readonly type: "hook-done";
+      readonly hook: string;
+      readonly error: string | null;
+      /** How many threads it has left running. */
+      readonly threads: number;
+    }
   | { readonly type: "forked"; readonly worker: number; readonly pid: number }
   | {
       readonly type: "worker-exited";

@@ -3,6 +3,7 @@ import { processTitle } from "../config/process-title.ts";
 import { describeError } from "../errors.ts";
 import { bindingOptions } from "./binding.ts";
 import type { Generation } from "./generation.ts";
+import { renewLasting } from "./lasting-hooks.ts";
 import { resumeServing } from "./pausing.ts";
 import { Rebinding } from "./rebinding.ts";
 import { makeRouterSettings } from "./router-settings.ts";
@@ -36,14 +37,18 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     const how = bindingOptions(settings, belongings.identity, { log, interpreter, ending });
     rebinding = await Rebinding.prepare(belongings.listeners, settings.bind, how);
     await generations.configure(next, log, belongings);
-    await next.runHook("on_reload");
+    await next.hooks?.run("on_reload");
     // A stop that has begun ends the mold as it is: workers that it forks now would outlive it.
     if (options.isServing()) await next.bootWorkers();
     if (!options.isServing()) {
       rebinding.discard();
       return false;
     }
+    const previous = generations.requireActive();
     activate(next, parts);
+    void dispose(previous, previous.gracefulMs, parts).then(() =>
+      renewLasting(previous, parts, options.isServing),
+    );
     options.onActivated();
   } catch (error) {
     // What a stop, or a signal to the whole process group, has ended has not failed.
@@ -64,7 +69,6 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
 
 function activate(next: Generation, parts: ServerParts): void {
   const { log, belongings, generations, router } = parts;
-  const previous = generations.requireActive();
   const { settings } = next;
   // First what may fail, while the previous generation is still the active one.
   belongings.movePidfile(settings);
@@ -77,7 +81,6 @@ function activate(next: Generation, parts: ServerParts): void {
   log.info(
     `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,
   );
-  void dispose(previous, previous.gracefulMs, parts);
 }
 
 async function dispose(generation: Generation, gracefulMs: number, parts: ServerParts): Promise<void> {

@@ -72,7 +72,7 @@ export class Upgrades {
     if (this.#isRefused(parts.log)) return;
     this.#isUpgrading = true;
     try {
-      await parts.generations.active?.runHook("pre_exec");
+      await parts.generations.active?.hooks?.run("pre_exec");
       if (isServing()) this.#start(parts);
     } catch (error) {
       parts.log.error(`The upgrade is given up: ${describeError(error)}`);

@@ -250,6 +250,45 @@ test("TTIN, TTOU and HUP tell nworkers_changed the numbers, and HUP runs on_relo
   }
 });
 
+/** As exporters of metrics do: a server of their own in a thread, always on the same port. */
+const WITH_A_THREAD = `
+import http.server
+import os
+import threading
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(os.getpid()).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+def when_ready(server):
+    port = int(open("port").read()) if os.path.exists("port") else 0
+    metrics = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    with open("port", "w") as file:
+        file.write(str(metrics.server_port))
+    threading.Thread(target=metrics.serve_forever, daemon=True).start()
+    server.log.info("metrics from %s", os.getpid())
+`;
+
+test("when_ready runs again after a reload if it has left a thread, which ended with its mold", async (t) => {
+  const cwd = await temporaryFolder(t, { "gunicorn.conf.py": WITH_A_THREAD });
+  const server = await startServer(t, { cwd, args: [...LOOPBACK, "--pythonpath", fixtureApps, "pid"] });
+  const seenFrom = new Set<string>();
+  for (const count of [1, 2, 3]) {
+    if (count > 1) server.signal("SIGHUP");
+    await server.waitForLine(/metrics from \d+$/, { count });
+    const port = Number(await readFile(join(cwd, "port"), "utf8"));
+    seenFrom.add((await request(port, "/")).text);
+  }
+  assert.equal(seenFrom.size, 3);
+});
+
 test("worker_int runs in the workers on QUIT, worker_abort in one that took too long", async (t) => {
   const { server, readRecords } = await startWithHooks(t, ["--timeout", "2"], "hang");
   assert.equal((await request(server.port, "/hang")).status, 504);

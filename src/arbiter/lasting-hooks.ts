@@ -1,0 +1,25 @@
+import { describeError } from "../errors.ts";
+import type { Generation } from "./generation.ts";
+import type { ServerParts } from "./server-parts.ts";
+
+/**
+ * What a hook of the start has left running in a thread, such as a server for metrics, has ended with its mold. The
+ * mold that is there now runs the hook again: with Gunicorn that thread lives as long as the server.
+ */
+export async function renewLasting(
+  gone: Generation,
+  { log, generations }: ServerParts,
+  isServing: () => boolean,
+): Promise<void> {
+  for (const hook of gone.hooks?.lasting ?? []) {
+    const hooks = generations.active?.hooks ?? null;
+    if (!isServing() || hooks === null) return;
+    // Also of a mold that dies meanwhile, the next one takes over.
+    hooks.lasting.add(hook);
+    try {
+      await hooks.run(hook);
+    } catch (error) {
+      if (isServing()) log.error(describeError(error));
+    }
+  }
+}
