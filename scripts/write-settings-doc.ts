@@ -32,8 +32,9 @@ Later sources win over earlier ones:
 3. the environment variable \`GUNICORN_CMD_ARGS\`, which holds flags
 4. the command line
 
-\`tunicorn --print-config\` shows the result. **own** marks settings that Gunicorn does not have. Long flags may be abbreviated as long as it is clear
-which one is meant. An unknown name in the configuration file that looks like a typing mistake gives a warning with the name that was probably meant.
+\`tunicorn --print-config\` shows the result. **own** marks settings that Gunicorn does not have. Long flags may be abbreviated as long
+as it is clear which one is meant. An unknown name in the configuration file that looks like a typing mistake gives a warning with the
+name that was probably meant.
 
 ${parts.join("\n")}
 ## Hooks
