@@ -19,6 +19,10 @@ for _name in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
     _signal.signal(getattr(_signal, _name), _signal.SIG_IGN)
 
 
+# The application finds the command line there, as with Gunicorn; the command stands beside its interpreter.
+sys.argv[0] = os.path.join(os.path.dirname(sys.executable), "tunicorn")
+
+
 def main():
     # type: () -> int
     # The package is found by its own path; the application's sys.path stays as it would be without us.

@@ -57,6 +57,7 @@ export class Generation {
     this.#mold = new MoldHandle({
       interpreter: options.interpreter,
       workingFolder: options.invocation.workingFolder,
+      words: options.invocation.words ?? [],
       adopted: options.adoptedMold,
       listener: {
         onWorkerExited: (message) => this.#onWorkerExited(message),

@@ -8,7 +8,7 @@ import {
   type MoldToArbiter,
   type WorkerExited,
 } from "./mold-messages.ts";
-import { adoptMold, spawnMold, type AdoptedMold, type MoldProcess } from "./mold-process.ts";
+import { adoptMold, spawnMold, type AdoptedMold, type MoldProcess, type MoldStart } from "./mold-process.ts";
 
 /** What a mold tells without being asked. */
 export interface MoldListener {
@@ -18,10 +18,7 @@ export interface MoldListener {
   onExit(): void;
 }
 
-export interface MoldOptions {
-  readonly interpreter: string;
-  /** Folder in which the configuration file is read. */
-  readonly workingFolder: string;
+export interface MoldOptions extends MoldStart {
   /** A mold that is there already, in whose place none is started; or null. */
   readonly adopted: AdoptedMold | null;
   readonly listener: MoldListener;
@@ -49,9 +46,9 @@ export class MoldHandle {
   readonly exited: Promise<void>;
 
   /** Starts a mold, or takes one over. It can be asked at once, and answers when it is there. */
-  constructor({ interpreter, workingFolder, adopted, listener }: MoldOptions) {
+  constructor({ adopted, listener, ...start }: MoldOptions) {
     this.#listener = listener;
-    this.#process = adopted === null ? spawnMold(interpreter, workingFolder) : adoptMold(adopted);
+    this.#process = adopted === null ? spawnMold(start) : adoptMold(adopted);
     this.#control = this.#process.control;
     this.#control.setEncoding("utf8");
     this.#control.on("data", (text: string) => this.#onData(text));

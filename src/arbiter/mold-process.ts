@@ -27,9 +27,16 @@ export interface AdoptedMold {
   readonly control: Socket;
 }
 
-/** Starts a mold that reads the configuration file in this folder. */
-export function spawnMold(interpreter: string, workingFolder: string): MoldProcess {
-  const mold = spawn(interpreter, [MOLD_PROGRAM], {
+export interface MoldStart {
+  readonly interpreter: string;
+  /** Folder in which the configuration file is read. */
+  readonly workingFolder: string;
+  /** What the application finds in sys.argv. */
+  readonly words: readonly string[];
+}
+
+export function spawnMold({ interpreter, workingFolder, words }: MoldStart): MoldProcess {
+  const mold = spawn(interpreter, [MOLD_PROGRAM, ...words], {
     cwd: workingFolder,
     // The process group stays the arbiter's: a terminal's signals reach all, and the mold ignores them.
     stdio: ["ignore", "inherit", "inherit", "pipe"],

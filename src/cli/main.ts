@@ -42,6 +42,8 @@ async function execute(argv: readonly string[], environment: NodeJS.ProcessEnv):
     environmentArguments: fromEnvironment.layer,
     commandLine: parsed.layer,
     application: parsed.application ?? fromEnvironment.application,
+    // The command of a Python installation has put its flag and interpreter before what was written.
+    words: parsed.launcher === null ? argv : argv.slice(2),
   };
   const interpreter = findInterpreter({
     named: earlyValue(invocation, "python"),

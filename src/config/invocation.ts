@@ -19,6 +19,8 @@ export interface Invocation {
   readonly commandLine: Layer;
   /** The application named on the command line, or null. */
   readonly application: string | null;
+  /** The command line as it was written; the application finds it in sys.argv. */
+  readonly words?: readonly string[];
   /** A program called, not a person: the file gunicorn.conf.py is only read if it is named. */
   readonly isEmbedded?: boolean;
 }

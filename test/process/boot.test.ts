@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
 import { BIND_DEADLINE_MS } from "../helpers/deadlines.ts";
-import { examples, fixtureApps, LOOPBACK, runCommand, startFixture } from "../helpers/server.ts";
+import { examples, fixtureApps, LOOPBACK, runCommand, startFixture, startServer } from "../helpers/server.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
 
 const IMPORT_FAILED = 3;
@@ -139,6 +139,19 @@ for (const [spec, answer] of [
     assert.deepEqual([status, text], [200, answer]);
   });
 }
+
+test("the application finds the command line in sys.argv", async (t) => {
+  const shop =
+    "import sys\ndef app(environ, start_response):\n" +
+    "    start_response('200 OK', [])\n    return [repr(sys.argv).encode()]\n";
+  const cwd = await temporaryFolder(t, { "shop.py": shop });
+  const args = [...LOOPBACK, "--name", "a shop", "shop:app"];
+  const server = await startServer(t, { cwd, args });
+  const { text } = await request(server.port, "/");
+  const [first, ...rest] = JSON.parse(text.replaceAll("'", '"')) as string[];
+  assert.match(first ?? "", /\/tunicorn$/);
+  assert.deepEqual(rest.slice(-args.length), args);
+});
 
 test("the application may stand in the settings file", async (t) => {
   const cwd = await temporaryFolder(t, { "gunicorn.conf.py": 'wsgi_app = "pid"\n' });
