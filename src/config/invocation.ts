@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { findStrayAtom } from "../log/access-format.ts";
 import { warningNotYet } from "./not-there-yet.ts";
 import { environmentLayers, resolveSettings, type Layer } from "./layers.ts";
 import { hasLoggers, pasteFile } from "./paste-file.ts";
@@ -114,6 +115,7 @@ export function mergeSettings(
   const absoluteLayers = layers.map((layer) => withAbsolutePaths(layer, invocation.workingFolder));
   const settings = resolveSettings([...pasteLayers(absoluteLayers), ...absoluteLayers]);
   if (!isOwnWorkerClass(settings.worker_class)) findWorkerClass(settings.worker_class);
+  warnings.push(...accessFormatWarnings(settings));
   return { settings, warnings };
 }
 
@@ -146,6 +148,12 @@ function withAbsolutePaths(layer: Layer, workingFolder: string): Layer {
       );
   }
   return { ...layer, values };
+}
+
+function accessFormatWarnings({ accesslog, access_log_format: format }: Settings): readonly string[] {
+  const stray = accesslog === null ? null : findStrayAtom(format);
+  if (stray === null) return [];
+  return [`access_log_format: "${stray}" stands in each line as it is. Atoms are written as %(h)s`];
 }
 
 function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {

@@ -54,9 +54,16 @@ function parseValue(record: (typeof allSettings)[number], value: unknown, source
     throw new TunicornError(
       isMistyped(record, value, source) ? "ERR_USAGE" : "ERR_SETTING_VALUE",
       `Invalid value for ${record.name} from ${source}: ${shown(value)}, want ${error.message}`,
-      { cause: error },
+      { cause: error, ...(isTuple(record, value) ? { hint: COMMA } : {}) },
     );
   }
+}
+
+const COMMA = "In Python a comma behind a value makes a tuple of it: take the comma away";
+
+/** Of the configuration file a tuple is told as a list; a setting of several values may be given one. */
+function isTuple(record: (typeof allSettings)[number], value: unknown): boolean {
+  return Array.isArray(value) && value.length === 1 && !Array.isArray(record.defaultValue);
 }
 
 /** Text in quotation marks, whoever said it; the rest as the configuration file has it. */

@@ -71,6 +71,11 @@ const atoms: ReadonlyMap<string, Atom> = new Map<string, Atom>(
 /** `%(name)s` with Python's flags, width, precision and conversion; `%%` is a percent sign. */
 const PART = /%\(([^)]*)\)([-#0 +]*)([0-9]*)(?:\.([0-9]+))?([sdifr])|%%/g;
 
+/** The first of a format that begins as an atom and is none, such as the %h of other servers; null: there is none. */
+export function findStrayAtom(format: string): string | null {
+  return /%(?:\([^)]*\))?[^\s"']?/.exec(format.replaceAll(PART, ""))?.[0] ?? null;
+}
+
 /** Makes a formatter of a format. Unknown atoms give a hyphen. */
 export function compileAccessFormat(format: string): AccessFormatter {
   const parts: (string | Atom)[] = [];

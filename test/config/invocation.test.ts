@@ -107,6 +107,14 @@ test("mergeSettings() takes the application of the command line before that of t
   assert.equal(mergeSettings(called({ application: "run:app" }), inFile).settings.wsgi_app, "run:app");
 });
 
+test("mergeSettings() warns of an access log format that another server knows, where there is an access log", () => {
+  const format = { access_log_format: '%h "%r"' };
+  assert.deepEqual(mergeSettings(called(), file(format)).warnings, []);
+  assert.deepEqual(mergeSettings(called(), file({ ...format, accesslog: "-" })).warnings, [
+    'access_log_format: "%h" stands in each line as it is. Atoms are written as %(h)s',
+  ]);
+});
+
 test("mergeSettings() has no warnings about a file that says what has an effect", () => {
   assert.deepEqual(mergeSettings(called(), file({ workers: 2, bind: "127.0.0.1:1" })).warnings, []);
   assert.deepEqual(mergeSettings(called(), null).warnings, []);

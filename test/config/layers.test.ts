@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { environmentLayers, type Layer, resolveSettings } from "../../src/config/layers.ts";
+import { TunicornError } from "../../src/errors.ts";
 import { allSettings, type SettingName } from "../../src/config/settings/all.ts";
 
 function layer(source: string, values: Readonly<Partial<Record<SettingName, unknown>>>): Layer {
@@ -63,6 +64,19 @@ for (const { name, value, says } of [
     });
   });
 }
+
+test("resolveSettings() says what a comma behind a value does, unless the setting takes several", () => {
+  const hintOf = (values: Readonly<Partial<Record<SettingName, unknown>>>): unknown => {
+    try {
+      return resolveSettings([layer("gunicorn.conf.py", values)]);
+    } catch (error) {
+      return error instanceof TunicornError ? error.hint : error;
+    }
+  };
+  assert.match(String(hintOf({ workers: [4] })), /comma behind a value makes a tuple/);
+  assert.match(String(hintOf({ loglevel: ["info"] })), /take the comma away/);
+  assert.equal(hintOf({ raw_env: ["A"] }), undefined);
+});
 
 test("environmentLayers() knows the variables that Gunicorn knows", () => {
   const environment = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { compileAccessFormat } from "../../src/log/access-format.ts";
+import { compileAccessFormat, findStrayAtom } from "../../src/log/access-format.ts";
 import { type Made, makeRecord } from "./made-record.ts";
 
 const GUNICORN_DEFAULT = `%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"`;
@@ -213,3 +213,16 @@ test("compileAccessFormat() lets no client begin a line of its own, nor write co
     assert.match(written, /a.*b/);
   }
 });
+
+for (const [format, stray] of [
+  [GUNICORN_DEFAULT, null],
+  ["%(h)s %({x-request-id}i)s %(L)10.3s 100%%", null],
+  ['%h %l %u "%r"', "%h"],
+  ["%(h)s %(x)q", "%(x)q"],
+  ["%(h) 5", "%(h)"],
+  ["100%", "%"],
+] as const) {
+  test(`findStrayAtom() finds ${stray ?? "nothing"} in ${format}`, () => {
+    assert.equal(findStrayAtom(format), stray);
+  });
+}
