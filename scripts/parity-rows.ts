@@ -309,7 +309,7 @@ export const parityRows: readonly ParityRow[] = [
   row(
     "on_reload",
     "process/hooks.test.ts",
-    "on_reload: the reload is given up, and the workers of before go on",
+    "on_reload: the reload is given up, and the old workers go on",
     RAISES,
   ),
   row("when_ready", "process/hooks.test.ts", LIFE, RAISES),

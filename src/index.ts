@@ -120,7 +120,7 @@ function toRunningServer(arbiter: Arbiter, stopped: Promise<void>): RunningServe
     },
     reload: async () => {
       if (await arbiter.reload("Reloading, as the program asks")) return;
-      throw new TunicornError("ERR_RELOAD", "The reload failed, the workers of before go on serving", {
+      throw new TunicornError("ERR_RELOAD", "The reload failed, the old workers go on serving", {
         hint: "The error log says why",
       });
     },

@@ -186,7 +186,7 @@ def test_a_file_whose_folder_is_gone_stays_at_a_reopening(logger: Logger, tmp_pa
     logger.reopen_files()
     logger.info("still written")
     told, written = moved.read_text().splitlines()
-    assert f"Cannot reopen log file {folder / 'error.log'}, the one of before stays: " in told
+    assert f"Cannot reopen log file {folder / 'error.log'}, the old one stays: " in told
     assert written.endswith("still written")
 
 

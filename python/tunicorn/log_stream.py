@@ -193,7 +193,7 @@ def make_handler(path: str, standard_fd: int) -> LogFileHandler | StandardStream
 def reopen_files() -> None:
     """Opens the files of all loggers' handlers anew, after they were moved away.
 
-    Where that fails the file of before stays.
+    Where that fails the old file stays.
     """
     names = list(logging.root.manager.loggerDict)
     handlers = {handler for log in [logging.root, *map(logging.getLogger, names)] for handler in log.handlers}
@@ -212,7 +212,7 @@ def _reopen(handler: logging.FileHandler) -> None:
             former.close()
     except OSError as error:
         logging.getLogger("gunicorn.error").error(
-            "Cannot reopen log file %s, the one of before stays: %s", handler.baseFilename, error
+            "Cannot reopen log file %s, the old one stays: %s", handler.baseFilename, error
         )
     finally:
         handler.release()

@@ -25,7 +25,7 @@ export class ArbiterLog extends ErrorLog {
     this.#countWorkers = countWorkers;
   }
 
-  /** Takes over the settings of a generation. Throws ERR_LOG_FILE; the log of before stays then. */
+  /** Takes over the settings of a generation. Throws ERR_LOG_FILE; the old log stays then. */
   takeOver(settings: Settings, logProcess: LogProcessUse | null): void {
     const before = { relay: this.#relay, metrics: this.#metrics };
     // On a relay that is closed they would be lost.

@@ -36,7 +36,7 @@ import { WorkerReports } from "./worker-reports.ts";
  */
 type State = "starting" | "running" | "reloading" | "stopping" | "stopped";
 
-const RELOAD_FAILED = "The reload failed, the workers of before go on serving; the log says why";
+const RELOAD_FAILED = "The reload failed, the old workers go on serving; the log says why";
 /** Pause before a next generation takes the place of a mold that died, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
 const RESTART_PAUSE_LIMIT_MS = 30_000;

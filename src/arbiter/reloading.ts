@@ -53,7 +53,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
   } catch (error) {
     // What a stop, or a signal to the whole process group, has ended has not failed.
     if (options.isServing())
-      log.error(`The reload failed, the workers of before go on serving: ${describeError(error)}`);
+      log.error(`The reload failed, the old workers go on serving: ${describeError(error)}`);
     rebinding?.discard();
     if (next !== null) {
       await next.discard();

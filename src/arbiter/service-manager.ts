@@ -43,7 +43,7 @@ export class ServiceManager {
     this.#log = log;
   }
 
-  /** All workers are ready, or, after a reload that failed, those of before still are. */
+  /** All workers are ready, or, after a reload that failed, the old ones still are. */
   ready(status: string): void {
     this.#enter(["READY=1", `STATUS=${status}`]);
   }

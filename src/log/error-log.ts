@@ -40,7 +40,7 @@ export class ErrorLog {
     this.#threshold = logLevels.indexOf(level);
     this.#options = options;
     if (before.file !== this.#file) void before.file?.close();
-    // What the log process of before did not handle goes where all goes from now on.
+    // What the former log process did not handle goes where all goes from now on.
     if (before.relay !== options.relay) void finish(before.relay, (record) => this.#put(record));
     const held = this.#held;
     this.#held = [];

@@ -85,7 +85,7 @@ export class LogFile {
       closeSync(openSync(this.#options.path, "a"));
     } catch (error) {
       this.#options.onTrouble(
-        `Cannot reopen log file "${this.#options.path}", the one of before stays: ${reasonOf(error)}`,
+        `Cannot reopen log file "${this.#options.path}", the old one stays: ${reasonOf(error)}`,
       );
       return;
     }

@@ -69,7 +69,7 @@ export class RouterLogs {
     try {
       change();
     } catch (error) {
-      this.errorLog.error(`${describeError(error)}\n  The log of before stays`);
+      this.errorLog.error(`${describeError(error)}\n  The old log stays`);
     }
   }
 

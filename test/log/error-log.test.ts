@@ -130,7 +130,7 @@ test("ErrorLog.configure() goes on in another file, and lets go of the one befor
   });
 });
 
-test("ErrorLog.configure() keeps the file of before when the other one cannot be opened", async (t) => {
+test("ErrorLog.configure() keeps the old file when the other one cannot be opened", async (t) => {
   const path = await logPath(t);
   const log = new ErrorLog(path, "info");
   assert.throws(() => log.configure(join(path, "..", "missing", "error.log"), "info"), {

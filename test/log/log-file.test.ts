@@ -67,7 +67,7 @@ test("LogFile says once that its disk is full", async (t) => {
   assert.equal(troubles.length, 1);
 });
 
-test("LogFile keeps the file of before when the folder is gone at a reopening, and says so", async (t) => {
+test("LogFile keeps the old file when the folder is gone at a reopening, and says so", async (t) => {
   const folder = await temporaryFolder(t, { "logs/app.log": "" });
   const path = join(folder, "logs", "app.log");
   const { file, troubles } = open(t, path);
@@ -79,7 +79,7 @@ test("LogFile keeps the file of before when the folder is gone at a reopening, a
   renameSync(path, join(folder, "moved.log"));
   rmSync(join(folder, "logs"), { recursive: true });
   file.reopen();
-  await untilTold(troubles, /Cannot reopen log file ".*app\.log", the one of before stays: ENOENT/);
+  await untilTold(troubles, /Cannot reopen log file ".*app\.log", the old one stays: ENOENT/);
   file.write("second\n");
   await file.close();
   assert.equal(readFileSync(join(folder, "moved.log"), "utf8"), "first\nsecond\n");

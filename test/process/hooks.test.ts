@@ -386,7 +386,7 @@ test("a hook that raises while the server runs is logged by its name, and the se
     await answers(200);
   });
 
-  await t.test("on_reload: the reload is given up, and the workers of before go on", async () => {
+  await t.test("on_reload: the reload is given up, and the old workers go on", async () => {
     await raise("on_reload");
     const before = (await request(server.port, "/")).text;
     server.signal("SIGHUP");

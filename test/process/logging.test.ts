@@ -212,12 +212,12 @@ test("all processes open their log files anew at USR1, and go on when their fold
 
   rmSync(folder, { recursive: true });
   server.signal("SIGUSR1");
-  await server.waitForLine(/Cannot reopen log file ".*error\.log", the one of before stays: ENOENT/);
+  await server.waitForLine(/Cannot reopen log file ".*error\.log", the old one stays: ENOENT/);
   assert.equal((await request(address, "/?to=logger&text=lost")).status, 200);
   assert.equal((await server.stop()).status, 0);
 });
 
-test("a reload to an access log that cannot be opened keeps the one of before, and says so", async (t) => {
+test("a reload to an access log that cannot be opened keeps the old one, and says so", async (t) => {
   const { folder, access } = await logPaths(t);
   const file = (path: string): Promise<void> =>
     writeFiles(folder, { "gunicorn.conf.py": `accesslog = "${path}"\naccess_log_format = "%(U)s"\n` });
