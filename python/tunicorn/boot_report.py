@@ -11,7 +11,7 @@ LIMIT_BYTES: Final = 60 * 1024
 
 
 def write_report(fd: int, report: str) -> None:
-    """In the worker, as its last."""
+    """Called in the worker, as the last that it does."""
     os.write(fd, report.encode()[:LIMIT_BYTES])
 
 

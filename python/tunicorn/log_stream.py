@@ -140,7 +140,7 @@ class LogStream:
 def _open(path: str) -> int:
     flags = os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
-        # Reading too, a pipe neither makes us wait for a reader nor breaks when the reader leaves.
+        # A pipe that is open for reading too neither waits for a reader nor breaks when its reader leaves.
         return os.open(path, flags | os.O_RDWR | os.O_NONBLOCK)
     return os.open(path, flags | os.O_WRONLY, 0o666)
 

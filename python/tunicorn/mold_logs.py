@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class MoldLogs:
-    """Sets up logging as the settings say, and keeps it."""
+    """Sets up logging as the settings say, and keeps the log process running."""
 
     def __init__(self, leave_mold: Callable[[], None]) -> None:
         """`leave_mold` lets go, in a forked process, of what is the mold's."""

@@ -31,8 +31,8 @@ import { Upgrades } from "./upgrades.ts";
 import { WorkerReports } from "./worker-reports.ts";
 
 /**
- * starting: until all workers of the first generation are ready. running. reloading: a next generation
- * boots. stopping: nothing new is begun. stopped: everything is removed.
+ * `starting` lasts until all workers of the first generation are ready, `reloading` while a next one boots. In
+ * `stopping` nothing new is begun; in `stopped` everything is removed.
  */
 type State = "starting" | "running" | "reloading" | "stopping" | "stopped";
 
@@ -68,7 +68,7 @@ export class Arbiter {
   #codeWatcher: CodeWatcher | null = null;
   #isReloadWanted = false;
   #isUpgradeWanted = false;
-  /** on_starting was called, so on_exit is to be called too, also when the start fails. */
+  /** on_starting was called, so on_exit must be too, even when the start fails. */
   #isOnExitDue = false;
   /** The reload that is under way, or was the last one. */
   #reloading = Promise.resolve(false);
@@ -121,7 +121,7 @@ export class Arbiter {
 
   /**
    * HUP: a next generation with the settings and the code as they are now. Requests during one join it.
-   * Whether the last generation that was begun serves; the log says why not.
+   * Resolves with whether the generation that was started last serves now; if not, the log says why.
    */
   reload(reason = "Handling signal: hup"): Promise<boolean> {
     this.#log?.info(reason);

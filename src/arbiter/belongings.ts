@@ -100,7 +100,7 @@ export class Belongings {
     return null;
   }
 
-  /** The ring for a router that starts now, for whose first generation the FIFO was made before. */
+  /** The ring for a router that starts now; null without one, or when the FIFO of its generation is gone. */
   ringPath(router: number, tokensPath: string | null): string | null {
     if (tokensPath !== null && !existsSync(tokensPath)) return null;
     return this.queue?.ringPath(router) ?? null;
@@ -119,12 +119,12 @@ export class Belongings {
     }
   }
 
-  /** Whose the workers and the router are. */
+  /** Whose rights the workers and the routers have. */
   get identity(): Identity {
     return this.#identity ?? OWN_IDENTITY;
   }
 
-  /** Gives what the router and the workers use to them. Throws ERR_SETTING_VALUE when others have it. */
+  /** Gives the routers and workers what they use. Throws ERR_SETTING_VALUE when a reload changes whose they are. */
   giveTo(identity: Identity): void {
     const before = this.#identity ?? identity;
     if (before.uid !== identity.uid || before.gid !== identity.gid) {

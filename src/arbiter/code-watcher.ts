@@ -18,7 +18,7 @@ const LOOK_MS = 1_000;
 /** From an event to the look at the files: an editor writes in several steps. */
 const SETTLE_MS = 50;
 
-/** Notices for `--reload` that the code has changed. The workers know what there is to watch. */
+/** For `--reload`: notices that code has changed. The workers tell which files there are. */
 export class CodeWatcher {
   readonly #options: CodeWatcherOptions;
   readonly #changes = new FileChanges();

@@ -5,8 +5,8 @@ export class FileChanges {
   readonly #known = new Map<string, string>();
 
   /**
-   * From now on these files are looked at. Tells which were not before, and which of those had changed already since
-   * `sinceMs`, null being never: what comes later is for take() to tell, and nothing is told by both.
+   * Watches these files from now on. Returns those that are new to it, and which of the new ones had changed since
+   * `sinceMs` (null: none had). Later changes are returned by take(), and none by both.
    */
   watch(files: readonly string[], sinceMs: number | null): WatchedFiles {
     const added = files.filter((file) => !this.#known.has(file));

@@ -10,8 +10,8 @@ export interface Identity {
 export const OWN_IDENTITY: Identity = { uid: null, gid: null };
 
 /**
- * What is left to change for this process to run others under the identity that `user` and `group` name.
- * Throws ERR_SETTING_VALUE when it may not.
+ * What has to change for child processes to run as the user and group named; null where they do already.
+ * Throws ERR_SETTING_VALUE when this process may not change it.
  */
 export function requireIdentity(named: Identity): Identity {
   const own = { uid: process.geteuid?.() ?? null, gid: process.getegid?.() ?? null };

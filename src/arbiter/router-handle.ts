@@ -40,7 +40,7 @@ export interface RouterOptions {
 /** Time for a router to start and listen. */
 const LISTENING_MS = 15_000;
 
-/** An event loop accepts one connection in a turn from each handle, and what comes in one turn shares its costs. */
+/** In one turn the event loop accepts one connection from each handle; those of one turn share its costs. */
 const HANDLES_OF_LISTENER = 4;
 
 /** The arbiter's view of a router process. */
@@ -109,8 +109,8 @@ export class RouterHandle {
     this.#process.kill("SIGKILL");
   }
 
-  /** A program in root's own folder is beyond the reach of other users. */
-  get #whoIsIt(): string {
+  /** Names the user of the router, if it is another one: perhaps root's own folder is closed to it. */
+  get #userHint(): string {
     return this.#uid === null
       ? ""
       : `; it runs as user ${this.#uid}, who must be able to read ${ROUTER_PROGRAM}`;
@@ -149,7 +149,7 @@ export class RouterHandle {
       };
       const timer = setTimeout(() => fail("The router did not listen in time"), LISTENING_MS);
       this.#process.on("message", onMessage);
-      void this.exited.then(() => fail(`The router process ended while it started${this.#whoIsIt}`));
+      void this.exited.then(() => fail(`The router process ended while it started${this.#userHint}`));
     });
   }
 }

@@ -13,7 +13,7 @@ const LEAN = { MALLOC_ARENA_MAX: "1" };
 
 /** Starts the process of a router, which does nothing before it is told "start". */
 export function spawnRouter({ uid, gid }: Identity): ChildProcess {
-  // A router is nobody's TLS client; to read these takes Node longer than all else of its start.
+  // A router makes no TLS connections, and reading these certificates takes Node longer than the rest of its start.
   const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
   const router = fork(ROUTER_PROGRAM, [], {
     env: { ...LEAN, ...env },

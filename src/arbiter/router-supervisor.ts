@@ -11,7 +11,7 @@ import type { EarlyRouter } from "./router-process.ts";
 const RESTART_PAUSE_MS = 500;
 /** For a router that was told to stop. */
 const STOP_MS = 2_000;
-/** What a router does not need in order to serve waits until a server that starts is ready. */
+/** What a router can serve without is put off, so that it does not slow the start. */
 const SETTLED_MS = 1_000;
 
 export interface RouterSupervisorOptions {
@@ -69,14 +69,14 @@ export class RouterSupervisor {
     }
     this.#router = router;
     this.#hasListened = true;
-    setTimeout(() => void this.#letWorkersGoOn(router), SETTLED_MS).unref();
+    setTimeout(() => void this.#scheduleAsBatch(router), SETTLED_MS).unref();
   }
 
   /**
-   * Has a router that wakes not interrupt a worker that runs: it finds more to do in one go when the worker is through.
-   * Where there are more processors than there is to do, nothing changes.
+   * Keeps a router that wakes up from interrupting a worker: when the worker is through, there is more to do at once.
+   * Where processors are idle, nothing changes.
    */
-  async #letWorkersGoOn({ pid, isGone }: RouterHandle): Promise<void> {
+  async #scheduleAsBatch({ pid, isGone }: RouterHandle): Promise<void> {
     const { log, interpreter } = this.#options;
     if (this.#isEnding || isGone || pid === undefined) return;
     const reason = await scheduleAsBatch(interpreter, pid);
@@ -88,7 +88,7 @@ export class RouterSupervisor {
     (this.#starting ?? this.#router)?.send(message);
   }
 
-  /** Whether the router has answered since this was asked last; one that is being replaced has an excuse. */
+  /** Whether the router has answered since the last call; one that is being replaced counts as well. */
   isWell(): boolean {
     const wasWell = this.#hasAnswered || this.#router?.isGone !== false;
     this.#hasAnswered = false;

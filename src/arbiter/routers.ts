@@ -44,7 +44,7 @@ export class Routers {
     for (const supervisor of this.#supervisors) supervisor.send(message);
   }
 
-  /** Whether all have answered since this was asked last; one that is being replaced has an excuse. */
+  /** Whether all have answered since the last call; one that is being replaced counts as well. */
   isWell(): boolean {
     // Each is asked, whatever the others have answered.
     return this.#supervisors.map((supervisor) => supervisor.isWell()).every(Boolean);

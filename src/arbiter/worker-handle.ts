@@ -1,10 +1,13 @@
 import { makeDeferred } from "../system/deferred.ts";
 
 /**
- * The life of a worker as the arbiter sees it.
+ * The life of a worker as the arbiter sees it:
  *
- * forking: the mold was told. booting: it has a pid. ready: it takes requests. leaving: it was asked, or
- * asked itself, to leave. exited: it was reaped.
+ * - forking: the mold was told to fork it
+ * - booting: it has a pid
+ * - ready: it takes requests
+ * - leaving: it was asked, or asked itself, to leave
+ * - exited: it was reaped
  */
 export type WorkerState = "forking" | "booting" | "ready" | "leaving" | "exited";
 

@@ -22,7 +22,7 @@ export function expandAbbreviations(argv: readonly string[], flags: ReadonlyMap<
     const words = word.startsWith("--") ? [expandLong(word, flags)] : splitShort(word, flags);
     written.push(...words);
     // The next word is a value, whatever it looks like.
-    if (words.length === 1 && isOpen(words[0] ?? "", flags)) written.push(...rest.splice(0, 1));
+    if (words.length === 1 && takesNextWord(words[0] ?? "", flags)) written.push(...rest.splice(0, 1));
   }
   return written;
 }
@@ -52,7 +52,8 @@ function splitShort(word: string, flags: ReadonlyMap<string, Flag>): readonly st
   return hasEqualsSign ? [flag, word.slice(3)] : [word];
 }
 
-function isOpen(word: string, flags: ReadonlyMap<string, Flag>): boolean {
+/** Whether a flag's value is still to come. */
+function takesNextWord(word: string, flags: ReadonlyMap<string, Flag>): boolean {
   if (word.startsWith("--")) return flags.get(word)?.needsValue === true;
   if (!word.startsWith("-")) return false;
   // Switches may stand together, and before a flag with a value: -RDw 4.

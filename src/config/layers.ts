@@ -71,7 +71,7 @@ function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : pythonLiteral(value);
 }
 
-/** Text in the place of a number of the command line is a mistake in its use, whose exit status is another one. */
+/** Text where the command line wants a number is a mistake in usage, which has an exit status of its own. */
 function isMistyped(record: (typeof allSettings)[number], value: unknown, source: string): boolean {
   const isNumber = typeof value !== "string" || /^\s*[-+]?[0-9]+\s*$/.test(value);
   return typeof record.defaultValue === "number" && !isNumber && argumentSources.has(source);

@@ -5,7 +5,10 @@ import { DEFAULT_PROC_NAME } from "./settings/process-naming.ts";
 /** `master` is the arbiter: the word that Gunicorn's users look for in ps. */
 export type ProcessRole = "master" | "router" | "mold" | "worker";
 
-/** How a process shows itself in ps; `isSecond`: it is to take the place of another, which is still there. Python processes have the same form (python/tunicorn/mold.py). */
+/**
+ * How a process shows itself in ps; Python processes do the same (python/tunicorn/mold.py). `isSecond`: it is to take
+ * the place of another arbiter, which is still there.
+ */
 export function processTitle(role: ProcessRole, settings: Settings, isSecond = false): string {
   return `tunicorn: ${role} [${processName(settings)}${isSecond ? ".2" : ""}]`;
 }

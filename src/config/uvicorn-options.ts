@@ -26,14 +26,14 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["ws_per_message_deflate", ["websocket_compression", same]],
 ]);
 
-/** What a worker takes over by itself; python/tunicorn/workers/uvicorn.py. */
-const ofWorker: ReadonlySet<string> = new Set(["loop", "headers"]);
+/** Options that the worker itself reads (python/tunicorn/workers/uvicorn.py). */
+const workerOptions: ReadonlySet<string> = new Set(["loop", "headers"]);
 
 const ROUTER = "the router does it";
 const LOGGING = "the log settings say it";
 const SERVER = "the server's own settings say it";
 
-/** Why other options have no effect. */
+/** Why options have no effect. */
 const reasons: Readonly<Record<string, string>> = {
   loop: "asyncio and uvloop are there",
   http: ROUTER,
@@ -51,8 +51,8 @@ const reasons: Readonly<Record<string, string>> = {
   factory: "write module:factory() for the application",
 };
 
-/** Values that are no reason for a word. */
-const taken: Readonly<Record<string, readonly unknown[]>> = {
+/** Values that need no warning: they ask for what is done anyway. */
+const harmlessValues: Readonly<Record<string, readonly unknown[]>> = {
   loop: ["auto", "asyncio", "uvloop"],
   http: ["auto", "httptools", "h11"],
   ws: ["auto", "websockets", "websockets-sansio", "wsproto"],
@@ -68,7 +68,7 @@ export function readUvicornOptions(
   source: string,
 ): { readonly layer: Layer; readonly warnings: readonly string[] } {
   const values = new Map<SettingName, unknown>();
-  const vain: string[] = [];
+  const ignored: string[] = [];
   for (const [name, value] of Object.entries(options)) {
     const meaning = meanings.get(name);
     if (name.startsWith("ssl_") && value !== null) {
@@ -79,12 +79,12 @@ export function readUvicornOptions(
     if (meaning !== undefined) {
       // None means what holds without the option.
       if (value !== null || meaning[1] !== same) values.set(meaning[0], meaning[1](value));
-    } else if (!(taken[name]?.includes(value) ?? (ofWorker.has(name) || value === null))) {
-      vain.push(`${name} (${reasons[name] ?? SERVER})`);
+    } else if (!(harmlessValues[name]?.includes(value) ?? (workerOptions.has(name) || value === null))) {
+      ignored.push(`${name} (${reasons[name] ?? SERVER})`);
     }
   }
   // Then nobody is believed, whoever is in the list beside it.
   if (options["proxy_headers"] === false) values.set("forwarded_allow_ips", "");
-  const warnings = vain.length === 0 ? [] : [`${source} without effect: ${vain.join(", ")}`];
+  const warnings = ignored.length === 0 ? [] : [`${source} without effect: ${ignored.join(", ")}`];
   return { layer: { source, values }, warnings };
 }

@@ -7,7 +7,7 @@ import { ownUserName, reasonOf, systemCodeOf, TunicornError } from "../errors.ts
 /** Lines that may wait for a stuck target; beyond it the newest are dropped rather than memory taken. */
 const WAITING_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** How long somebody else waits for this log's turn to be over. */
+/** How long written() waits at most. */
 const TURN_MS = 1000;
 
 /** A target that takes no more lines is given up after this when it is closed. */
@@ -81,7 +81,7 @@ export class LogFile {
   reopen(): void {
     if (!this.#canReopen || this.#closed !== null) return;
     try {
-      // The writer would not recover from a reopening that fails, so it is tried first.
+      // The writer does not recover from a failed reopening: so it is tried here first.
       closeSync(openSync(this.#options.path, "a"));
     } catch (error) {
       this.#options.onTrouble(
@@ -149,9 +149,9 @@ function openTarget({ path, standardFd, isBusy = false }: LogFileOptions): Targe
   const standard = path === "-" ? standardFd : STANDARD_STREAMS.get(path);
   if (standard !== undefined) return openStandardStream(standard, isBusy);
   try {
-    // Reading too, a pipe neither makes us wait for a reader nor breaks when the reader leaves.
+    // A pipe that is open for reading too neither waits for a reader nor breaks when its reader leaves.
     if (isPipe(path)) return { fd: openSync(path, constants.O_RDWR), mayBlock: true };
-    // The writer opens a file later, where a failure could only be overheard: it is tried first.
+    // The writer opens the file later, when a failure could only be logged: so it is tried here first.
     closeSync(openSync(path, "a"));
     return { dest: path };
   } catch (error) {

@@ -29,7 +29,7 @@ const WAITING_LIMIT = 16 * 1024 * 1024;
 const UNHANDLED_LIMIT = 1024 * 1024;
 /** What is joined into one write. */
 const WRITE_LIMIT = 64 * 1024;
-/** A message that has ended so many log processes, or one beside it, is not sent again. */
+/** After so many deaths in a row, what was on its way is dropped: one of these messages may be the cause. */
 const DEATHS_LIMIT = 3;
 /** Pause before a log process that is gone is dialled again; the mold starts another. */
 const REDIAL_MS = 250;

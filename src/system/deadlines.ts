@@ -21,7 +21,7 @@ export class Deadlines {
   constructor(intervalMs: number) {
     this.#timer = setInterval(() => {
       const now = performance.now();
-      // After a standstill of the process timers come first: what others have said until now is to be heard before.
+      // When the process stood still, timers run first: what has come meanwhile is to be read before them.
       setImmediate(() => this.sweep(now));
     }, intervalMs);
     this.#timer.unref();

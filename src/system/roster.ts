@@ -39,7 +39,7 @@ export class Roster<Holder> {
     this.#seats.length = 0;
   }
 
-  /** Visits everybody who stays meanwhile at least once; who is visited may go. */
+  /** Visits all who are there the whole time at least once; the one that is visited may leave. */
   forEach(visit: (holder: Holder) => void): void {
     // From the end: the one that takes the place of one who goes was visited before.
     for (let place = this.#seats.length - 1; place >= 0; place -= 1) {

@@ -42,14 +42,14 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     });
     await generation.load();
   } catch (error) {
-    throw asGunicorn(error);
+    throw toCheckError(error);
   } finally {
     await generation.stopMold();
   }
 }
 
-/** Where a start tells by its status how the application failed, a check only says that it did. */
-function asGunicorn(error: unknown): unknown {
+/** A start tells by its exit status how the application failed; a check, as Gunicorn's, only that it did. */
+function toCheckError(error: unknown): unknown {
   const isApplications = error instanceof TunicornError && (error.kind.exitStatus ?? 1) > 2;
   return isApplications ? new TunicornError("ERR_CHECK", error.message, { cause: error }) : error;
 }
