@@ -14,7 +14,7 @@ export async function renewLasting(
   for (const hook of gone.hooks?.lasting ?? []) {
     const hooks = generations.active?.hooks ?? null;
     if (!isServing() || hooks === null) return;
-    // Also of a mold that dies meanwhile, the next one takes over.
+    // Known before it runs: if this mold dies meanwhile, it is the next one's.
     hooks.lasting.add(hook);
     try {
       await hooks.run(hook);
