@@ -20,7 +20,7 @@ FIXED_PARTS: Final = 10
 _texts: dict[bytes, str] = {}
 #: By host and port, or path, of a listener.
 _servers: dict[tuple[bytes, bytes], tuple[str, int | None] | None] = {}
-#: What clients choose must not fill the memory.
+#: Clients choose some of these texts, and must not fill the memory with them.
 _KNOWN_LIMIT: Final = 256
 
 

@@ -18,7 +18,7 @@ from tunicorn.forked_child import forget, keep_from_children
 if TYPE_CHECKING:
     from tunicorn.channel import Channel
 
-#: Asking for a socket that takes little costs more than it saves: for so many responses none is asked then.
+#: For so many responses no socket is asked for after one that took little: that costs more than it saves.
 PAUSE_RESPONSES: Final = 16
 
 #: The head that the router sends with a socket is smaller.

@@ -16,10 +16,10 @@ from tunicorn.forked_child import forget, keep_from_children
 if TYPE_CHECKING:
     from tunicorn.borrower import Borrower
 
-#: Larger ones make CPython map and unmap memory for each call.
+#: For more, CPython would map and unmap memory at each call.
 RECEIVE_BYTES: Final = 64 * 1024
 
-#: The router passes on what has come of a frame, so there is no reason for smaller ones.
+#: As large as may be: the router passes on what it has of a frame without waiting for the rest.
 BODY_FRAME_BYTES: Final = frame.PAYLOAD_LIMIT_BYTES
 
 #: A router that died is replaced within this time, or the worker leaves.
@@ -179,12 +179,12 @@ class Channel:
 
     @property
     def socket(self) -> socket.socket:
-        """For one who reads and writes by itself."""
+        """The socket, for code that reads and writes it directly."""
         return self._connection
 
     @property
     def has_frame(self) -> bool:
-        """A frame came together with one before, and is not to be waited for."""
+        """Another frame has come already, together with the one before it."""
         buffer = self._buffer
         if len(buffer) < frame.HEADER_BYTES:
             return False

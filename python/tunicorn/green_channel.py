@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Longer than on an event loop: small answers cost worker and router a sixth more with a write each 0.2 ms.
 GATHER_SECONDS: Final = 0.002
 
-#: Taken before anything is patched: it must not wait in the hub.
+#: Looked up before anything is patched, since the patched one would wait in the hub.
 _write: Final = os.write
 
 
@@ -44,7 +44,7 @@ class Hub(Protocol):
         """Calls a function, which must not wait, when the greenlets that can run have run."""
 
 
-#: So much of a request is kept to name it: not its body.
+#: How much of a request is kept to name it. Its body is not needed.
 NAMING_BYTES: Final = 1024
 
 

@@ -34,7 +34,7 @@ class QueuePlace(NamedTuple):
 
 
 def _lasting_name(path: str) -> str:
-    """Another name of the file, which a later worker finds also when somebody has cleaned the folder up."""
+    """A name by which later workers find the file even if somebody has cleaned the folder up."""
     with suppress(FileNotFoundError):
         name = f"/proc/self/fd/{os.open(path, os.O_PATH | os.O_CLOEXEC)}"
         if os.path.exists(name):
@@ -56,7 +56,7 @@ class Puller:
         self._redial = redial
         self._handle = handle
         self._tokens = Tokens(tokens_path)
-        #: Waits for a token: nothing is half sent, so a signal handler may send.
+        #: It waits for a token. Nothing is half sent meanwhile, so a signal handler may send.
         self.is_waiting = False
 
     @property

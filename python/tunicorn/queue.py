@@ -36,7 +36,7 @@ SLOT: Final = struct.Struct("<IIII")
 #: Of a body in a place: the number of the place, and the size.
 PLACED_BODY: Final = struct.Struct("<II")
 
-#: In a slot's flags: the request is not in the ring but comes over the channel.
+#: A flag of a slot: the request is not in the ring, but comes over the channel.
 BY_CHANNEL: Final = 128
 
 

@@ -9,7 +9,7 @@ from tunicorn.frame import HEAD_LENGTH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: So many are named in a line; of the others only the number is told.
+#: How many a line names. Of the others it gives only the number.
 NAMED_REQUESTS: Final = 5
 
 

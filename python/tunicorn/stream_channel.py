@@ -14,7 +14,7 @@ from tunicorn.forked_child import forget, keep_from_children
 if TYPE_CHECKING:
     from tunicorn.stream import Stream
 
-#: An answer that is complete so long after the last write is written at once, not at the end of the turn.
+#: An answer that is complete this long after the last write is sent at once, not at the end of the turn.
 GATHER_SECONDS: Final = 0.0002
 
 

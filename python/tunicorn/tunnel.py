@@ -18,7 +18,7 @@ from tunicorn import frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What tells of the socket, or prepares it, is no use of it.
+#: Attributes that only describe or prepare the socket: to ask for them does not dial.
 _NO_USE: Final = frozenset(
     {
         "family", "type", "proto", "timeout", "getsockopt",
@@ -28,7 +28,7 @@ _NO_USE: Final = frozenset(
 
 
 class TunnelSocket:
-    """Has all that a socket has, and does it, once it is used, on a connection to the router."""
+    """Behaves like a socket. Its first use dials the router, and it works on that connection from then on."""
 
     def __init__(
         self, path: str, number: int, take_over: Callable[[], None], addresses: tuple[Any, Any]

@@ -23,11 +23,11 @@ ExceptionInfo = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None] | None
 )
 
-#: A larger body is not joined with its head.
+#: A body above this is not joined with its head.
 JOIN_LIMIT_BYTES: Final = 32 * 1024
-#: A smaller body goes through the router: its copies cost less than asking for the client's socket.
+#: A body below this goes through the router: copying it costs less than asking for the client's socket.
 BORROW_FROM_BYTES: Final = 512 * 1024
-#: A larger body whose length the application has not said goes out in chunks.
+#: A body above this goes out in chunks if the application has not said its length.
 WHOLE_LIMIT_BYTES: Final = 256 * 1024
 
 
@@ -36,7 +36,7 @@ EARLY_HINTS: Final = 103
 #: Calls the application, and sends what it answers.
 Respond = Callable[[dict[str, Any], "Response"], None]
 
-#: By this entry the router tells the number of the tunnel that a request may become.
+#: The entry by which the router says which tunnel a request may become.
 TUNNEL_ENTRY: Final = "tunicorn.tunnel"
 
 

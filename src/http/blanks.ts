@@ -1,4 +1,4 @@
-/** Without SP and HTAB around. A loop: a regular expression for it takes quadratic time over inner white space. */
+/** Removes SP and HTAB at both ends. A loop: a regular expression takes quadratic time over inner white space. */
 export function trimBlanks(text: string): string {
   let start = 0;
   let end = text.length;
@@ -7,7 +7,7 @@ export function trimBlanks(text: string): string {
   return text.slice(start, end);
 }
 
-/** Members of a list, empty ones left out (RFC 9110 section 5.6.1.2). */
+/** The members of a comma-separated list, without empty ones (RFC 9110 section 5.6.1.2). */
 export function listMembers(value: string): string[] {
   return value
     .split(",")

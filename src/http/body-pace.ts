@@ -1,6 +1,6 @@
 import { BODY_RATE_GRACE_SECONDS } from "./connection-limits.ts";
 
-/** Whether a request body comes at the least rate that is wanted. */
+/** Watches whether a request body arrives at the minimum rate (`body_min_rate`). */
 export class BodyPace {
   readonly #bytesPerSecond: number;
   #bytes = 0;
@@ -10,13 +10,13 @@ export class BodyPace {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** From now on its time counts. */
+  /** The time of the body is counted from now on. */
   restart(now: number): void {
     this.#bytes = 0;
     this.#startedAt = now;
   }
 
-  /** Some of it has come. False: it comes too slowly. */
+  /** Counts bytes that have arrived. Returns false when the body is too slow. */
   add(bytes: number, now: number): boolean {
     this.#bytes += bytes;
     const seconds = (now - this.#startedAt) / 1000;

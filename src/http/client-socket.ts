@@ -3,14 +3,17 @@ import type { AcceptedConnection } from "../system/accepting.ts";
 import { readIntoLentBuffer } from "../system/one-buffer-reads.ts";
 import { WriteWatch } from "./write-watch.ts";
 
-/** What may be kept is copied: first so much, which nearly every head is smaller than, */
+/** Bytes that may be kept are copied out of the lent buffer. The first copy is small: nearly every head fits. */
 const HEAD_COPY_BYTES = 8 * 1024;
-/** then so much at a time, as Node reads it by itself. */
+/** Further copies are as large as what Node reads at a time. */
 const COPY_BYTES = 64 * 1024;
 
 /** What a client's socket tells its connection. */
 export interface ClientSocketListener {
-  /** So many of the next bytes are used before `onBytes` returns: they may lie in memory that is overwritten then. */
+  /**
+   * How many of the next bytes `onBytes` is done with when it returns. They are not copied: their memory is
+   * overwritten afterwards.
+   */
   readonly bytesUsedAtOnce: number;
   onBytes(bytes: Buffer): void;
   /** The client will send no more. */
@@ -21,9 +24,9 @@ export interface ClientSocketListener {
 }
 
 /**
- * The socket of a client, which is cut off when it takes none of what it is sent. All clients are read into one
- * buffer, which stays in the processor's cache, and what may be kept is copied: a buffer for each read costs 64 KiB
- * that are allocated and cut down.
+ * The socket of a client. A client that takes none of what it is sent is cut off. All clients are read into one
+ * buffer, which stays in the processor's cache, and only what may be kept is copied out of it: Node would allocate
+ * 64 KiB for each read.
  */
 export class ClientSocket {
   readonly #listener: ClientSocketListener;
@@ -73,32 +76,32 @@ export class ClientSocket {
   }
 
   /**
-   * Cuts off what is sent. Whoever has borrowed the socket still has it open, and might for long: only the end of our
-   * side tells the client, and lets nobody write any more.
+   * Cuts off what is sent. A worker that has borrowed the socket may have it open for long, so closing it is not
+   * enough: ending our side tells the client, and keeps the worker from writing any more.
    */
   cutOff(): void {
     if (this.unsentBytes > 0) this.destroy();
     else this.end(() => this.destroy());
   }
 
-  /** For one who writes to it meanwhile; null when it is closed. */
+  /** The socket, for a worker that writes a response to it; null when it is closed. */
   lend(): Socket | null {
     return this.#socket.writable ? this.#socket : null;
   }
 
-  /** The socket itself, for one who speaks another protocol; it emits "data" as any other. */
+  /** Gives the socket up to another protocol. From now on it emits "data" like any other socket. */
   handOver(): Socket {
     this.#isHandedOver = true;
     return this.#socket;
   }
 
-  /** Whether to go on reading. */
+  /** Returns whether to go on reading. */
   #onLentBytes(bytes: Buffer): boolean {
     let rest = bytes;
     let copyBytes = HEAD_COPY_BYTES;
     while (rest.length > 0 && !this.#isHandedOver) {
       const usedBytes = Math.min(this.#listener.bytesUsedAtOnce, rest.length);
-      // What is copied is mostly a head, and behind it another large body may begin.
+      // Only a little is copied at first: it is mostly a head, and the large body behind it need not be copied.
       const piece = rest.subarray(0, usedBytes > 0 ? usedBytes : copyBytes);
       this.#listener.onBytes(usedBytes > 0 ? piece : Buffer.from(piece));
       rest = rest.subarray(piece.length);
@@ -107,7 +110,7 @@ export class ClientSocket {
     return rest.length === 0 || this.#socket.push(Buffer.from(rest));
   }
 
-  /** Most clients take everything at once, and need nobody who listens for it. */
+  /** Listeners are added only when something is unsent, since most clients take everything at once. */
   #watchWriting(): void {
     if (this.#writeWatch === null) {
       const watch = new WriteWatch(this.#socket, this.#writeStallMs);

@@ -28,6 +28,6 @@ export interface ConnectionOptions {
   readonly deadlines: Deadlines;
   readonly handler: ExchangeHandler;
   readonly onClosed: () => void;
-  /** A head is large and still not complete: is there memory for all of those? `shed` is for when there is not. */
+  /** A head is large and still incomplete. Whoever finds that memory is short calls `shed`. */
   readonly onLargeHead: () => void;
 }

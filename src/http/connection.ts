@@ -67,7 +67,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     this.#deadlineSeat = options.deadlines.add(this);
   }
 
-  /** Also when the answer comes before the end of its request: what follows is body, not a request. */
+  /** True also for an answer that comes before the end of its request: what follows then is body, not a request. */
   get closesAfterResponse(): boolean {
     return this.#isDraining || !this.#isRequestComplete || this.#options.timeouts.keepAliveMs === 0;
   }
@@ -81,7 +81,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     return this.unsentBytes + this.#parser.memoryBytes;
   }
 
-  /** Memory is short: a head that comes in parts and is large already is refused. */
+  /** Memory is short: refuses a head that is large already and still incomplete. */
   shed(): void {
     if (this.#isHeadLarge)
       this.#refuse(new HttpFault("ERR_OVERLOADED", "There is no memory for the rest of the head"));
@@ -92,9 +92,9 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   }
 
   /**
-   * No request beyond the present one: an idle connection closes now, a busy one after its response.
-   * One that has not sent its first request yet gets a moment to do so: its client was let in. Unless it
-   * `closesIdle`, one that is idle waits for a last request as long as it ever does.
+   * Takes no request after the present one: an idle connection closes now, a busy one after its response. A client
+   * that has just connected gets a moment to send its first request. With `closesIdle` false an idle connection still
+   * waits for one last request, as long as `keepalive` says.
    */
   drain({ closesIdle } = { closesIdle: true }): void {
     this.#isDraining = true;
@@ -103,7 +103,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     else this.#close();
   }
 
-  /** No request is under way, not even a part of one. */
+  /** No request is under way, and no part of one has come. */
   get #isIdle(): boolean {
     return this.#state === "reading" && this.#exchange === null && this.#parser.isIdle && !this.#isHeldBack;
   }
@@ -143,7 +143,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     this.#socket.cutOff();
   }
 
-  /** From here on only the close of the socket is told to the handler. */
+  /** After this the handler hears only that the socket has closed. */
   handOver(): HandedOver {
     this.#state = "closed";
     this.deadlineAt = Infinity;
@@ -167,7 +167,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   resumeReading(): void {
     this.#socket.resume();
     this.#isReadingPaused = false;
-    // The time for which we held the client back is not its fault.
+    // The client is not to blame for the time in which we held it back.
     this.#bodyPace.restart(performance.now());
     if (this.#state === "reading") this.deadlineAt = performance.now() + this.#options.timeouts.bodyStallMs;
   }

@@ -3,7 +3,7 @@ import { serverHeadText, type ResponseHead } from "./response-head.ts";
 
 const CONTENT_TYPE_LINE = "Content-Type: text/html; charset=utf-8\r\n";
 
-/** When the client of a request that was shed may come again. */
+/** When the client of a request that was refused for lack of room may try again. */
 const RETRY_AFTER_MS = 5000;
 
 /** The field line that tells an overloaded server's client when to come again, in whole seconds. */

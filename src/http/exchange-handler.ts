@@ -2,7 +2,7 @@ import type { Exchange } from "./exchange.ts";
 import type { HttpFault } from "./http-fault.ts";
 import type { ProxyPreamble } from "./proxy-protocol.ts";
 
-/** What serves the exchanges of a connection. It hears of one exchange at a time. */
+/** Serves the exchanges of a connection, one at a time. */
 export interface ExchangeHandler {
   /** A proxy named the client of the connection, before its first request. */
   onPreamble(preamble: ProxyPreamble): void;

@@ -64,7 +64,7 @@ export class Exchange {
   status = 0;
   /** Body bytes sent, without chunk framing. */
   bodyBytes = 0;
-  /** The application gave more or fewer bytes than its Content-Length. */
+  /** Whether the application gave more ("long") or fewer ("short") bytes than its Content-Length said. */
   lengthMismatch: "short" | "long" | null = null;
   /** Set by `useBodyAtOnce`. */
   usesBodyAtOnce = false;
@@ -73,7 +73,7 @@ export class Exchange {
   #state: State = "waiting";
   #framing: ResponseFraming = { type: "no-body" };
   #keepAlive = false;
-  /** Octets of the head that were sent ahead. */
+  /** How many octets of the head were sent ahead, by `probe`. */
   #probedBytes = 0;
   /** The head that somebody else writes. */
   #lentHead = EMPTY;
@@ -104,24 +104,24 @@ export class Exchange {
     return this.#transport.unsentBytes;
   }
 
-  /** The client waits for `100 Continue`, and nobody has said otherwise. */
+  /** The client waits for `100 Continue`, and it has not been deferred. */
   get wantsContinue(): boolean {
     return this.head.expectsContinue && !this.isAnswered && !this.#isContinueDeferred;
   }
 
-  /** `100 Continue` is left to `sendContinue`; until then the client is not expected to send. */
+  /** Leaves `100 Continue` to a later `sendContinue`; until then no body is expected. */
   deferContinue(): void {
     this.#isContinueDeferred = true;
     this.pauseBody();
   }
 
-  /** The body is wanted; the client is asked for it, unless it has begun to send unasked. */
+  /** The application wants the body. `isAsked`: the client has not begun to send it, so it is asked to. */
   sendContinue(isAsked: boolean): void {
     if (isAsked && this.#state === "waiting") this.#transport.write(CONTINUE);
     this.resumeBody();
   }
 
-  /** What is given as body is used before the call returns: it may lie in memory that is overwritten then. */
+  /** Body bytes need not be copied: whoever gets them is done with them when the call returns. */
   useBodyAtOnce(): void {
     this.usesBodyAtOnce = true;
   }
@@ -184,7 +184,7 @@ export class Exchange {
     return { socket, head: this.#lentHead };
   }
 
-  /** So many octets of what was lent, the head included, have been written; the rest is written here, if a client is there. */
+  /** The borrower has written this many octets of head and body. The rest of the head is written here. */
   takeBack(writtenBytes: number): void {
     const head = this.#lentHead;
     this.#lentHead = EMPTY;

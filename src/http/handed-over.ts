@@ -4,11 +4,11 @@ import type { RequestSource } from "./request-source.ts";
 /** A connection that speaks another protocol from here on. */
 export interface HandedOver {
   readonly socket: Socket;
-  /** What has come behind the request. */
+  /** Bytes that came behind the request. */
   readonly bytes: Buffer;
 }
 
-/** Takes HTTP's listeners off the socket, but that for its end. */
+/** Removes the listeners of HTTP from the socket, except the one for "close". */
 export function handOver(socket: Socket, source: RequestSource): HandedOver {
   for (const event of ["data", "end", "drain", "timeout", "error"]) socket.removeAllListeners(event);
   socket.setTimeout(0);

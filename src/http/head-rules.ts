@@ -18,7 +18,7 @@ const CONTENT_CODINGS: ReadonlySet<string> = new Set(["gzip", "deflate", "compre
 const NO_BODY: BodyFraming = { type: "none" };
 const CHUNKED: BodyFraming = { type: "chunked" };
 
-/** The fields that decide about the message, gathered in one pass over the head. */
+/** The fields that say how to read and answer the message, gathered in one pass over the head. */
 interface Deciding {
   host: string | undefined;
   contentLength: string | undefined;

@@ -128,7 +128,7 @@ const WANTED: Readonly<Record<ProxyProtocolMode, string>> = {
   auto: "a preamble of version 1 or 2 (proxy_protocol = auto)",
 };
 
-/** What the first octet that fits no preamble looks like. */
+/** Says in words what the first octet that fits no preamble looks like. */
 function describe(octet: number, mode: ProxyProtocolMode): string {
   if (octet === 0x16) return "this looks like a TLS handshake";
   if (TOKEN[octet] !== 1) return `there is the octet 0x${octet.toString(16).padStart(2, "0")}`;

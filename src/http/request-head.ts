@@ -15,7 +15,7 @@ export interface RequestHead {
   readonly path: string;
   /** Query as sent, without the question mark. */
   readonly query: string;
-  /** By which the answer is made. */
+  /** The version by whose rules the answer is written. */
   readonly version: "HTTP/1.0" | "HTTP/1.1";
   /** The version as a front server named it; that of the request line otherwise. */
   readonly protocol: string;

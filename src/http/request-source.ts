@@ -20,9 +20,9 @@ export interface RequestSource {
   readonly bufferedBytes: number;
   /** What they take in memory. */
   readonly memoryBytes: number;
-  /** So many of the next bytes are body of the present request, and nothing is buffered before them; 0: it is not known. */
+  /** How many of the next bytes are body of the present request, with nothing buffered before them; 0 if not known. */
   readonly bodyLeft: number;
-  /** Gives up what was fed and not given out: it is of another protocol. */
+  /** Takes out what was fed and not given out: it belongs to another protocol. */
   takeRest(): Buffer;
   /** Adds bytes. */
   feed(bytes: Buffer): void;

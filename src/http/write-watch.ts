@@ -7,7 +7,7 @@ export class WriteWatch {
   readonly #stallMs: number;
   #isOn = false;
 
-  /** `stallMs`: Infinity, or what no timer can hold, is for ever. */
+  /** Infinity as `stallMs`, or more than a timer can hold, means no limit. */
   constructor(socket: Socket, stallMs: number) {
     this.#socket = socket;
     this.#stallMs = stallMs > TIMER_LIMIT_MS ? 0 : stallMs;

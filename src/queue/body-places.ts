@@ -2,7 +2,7 @@ import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import type { Waiting } from "../system/deadlines.ts";
 import { PLACE_BYTES, PLACES_LIMIT, PLACES_OF_A_BODY, PLACES_OFFSET, RING_BYTES } from "./ring-layout.ts";
 
-/** Places that nobody has used for so long give their memory back. */
+/** Places give their memory back when none has been used for this long. */
 const IDLE_MS = 10_000;
 
 /** The file system is full; a limit of this user, of memory, or of the size of files is reached. */
@@ -18,7 +18,7 @@ export class BodyPlaces implements Waiting {
   deadlineAt = Infinity;
   readonly count: number;
   readonly #fd: number;
-  /** How many were given out together, by the first of them; 0 in all others. */
+  /** For the first of several places that were given out together, how many they are; 0 for all others. */
   readonly #counts: Uint8Array;
   readonly #used: Uint8Array;
   #taken = 0;

@@ -51,7 +51,7 @@ export class Ring {
   readonly #fd: number;
   readonly #slots: Slots;
   readonly #claimNumbers: ClaimNumbers;
-  /** Of which slots the request has its body in a place. */
+  /** 1 for each slot whose request has its body in a place. */
   readonly #withPlace = new Uint8Array(SLOT_COUNT);
   readonly #batch = Buffer.alloc(BATCH_BYTES);
   readonly #claims = Buffer.alloc(CLAIM_COUNT * CLAIM_BYTES);

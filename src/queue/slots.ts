@@ -6,7 +6,7 @@ const COUNTER_LIMIT = 2 ** 32 / SLOT_COUNT;
 /** Gives out slots in rising order, so that the requests of one turn mostly lie side by side, and streams. */
 export class Slots {
   readonly #used = new Uint8Array(SLOT_COUNT);
-  /** How many slots were given out together, by the first of them. */
+  /** For the first of several slots that were given out together, how many they are. */
   readonly #counts = new Uint8Array(SLOT_COUNT);
   readonly #counters = new Uint32Array(SLOT_COUNT);
   #next = 0;

@@ -12,7 +12,7 @@ export class AnswerHead {
   /** Nothing was written yet. */
   isEmpty = true;
   #start = "";
-  /** Octets since the last line feed, but for carriage returns: none at the second feed of two is an empty line. */
+  /** Octets since the last line feed, without carriage returns. None at a line feed: the line is empty. */
   #lineBytes = 0;
   #isOver = false;
 

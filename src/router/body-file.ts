@@ -20,7 +20,7 @@ let fileNumber = 0;
  */
 export async function makeBodyFile(directory: string): Promise<BodyFile> {
   if (ownName === "") {
-    // Not at each start, most of which never need it.
+    // Imported only now: most routers never need it.
     const { randomBytes } = await import("node:crypto");
     ownName = `tunicorn-body-${process.pid}-${randomBytes(6).toString("hex")}`;
   }

@@ -41,7 +41,7 @@ export class BufferedResponse {
   #readBytes = 0;
   #isReading = false;
   #isEnded = false;
-  /** The file is the application's: it takes none of our disk. */
+  /** The file is the application's: it does not count against `buffer_disk`. */
   #isForeignFile = false;
 
   constructor(options: BufferedResponseOptions) {

@@ -50,7 +50,7 @@ export interface WorkerRequest {
   onFile(file: FilePart): Promise<boolean>;
   /** The worker would write the response to the client itself. Null, or absent: it has to send it as any other. */
   onBorrow?(message: ResponseMessage): LentResponse | null;
-  /** It has written so many octets of head and body. `isEnd`: that is all. */
+  /** The worker has written this many octets of head and body to the client. `isEnd`: the response is complete. */
   onReturned?(writtenBytes: number, isEnd: boolean): void;
   onFailure(failure: RequestFailure): void;
   /** The worker that had it, whether or not it was told to go on, has nothing to do with it any more. */
@@ -116,7 +116,7 @@ export interface StreamWorker extends RequestWorker {
 
 /** Brings requests to workers. */
 export interface Dispatcher {
-  /** Takes a request; it starts as soon as a worker is free. */
+  /** Takes a request, which a worker begins as soon as one is free. */
   submit(request: WorkerRequest): void;
   /** The client of a request that no worker has yet is gone. */
   cancel(request: WorkerRequest): void;

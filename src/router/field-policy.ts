@@ -47,7 +47,7 @@ export function noteScheme(
   word: TrustedWord,
 ): void {
   const { secureSchemeHeaders } = settings;
-  // A field may be named like a property that every object has.
+  // A client may name a field like a property that every object has, such as "constructor".
   if (!client.isTrusted || !Object.hasOwn(secureSchemeHeaders, lower)) return;
   const secureValue = secureSchemeHeaders[lower];
   if (secureValue === undefined) return;

@@ -1,4 +1,4 @@
-/** So many messages a second, of which a second's worth may come at once. Times in milliseconds. */
+/** Limits messages to a number a second. A second's worth of them may come at once. Times are in milliseconds. */
 export class MessageRate {
   readonly perSecond: number;
   #left: number;
@@ -11,7 +11,7 @@ export class MessageRate {
     this.#lastAt = now;
   }
 
-  /** One has come. False: it is one too many. */
+  /** Counts a message. Returns false when it is one too many. */
   take(now: number): boolean {
     const refilled = this.#left + this.#of(now - this.#lastAt);
     this.#lastAt = now;

@@ -39,10 +39,10 @@ export interface MultiplexChannelOptions {
   readonly timeoutMs: () => number;
 }
 
-/** A worker of which nothing was heard is asked for a sign of life this often, or twice within the timeout. */
+/** How often a silent worker is asked for a sign of life; twice within the timeout if that is shorter. */
 const PING_MS = 5_000;
 
-/** Requests that are named when a worker is stuck or dies. */
+/** How many requests are named when a worker is stuck or dies. */
 const NAMED_REQUESTS = 3;
 
 const LAST_STREAM = 0xffff_ffff;
@@ -100,12 +100,12 @@ export class MultiplexChannel implements StreamChannel, Waiting {
     return this.#hello?.multiplexing?.interface ?? "wsgi";
   }
 
-  /** Requests that it has, but for open WebSockets, which mostly wait. */
+  /** How many requests it has, without open WebSockets, which are idle most of the time. */
   get load(): number {
     return this.#streams.size - this.#openWebSockets;
   }
 
-  /** All that it has. */
+  /** How many requests it has, with open WebSockets. */
   get streamCount(): number {
     return this.#streams.size;
   }
@@ -126,7 +126,7 @@ export class MultiplexChannel implements StreamChannel, Waiting {
     stream.start();
   }
 
-  /** Numbers begin anew after a very long time, leaving out what is still open. */
+  /** After the last number they begin again at 1; numbers still in use are skipped. */
   #nextNumber(): number {
     do {
       this.#lastNumber = this.#lastNumber === LAST_STREAM ? 1 : this.#lastNumber + 1;

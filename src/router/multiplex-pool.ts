@@ -134,7 +134,7 @@ export class MultiplexPool implements Dispatcher, MultiplexChannelListener {
     this.#dispatchWaiting();
   }
 
-  /** Of workers that have equally few, the one that was given none for longest. */
+  /** Of workers that have equally few, the one that has waited longest for a request. */
   #leastLoaded({ streaming }: WorkerRequest): MultiplexChannel | null {
     const isLasting = streaming?.isWebSocket === true;
     let found: MultiplexChannel | null = null;

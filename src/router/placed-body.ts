@@ -53,7 +53,7 @@ export class PlacedBody implements BodyCollector {
     return this.#other === null ? this.inMemory() : await this.#other.complete();
   }
 
-  /** The complete body, out of its place: whoever gets it does not see the ring. */
+  /** Takes the complete body out of its place, for a worker that cannot read the ring. */
   takeOut(): RequestBody {
     const { places, place } = this.#options;
     const body = places.read(place, this.#bytes);

@@ -20,7 +20,7 @@ import type { RequestWorker, WorkerRequest } from "./dispatcher.ts";
 import type { QueuedRequest } from "./queued-request.ts";
 import { SocketLender } from "./socket-lender.ts";
 
-/** Somewhat more than a unix socket holds by default; two such buffers stay in the cache of a processor. */
+/** A little more than a unix socket holds by default. Two such buffers fit into the cache of a processor. */
 const READ_BYTES = 256 * 1024;
 
 /** What a queue channel tells its queue. */
@@ -55,7 +55,7 @@ export class QueueChannel implements RequestWorker {
   readonly #reader = new FrameReader((header, payload) =>
     this.#onMessage(decodeWorkerMessage(header, payload)),
   );
-  /** Of the bytes that were read last, some are still needed. */
+  /** Some of the bytes that were read last are still needed, so their buffer must not be used again. */
   #areBytesKept = false;
   #state: QueueChannelState = "booted";
   #claim: number | null = null;
@@ -162,7 +162,7 @@ export class QueueChannel implements RequestWorker {
     this.#socket.write(encodeCancel(queued.stream));
   }
 
-  /** Whether some of the bytes are still needed. */
+  /** Returns whether some of the bytes are still needed. */
   #onBytes(bytes: Buffer): boolean {
     this.#areBytesKept = false;
     try {
@@ -219,7 +219,7 @@ export class QueueChannel implements RequestWorker {
         this.#onBorrow(this.#take(message.stream), message.response);
         break;
       case "returned":
-        // Also when nobody waits for it any more: the access line does.
+        // Told also when the client is gone: the access line still waits for the number.
         this.#take(message.stream).request.onReturned?.(message.writtenBytes, message.after.isEnd);
         if (message.after.isEnd) this.#end();
         break;

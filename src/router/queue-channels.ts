@@ -38,8 +38,8 @@ export class QueueChannels {
   }
 
   /**
-   * Those that a slow client holds back although their worker is done with its answer. Behind the rest of that, their
-   * sockets may hold answers to others, who are not to wait for it: they are read, which is no more than a socket holds.
+   * Channels that a slow client holds back although their worker is done with its answer. Answers to other clients
+   * may wait in such a socket behind that answer, so it is read on. That is no more than a socket holds.
    */
   heldBack(claims: Claims): readonly QueueChannel[] {
     return [...this.#all].filter((channel) => channel.isPaused && !channel.isAnswering(claims));

@@ -42,7 +42,7 @@ export interface ResponseRelayOptions {
   readonly request: RelayedRequest;
 }
 
-/** The way back of a request: from what its worker says to its client, and to the access log. */
+/** Brings what a worker answers to the client of the request, and at the end to the access log. */
 export class ResponseRelay {
   /** Pid of the worker that answers, or of the router. */
   workerPid = process.pid;
@@ -127,7 +127,7 @@ export class ResponseRelay {
     this.#response?.onDrain();
   }
 
-  /** There is no response, or no end of it. */
+  /** There will be no response, or no end of it. */
   fail(failure: RequestFailure): void {
     this.giveUp(failureCodes[failure]);
   }

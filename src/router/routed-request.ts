@@ -16,7 +16,7 @@ import { Upgrade, asksForUpgrade } from "./upgrade.ts";
 import { GOING_AWAY, SERVICE_RESTART } from "./websocket-codes.ts";
 import { isOfVersion13 } from "./websocket-handshake.ts";
 
-/** What a slot of the ring has no room for. */
+/** Bodies above this size do not fit into the slots of a request. */
 const PLACED_FROM_BYTES = SLOTS_LIMIT * SLOT_BYTES;
 
 /** One request on its way: from its client, complete, to a worker, and the response back. */

@@ -16,9 +16,9 @@ import type { SharedQueueOptions } from "./shared-queue-options.ts";
 
 /** How often the claims are looked at while requests are under way. */
 const LOOK_MS = 100;
-/** After this time a store of a worker is visible to whoever reads the file: caches are far quicker. */
+/** After this time whatever a worker has stored in the ring is visible here; caches are far quicker. */
 const SETTLE_MS = 20;
-/** A claim of a channel that is gone: unless the worker takes it back by then, it has begun what it cannot answer. */
+/** How long a claim of a lost channel may stand before the request counts as begun by a worker that cannot answer. */
 const ORPHAN_MS = 200;
 
 /**

@@ -13,7 +13,7 @@ export interface TunnelOptions {
   readonly client: HandedOver;
   /** What the client asks for is a WebSocket, which can be closed with a code. */
   readonly isWebSocket: boolean;
-  /** At the end: without the client taking any of what is left for so long it is cut off. */
+  /** At the end, a client that takes nothing of what is left for this long is cut off. */
   readonly writeStallMs: number;
   /** The client's connection is gone. */
   readonly onClosed: (tunnel: Tunnel) => void;

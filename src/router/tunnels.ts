@@ -40,7 +40,7 @@ export class TunnelPlace {
 
 const LAST_NUMBER = 0xffff_ffff;
 
-/** Workers that end do so one after another: those cut at about the same time are told of together. */
+/** Workers end one after another, so tunnels that are cut within this time are logged in one line. */
 const TELL_MS = 100;
 
 /** The connections that workers dial for requests that ask for an upgrade, and how many of them are in use. */

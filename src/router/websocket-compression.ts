@@ -1,6 +1,6 @@
 import type { WebSocket } from "ws";
 
-/** Of so many WebSockets: about 30 MiB in all. */
+/** For how many WebSockets it is kept: about 30 MiB in all. */
 const KEPT = 256;
 
 /**

@@ -1,6 +1,6 @@
 import type { RequestSummary } from "./messages.ts";
 
-/** So many requests are named in a line; of further ones only the number is told. */
+/** How many requests a line names. Of further ones it gives only the number. */
 const NAMED_REQUESTS = 50;
 
 /** A request as a log line names it. */

@@ -16,9 +16,9 @@ import type { RequestSummary } from "./messages.ts";
 /** What a stream needs of the channel that it is part of. */
 export interface StreamChannel {
   readonly pid: number;
-  /** With others of this turn of the event loop, since each write wakes the worker. */
+  /** Sends a frame together with others of this turn of the event loop, since each write wakes the worker. */
   write(frame: Buffer): void;
-  /** Of a request that is complete: the worker need not wait for the end of the turn. */
+  /** Sends the last frame of a request: the worker need not wait for the end of the turn. */
   writeLast(frame: Buffer): void;
   /** The WebSocket of the stream is open. */
   onStreamOpened(): void;
@@ -214,7 +214,7 @@ export class WorkerStream implements StreamWorker {
     if (isTaken) this.#after(true);
   }
 
-  /** Not for each piece: half a window at a time keeps the worker going. */
+  /** Room is given half a window at a time, not for each piece: that is enough to keep the worker going. */
   #giveRoom(): void {
     if (this.#isPaused || this.#owedBytes < WINDOW_BYTES / 2 || !this.#isOpen) return;
     this.#channel.write(encodeWindow(this.number, this.#owedBytes));

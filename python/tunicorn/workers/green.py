@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tunicorn.green_channel import GreenStream, Hub
     from tunicorn.wsgi import WsgiGateway
 
-#: How long one wait is in a process that waits for ever.
+#: A process that waits for ever sleeps this long at a time.
 CHILD_SECONDS: Final = 3600.0
 
 
