@@ -70,9 +70,7 @@ export class MultiplexPool implements Dispatcher, MultiplexChannelListener {
   /** Requests go another way from now on: all workers of older generations leave. Returns what waits for one. */
   deactivate(generation: number): readonly WorkerRequest[] {
     this.activate(generation);
-    const waiting: WorkerRequest[] = [];
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) waiting.push(next);
-    return waiting;
+    return this.#queue.takeAll();
   }
 
   retireWorker(worker: number): void {

@@ -1,7 +1,12 @@
 import type { Deadlines, Waiting } from "../system/deadlines.ts";
 import type { WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
-import type { QueueLimits } from "./worker-pool.ts";
+
+/** How many requests may wait for a worker, and how long. Read anew for each request. */
+export interface QueueLimits {
+  readonly queuedRequests: number;
+  readonly queueMs: number;
+}
 
 export interface RequestQueueOptions {
   readonly deadlines: Deadlines;
@@ -46,6 +51,14 @@ export class RequestQueue implements Waiting {
 
   delete(request: WorkerRequest): void {
     this.#requests.delete(request);
+  }
+
+  /** Empties the queue: what was in it goes another way. */
+  takeAll(): readonly WorkerRequest[] {
+    const requests: WorkerRequest[] = [];
+    for (let next = this.shift(); next !== undefined; next = this.shift()) requests.push(next);
+    this.deadlineAt = Infinity;
+    return requests;
   }
 
   /** Requests that have waited too long are given up; the deadline moves on to the next in line. */

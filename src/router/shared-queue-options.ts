@@ -1,6 +1,7 @@
 import type { Ring } from "../queue/ring.ts";
 import type { Deadlines } from "../system/deadlines.ts";
-import type { QueueLimits, WorkerPoolListener } from "./worker-pool.ts";
+import type { QueueLimits } from "./request-queue.ts";
+import type { WorkerPoolListener } from "./worker-pool.ts";
 
 export interface SharedQueueOptions {
   readonly ring: Ring;

@@ -1,21 +1,13 @@
 import type { TunicornError } from "../errors.ts";
-import type { Deadlines, Waiting } from "../system/deadlines.ts";
 import type { Dispatcher, WorkerRequest } from "./dispatcher.ts";
 import { Fifo } from "./fifo.ts";
 import type { RequestSummary } from "./messages.ts";
+import { RequestQueue, type RequestQueueOptions } from "./request-queue.ts";
 import type { WorkerChannel, WorkerChannelListener } from "./worker-channel.ts";
 
-/** How many requests may wait for a worker, and how long. Read anew for each request. */
-export interface QueueLimits {
-  readonly queuedRequests: number;
-  readonly queueMs: number;
-}
-
-export interface WorkerPoolOptions {
+export interface WorkerPoolOptions extends RequestQueueOptions {
   readonly generation: number;
   readonly listener: WorkerPoolListener;
-  readonly deadlines: Deadlines;
-  readonly limits: () => QueueLimits;
 }
 
 /** What a pool tells its router. */
@@ -33,13 +25,10 @@ export interface WorkerPoolListener {
  * idle worker of the active generation, the longest idle first. No request waits behind a busy worker
  * while another is idle.
  */
-export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
-  /** When the longest waiting request has waited too long. */
-  deadlineAt = Infinity;
-  readonly #limits: () => QueueLimits;
+export class WorkerPool implements Dispatcher, WorkerChannelListener {
   readonly #listener: WorkerPoolListener;
   readonly #channels = new Set<WorkerChannel>();
-  readonly #queue = new Fifo<WorkerRequest>();
+  readonly #queue: RequestQueue;
   readonly #idle = new Fifo<WorkerChannel>();
   /** Workers that have been idle once: `worker-ready` is told one time. */
   readonly #announced = new WeakSet<WorkerChannel>();
@@ -48,8 +37,7 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
   constructor(options: WorkerPoolOptions) {
     this.#activeGeneration = options.generation;
     this.#listener = options.listener;
-    this.#limits = options.limits;
-    options.deadlines.add(this);
+    this.#queue = new RequestQueue(options);
   }
 
   /** Requests that wait for a worker. */
@@ -63,36 +51,12 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
 
   submit(request: WorkerRequest): void {
     const channel = this.#idle.shift();
-    if (channel !== undefined) {
-      channel.dispatch(request);
-      return;
-    }
-    if (this.#queue.size >= this.#limits().queuedRequests) {
-      request.onFailure("overloaded");
-      return;
-    }
-    this.#queue.push(request);
-    if (this.deadlineAt === Infinity) this.deadlineAt = request.submittedAt + this.#limits().queueMs;
+    if (channel === undefined) this.#queue.push(request);
+    else channel.dispatch(request);
   }
 
   cancel(request: WorkerRequest): void {
     this.#queue.delete(request);
-  }
-
-  /** Requests that have waited too long are given up; the deadline moves on to the next in line. */
-  onDeadline(now: number): void {
-    const { queueMs } = this.#limits();
-    this.deadlineAt = Infinity;
-    for (;;) {
-      const request = this.#queue.peek();
-      if (request === undefined) return;
-      if (request.submittedAt + queueMs > now) {
-        this.deadlineAt = request.submittedAt + queueMs;
-        return;
-      }
-      this.#queue.shift();
-      request.onFailure("overloaded");
-    }
   }
 
   /** Requests go to workers of this generation; older workers leave as they become idle. */
@@ -110,10 +74,7 @@ export class WorkerPool implements Dispatcher, WorkerChannelListener, Waiting {
   /** Requests go another way from now on: all workers of older generations leave. Returns what waits for one. */
   deactivate(generation: number): readonly WorkerRequest[] {
     this.activate(generation);
-    const waiting: WorkerRequest[] = [];
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) waiting.push(next);
-    this.deadlineAt = Infinity;
-    return waiting;
+    return this.#queue.takeAll();
   }
 
   retireWorker(worker: number): void {

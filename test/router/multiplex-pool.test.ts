@@ -4,7 +4,7 @@ import { test, type TestContext } from "node:test";
 import { FrameType } from "../../src/channel/frame.ts";
 import { MultiplexChannel } from "../../src/router/multiplex-channel.ts";
 import { MultiplexPool } from "../../src/router/multiplex-pool.ts";
-import type { QueueLimits } from "../../src/router/worker-pool.ts";
+import type { QueueLimits } from "../../src/router/request-queue.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import {

@@ -5,7 +5,7 @@ import { createRing, Ring } from "../../src/queue/ring.ts";
 import { QueueChannel } from "../../src/router/queue-channel.ts";
 import { SharedQueue } from "../../src/router/shared-queue.ts";
 import { WorkerGreeting } from "../../src/router/worker-greeting.ts";
-import type { QueueLimits } from "../../src/router/worker-pool.ts";
+import type { QueueLimits } from "../../src/router/request-queue.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 
 import { FrameType } from "../../src/channel/frame.ts";
 import type { Dispatcher } from "../../src/router/dispatcher.ts";
-import type { QueueLimits, WorkerPoolListener } from "../../src/router/worker-pool.ts";
+import type { QueueLimits } from "../../src/router/request-queue.ts";
+import type { WorkerPoolListener } from "../../src/router/worker-pool.ts";
 import type { FakeWorker } from "./fake-worker.ts";
 import { RecordedRequest, type Recording } from "./recording.ts";
 

@@ -3,7 +3,8 @@ import { test, type TestContext } from "node:test";
 
 import { FrameType } from "../../src/channel/frame.ts";
 import { WorkerChannel } from "../../src/router/worker-channel.ts";
-import { type QueueLimits, WorkerPool } from "../../src/router/worker-pool.ts";
+import type { QueueLimits } from "../../src/router/request-queue.ts";
+import { WorkerPool } from "../../src/router/worker-pool.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import {
@@ -29,6 +30,8 @@ interface OpenedPool {
   readonly dial: () => Promise<FakeWorker>;
   /** A worker that is idle. */
   readonly boot: (worker: number, generation?: number) => Promise<FakeWorker>;
+  /** Lets all deadlines pass that are due at this time. */
+  readonly passDeadlines: (now: number) => void;
 }
 
 /** A pool whose active generation is 1 and whose deadlines fire only when a test calls for them. */
@@ -54,7 +57,7 @@ async function openPool(t: TestContext, limits: Partial<QueueLimits> = {}): Prom
     await told.waitFor(`ready ${worker}`);
     return dialled;
   };
-  return { pool, told, channels, dial, boot };
+  return { pool, told, channels, dial, boot, passDeadlines: (now) => deadlines.sweep(now) };
 }
 
 /** The target of the request that the worker is given next. */
@@ -158,32 +161,32 @@ test("WorkerPool gives a request to an idle worker though the queue may hold non
 });
 
 test("WorkerPool gives up the requests that have waited too long, and those alone", async (t) => {
-  const { pool, boot } = await openPool(t, { queueMs: 1000 });
+  const { pool, boot, passDeadlines } = await openPool(t, { queueMs: 1000 });
   const [old, gone, young] = [5000, 5400, 5600].map((time) => submit(pool, `/${time}`, time));
-  assert.equal(pool.deadlineAt, 6000);
+  passDeadlines(5999);
+  assert.deepEqual(old?.lines, []);
   if (gone !== undefined) {
     pool.cancel(gone);
   }
-  pool.onDeadline(6100);
+  passDeadlines(6500);
   assert.deepEqual([old?.lines, gone?.lines, young?.lines], [["failure overloaded"], [], []]);
-  assert.equal(pool.deadlineAt, 6600);
   assert.equal(pool.waiting, 1);
   const worker = await boot(1);
   assert.equal(await receiveTarget(worker), "/5600");
-  pool.onDeadline(6600);
-  assert.equal(pool.deadlineAt, Infinity);
+  passDeadlines(6600);
   assert.deepEqual(young?.lines, ["started by 4001"]);
 });
 
 test("WorkerPool has a deadline again for a request that waits after all others were started", async (t) => {
-  const { pool, boot } = await openPool(t, { queueMs: 1000 });
+  const { pool, boot, passDeadlines } = await openPool(t, { queueMs: 1000 });
   submit(pool, "/a", 5000);
   const worker = await boot(1);
   await receiveTarget(worker);
-  submit(pool, "/b", 9000);
-  assert.ok(pool.deadlineAt <= 10_000);
-  pool.onDeadline(pool.deadlineAt);
-  assert.equal(pool.deadlineAt, 10_000);
+  const waiting = submit(pool, "/b", 9000);
+  passDeadlines(9999);
+  assert.deepEqual(waiting.lines, []);
+  passDeadlines(10_000);
+  assert.deepEqual(waiting.lines, ["failure overloaded"]);
 });
 
 test("WorkerPool gives a dead worker's place to none: its request fails, the queue waits for another", async (t) => {
