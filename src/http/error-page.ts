@@ -14,7 +14,7 @@ export function retryAfter(delayMs: number): string {
 /** A small page for an answer that the server gives itself. It repeats nothing that the client sent. */
 export function errorPage(
   status: number,
-  extraLines = "",
+  extraLines = status === 503 ? retryAfter(RETRY_AFTER_MS) : "",
 ): { readonly head: ResponseHead; readonly body: Buffer } {
   const reason = reasonPhrases[status] ?? "Error";
   const body = Buffer.from(
@@ -34,10 +34,7 @@ export interface ErrorAnswerOptions {
 /** A whole answer for a request that could not be read: it says that the connection closes. */
 export function errorAnswer(
   status: number,
-  {
-    extraLines = status === 503 ? retryAfter(RETRY_AFTER_MS) : "",
-    isForHead = false,
-  }: ErrorAnswerOptions = {},
+  { extraLines, isForHead = false }: ErrorAnswerOptions = {},
 ): Buffer {
   const { head, body } = errorPage(status, extraLines);
   const text = serverHeadText(head, { type: "length", bytes: body.length }, "close");

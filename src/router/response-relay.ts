@@ -1,6 +1,6 @@
 import type { FilePart, ResponseMessage } from "../channel/messages.ts";
 import { errorKinds, type ErrorCode } from "../errors.ts";
-import { errorPage, retryAfter } from "../http/error-page.ts";
+import { errorPage } from "../http/error-page.ts";
 import type { Exchange, LentResponse } from "../http/exchange.ts";
 import { makeAccessRecord, type KeptResponseHead, type LoggedRequest } from "./access-record.ts";
 import { openBodyFile, type BodyFile } from "./body-file.ts";
@@ -11,9 +11,6 @@ import type { RouterContext } from "./router-context.ts";
 
 /** Logged for a request whose client left before it was answered, as nginx does. */
 const CLIENT_GONE_STATUS = 499;
-
-/** When a client that found the queue full may come again. */
-const RETRY_AFTER_MS = 5000;
 
 const failureCodes: Readonly<Record<RequestFailure, ErrorCode>> = {
   raised: "ERR_APPLICATION_RAISED",
@@ -140,7 +137,7 @@ export class ResponseRelay {
 
   answerError(code: ErrorCode): void {
     const status = errorKinds[code].httpStatus ?? 500;
-    const { head, body } = errorPage(status, status === 503 ? retryAfter(RETRY_AFTER_MS) : "");
+    const { head, body } = errorPage(status);
     const { context, exchange } = this.#options;
     if (code === "ERR_OVERLOADED")
       context.overload.requestRefused(exchange.head.method, exchange.head.target);
