@@ -6,6 +6,7 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from tunicorn.asgi_scope import target_of
 from tunicorn.hook_objects import HookRequest, HookResponse, environ_name
 from tunicorn.hooks import HookError, describe_raised
 
@@ -73,10 +74,9 @@ def make_environ(scope: Scope) -> dict[str, Any]:
     root: str = scope["root_path"]
     client, server = scope["client"], scope["server"]
     query: bytes = scope["query_string"]
-    target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
-        "RAW_URI": target.decode("latin-1"),
+        "RAW_URI": target_of(scope),
         "QUERY_STRING": query.decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "REMOTE_ADDR": client[0] if client else "",

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tunicorn import frame
+from tunicorn.asgi_scope import target_of
 from tunicorn.asgi_types import Message, Scope
 from tunicorn.response_stream import ResponseStream
 
@@ -28,9 +29,7 @@ class HttpRequest(ResponseStream):
     @property
     def name(self) -> str:
         """For log lines."""
-        query = self.scope["query_string"]
-        target = self.scope["raw_path"] + (b"?" + query if query else b"")
-        return f"{self.scope['method']} {target.decode('latin-1')}"
+        return f"{self.scope['method']} {target_of(self.scope)}"
 
     async def receive(self) -> Message:
         """What the application awaits: the body, piece by piece, and at last that the client has gone."""

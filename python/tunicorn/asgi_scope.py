@@ -64,6 +64,13 @@ def make_scope(
     return scope
 
 
+def target_of(scope: Scope) -> str:
+    """The request target, made of the path and the query of a scope."""
+    query: bytes = scope["query_string"]
+    target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
+    return target.decode("latin-1")
+
+
 def _text(octets: bytes) -> str:
     text = octets.decode("utf-8", "replace")
     if len(_texts) < _KNOWN_LIMIT:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tunicorn import frame
 from tunicorn.asgi_response import encode_fields
+from tunicorn.asgi_scope import target_of
 from tunicorn.asgi_types import ClientDisconnectedError, Message, Scope
 from tunicorn.response_stream import ResponseStream
 
@@ -49,9 +50,7 @@ class WebSocket(ResponseStream):
     @property
     def name(self) -> str:
         """For log lines."""
-        query = self.scope["query_string"]
-        target = self.scope["raw_path"] + (b"?" + query if query else b"")
-        return f"WebSocket {target.decode('latin-1')}"
+        return f"WebSocket {target_of(self.scope)}"
 
     def on_message(self, part: bytes, flags: int) -> None:
         self._parts.append(part)
