@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { reasonOf, TunicornError } from "../errors.ts";
 import { isRunning } from "./pids.ts";
 
@@ -16,6 +16,7 @@ export class Pidfile {
 
   /** Writes our pid. Throws ERR_PIDFILE while the process that the file names lives. */
   write(): void {
+    requirePlain(this.path);
     const pid = readPid(this.path);
     if (pid !== null && pid !== process.pid && isRunning(pid)) {
       throw new TunicornError(
@@ -44,6 +45,23 @@ export class Pidfile {
 
   remove(): void {
     if (readPid(this.path) === process.pid) rmSync(this.path, { force: true });
+  }
+}
+
+/** A device such as /dev/null would be replaced by the rename, and a FIFO never be read. */
+function requirePlain(path: string): void {
+  if (!isSpecial(path)) return;
+  throw new TunicornError("ERR_PIDFILE", `The pidfile "${path}" is no plain file`, {
+    hint: "Choose another path with --pid, or leave it out: then there is no pidfile",
+  });
+}
+
+function isSpecial(path: string): boolean {
+  try {
+    const found = statSync(path);
+    return !found.isFile() && !found.isDirectory();
+  } catch {
+    return false;
   }
 }
 

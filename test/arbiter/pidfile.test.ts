@@ -130,3 +130,10 @@ test("Pidfile.remove() leaves a file alone that names another process by now", a
   pidfile.remove();
   assert.equal(readFileSync(path, "utf8"), "1\n");
 });
+
+test("Pidfile.write() takes the place of no device: where the pidfile is /dev/null, that is still there", async (t) => {
+  const path = await pidfilePath(t);
+  symlinkSync("/dev/null", path);
+  assert.throws(() => new Pidfile(path).write(), { code: "ERR_PIDFILE", message: /is no plain file/ });
+  assert(statSync(path).isCharacterDevice());
+});
