@@ -67,7 +67,10 @@ def _find_user(user: str) -> pwd.struct_passwd | None:
     except KeyError:
         if user.isdecimal():
             return None
-        raise IdentityError(f"No such user: {user!r}, which the setting user names") from None
+        raise IdentityError(
+            f"No such user: {user!r}, which the setting user names\n"
+            "  Make it first, or name another one that /etc/passwd has, or a number"
+        ) from None
 
 
 def _find_group(group: str) -> int:
@@ -76,4 +79,7 @@ def _find_group(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise IdentityError(f"No such group: {group!r}, which the setting group names") from None
+        raise IdentityError(
+            f"No such group: {group!r}, which the setting group names\n"
+            "  Make it first, or name another one that /etc/group has, or a number"
+        ) from None

@@ -248,8 +248,8 @@ test("umask takes rights on the unix socket away, and none from the application"
 });
 
 for (const [what, args, says] of [
-  ["an unknown user", ["--user", "no-such-user"], /No such user: 'no-such-user'/],
-  ["an unknown group", ["--group", "no-such-group"], /No such group: 'no-such-group'/],
+  ["an unknown user", ["--user", "no-such-user"], /No such user: 'no-such-user'.*\n {2}Make it first/],
+  ["an unknown group", ["--group", "no-such-group"], /No such group: 'no-such-group'.*\n {2}Make it first/],
   ["initgroups for a number without a name", ["--user", "424242", "--initgroups"], /initgroups .*424242/],
   ["a umask that is none", ["--umask", "0999"], /Invalid value for umask from the command line: "0999"/],
 ] as const) {
