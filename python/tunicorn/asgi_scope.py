@@ -8,8 +8,8 @@ from urllib.parse import unquote_to_bytes
 from tunicorn import frame
 from tunicorn.asgi_types import Scope
 
-#: Of the message format. Above 2.3 an application expects send() to raise when its client has left, which
-#: would keep it from what it does after the response. uvicorn and Gunicorn do not raise either.
+#: The version of the message format. Above 2.3 an application expects send() to raise when its client has
+#: left, which would keep it from what it does after the response. uvicorn and Gunicorn do not raise either.
 HTTP_SPEC_VERSION: Final = "2.3"
 WEBSOCKET_SPEC_VERSION: Final = "2.4"
 

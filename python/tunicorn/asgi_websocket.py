@@ -20,7 +20,7 @@ ABNORMAL: Final = 1006
 #: Status of the denial that websocket.close before websocket.accept stands for.
 FORBIDDEN: Final = 403
 NORMAL: Final = 1000
-#: Of those below 3000, what may stand in a close frame (IANA, WebSocket close code number registry).
+#: The codes below 3000 that a close frame may carry (IANA, WebSocket close code number registry).
 _CLOSE_CODES: Final = frozenset(range(1000, 1015)) - {1004, 1005, ABNORMAL}
 #: A control frame carries 125 bytes, two of which are the code.
 REASON_LIMIT_BYTES: Final = 123

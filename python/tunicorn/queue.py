@@ -33,7 +33,7 @@ TOKEN: Final = struct.Struct("<IHH")
 #: stream, flags, payload bytes, reserved
 SLOT: Final = struct.Struct("<IIII")
 
-#: Of a body in a place: the number of the place, and the size.
+#: What a request says of a body in a place: the number of the place, and the size.
 PLACED_BODY: Final = struct.Struct("<II")
 
 #: A flag of a slot: the request is not in the ring, but comes over the channel.

@@ -43,7 +43,7 @@ class ResponseStream(Stream):
         self._has_trailers = False
         #: Only the trailers are missing.
         self._is_body_over = False
-        #: Of the router, to a file; None while it is awaited.
+        #: Whether the router sends the file that it was offered; None while its answer is awaited.
         self._answer: bool | None = None
 
     def on_file_answer(self, is_taken: bool) -> None:

@@ -65,9 +65,9 @@ export type WorkerMessage =
   | { readonly type: "fetch"; readonly stream: number }
   /** The worker listens at a path for a connection on which sockets can be lent. */
   | { readonly type: "dial"; readonly path: string }
-  /** A response without its body, which is complete in the worker's memory: it would write it to the client itself. */
+  /** The head of a response whose whole body the worker has in memory: it wants to write both to the client itself. */
   | { readonly type: "borrow"; readonly stream: number; readonly response: ResponseMessage }
-  /** So many octets of head and body were written to the socket that was lent. */
+  /** How many octets of head and body the worker has written to the socket that it was lent. */
   | {
       readonly type: "returned";
       readonly stream: number;

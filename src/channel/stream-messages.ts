@@ -28,7 +28,7 @@ export const PART_BYTES = 256 * 1024;
 export type StreamMessage =
   | WorkerMessage
   | { readonly type: "pong" }
-  /** The application has taken so many bytes of the request body: as many more may be sent. */
+  /** The application has taken this many bytes of the request body, so as many more may be sent. */
   | { readonly type: "window"; readonly stream: number; readonly bytes: number }
   | {
       readonly type: "trailers";
@@ -68,7 +68,7 @@ export function encodeRequestBody(stream: number, piece: Buffer, isEnd: boolean)
   return encode({ type: FrameType.requestBody, stream, flags: isEnd ? FrameFlag.end : 0 }, piece);
 }
 
-/** So many more bytes of the response are wanted. */
+/** Lets the worker send this many more bytes of the response. */
 export function encodeWindow(stream: number, bytes: number): Buffer {
   const payload = Buffer.allocUnsafe(4);
   payload.writeUInt32LE(bytes, 0);

@@ -23,7 +23,7 @@ export interface ExchangeTransport {
   /** Stops and resumes reading request bytes. */
   pauseReading(): void;
   resumeReading(): void;
-  /** For one who writes to the client itself. Null: not now, since bytes are on their way, or nobody is there. */
+  /** For a worker that writes to the client itself. Null: bytes are still on their way, or the client is gone. */
   lendSocket(): Socket | null;
   /** Gives the connection to another protocol. */
   handOver(): HandedOver;
@@ -75,7 +75,7 @@ export class Exchange {
   #keepAlive = false;
   /** How many octets of the head were sent ahead, by `probe`. */
   #probedBytes = 0;
-  /** The head that somebody else writes. */
+  /** The head that a worker writes, while the response is lent to it. */
   #lentHead = EMPTY;
 
   constructor(transport: ExchangeTransport, head: RequestHead) {
@@ -263,7 +263,7 @@ export class Exchange {
     if (tail.length > 0) this.#transport.write(tail);
   }
 
-  /** Bytes that begin with a head, but for the octets of it that were sent ahead. */
+  /** Writes bytes that begin with a head, without the octets of it that were sent ahead. */
   #writeHead(bytes: Buffer): void {
     this.#transport.write(this.#probedBytes === 0 ? bytes : bytes.subarray(this.#probedBytes));
     this.#probedBytes = 0;

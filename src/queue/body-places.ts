@@ -39,9 +39,9 @@ export class BodyPlaces implements Waiting {
   }
 
   /**
-   * The first of so many places in a row as a body of this size needs; null: there is none for it. The lowest are
-   * given out first: what was used last is in the processor's cache. Several are given out only while there are
-   * plenty: a few large bodies that come slowly leave places for smaller ones.
+   * Takes as many places in a row as a body of this size needs, and returns the first; null when there is no room.
+   * The lowest are given out first: what was used last is in the processor's cache. Several are given out only while
+   * there are plenty: a few large bodies that come slowly leave places for smaller ones.
    */
   take(bytes: number): number | null {
     const count = Math.ceil(bytes / PLACE_BYTES);

@@ -35,7 +35,7 @@ export const BY_CHANNEL = 128;
 
 export const TOKEN_BYTES = 8;
 
-/** The header of a ring whose router has this epoch, with so many places for bodies. */
+/** The header of a ring, with the epoch of its router and the number of places for bodies. */
 export function ringHeader(epoch: number, places: number): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt32LE(RING_MAGIC, 0);

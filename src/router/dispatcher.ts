@@ -5,7 +5,7 @@ import type { LentResponse } from "../http/exchange.ts";
 
 export type AcceptMessage = Extract<StreamMessage, { type: "accept" }>;
 
-/** Why a request that was given to a worker gets no (further) response from it. */
+/** Why a request gets no response, or no more of it, from its worker. */
 export type RequestFailure =
   /** The application raised, and the worker logged it. */
   | "raised"
@@ -48,7 +48,7 @@ export interface WorkerRequest {
   onRetire?(): void;
   /** The rest of the body is in a file. False: it could not be opened, and the worker sends it. */
   onFile(file: FilePart): Promise<boolean>;
-  /** The worker would write the response to the client itself. Null, or absent: it has to send it as any other. */
+  /** The worker wants to write the response to the client itself. Null, or absent: it must send it like any other. */
   onBorrow?(message: ResponseMessage): LentResponse | null;
   /** The worker has written this many octets of head and body to the client. `isEnd`: the response is complete. */
   onReturned?(writtenBytes: number, isEnd: boolean): void;
@@ -110,7 +110,7 @@ export interface StreamWorker extends RequestWorker {
   /** A ping or pong of the client. */
   sendControl(opcode: number, data: Buffer): void;
   sendClose(code: number, reason: string): void;
-  /** So many bytes of a message, or of what was not passed on, may be sent anew. */
+  /** This many bytes, of a message that was taken or of what was not passed on, leave room for as many new ones. */
   takeBack(bytes: number): void;
 }
 

@@ -81,7 +81,7 @@ interface FieldsText extends TrustedWord {
   text: string;
 }
 
-/** Up to so many names a list is searched, which costs less than to make a map. */
+/** Up to this number of names a list is searched: for few of them that is quicker than a map. */
 const LISTED_NAMES_LIMIT = 100;
 
 /** Fields in the order of their first coming; repeated ones are joined. */

@@ -29,10 +29,10 @@ export interface RequestBodyCollectorOptions {
 export class RequestBodyCollector implements BodyCollector {
   readonly #options: RequestBodyCollectorOptions;
   #pieces: Buffer[] = [];
-  /** So many pieces at the front were joined already. */
+  /** How many pieces at the front have been joined already. */
   #joinedPieces = 0;
   #bytes = 0;
-  /** In `pieces`, not on its way to the file yet. */
+  /** Bytes in `pieces`, which are not on their way to the file yet. */
   #gatheredBytes = 0;
   #pendingBytes = 0;
   #storedBytes = 0;

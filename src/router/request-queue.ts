@@ -13,7 +13,7 @@ export interface RequestQueueOptions {
   readonly limits: () => QueueLimits;
 }
 
-/** Requests that wait for a worker, in their order: so many at most, and each for so long at most. */
+/** Requests that wait for a worker, in their order. Their number and the time that each may wait are limited. */
 export class RequestQueue implements Waiting {
   /** When the longest waiting request has waited too long. */
   deadlineAt = Infinity;

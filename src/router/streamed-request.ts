@@ -17,7 +17,7 @@ const UNSENT_LIMIT_BYTES = 64 * 1024;
 /** Bytes of a body that wait for the worker, above which the client is held back. */
 const PENDING_LIMIT_BYTES = WINDOW_BYTES / 2;
 
-/** So many pieces that wait are joined into one. */
+/** When this many pieces wait, they are joined into one. */
 const PIECES_TO_JOIN = 256;
 
 /**
@@ -255,7 +255,7 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
     this.#resumeClient();
   }
 
-  /** What waits, or so many bytes of it; null when there is nothing. */
+  /** Takes what waits, up to a number of bytes; null when there is nothing. */
   #takePiece(limitBytes: number): Buffer | null {
     if (limitBytes <= 0) return null;
     if (this.#pieces.length > 1) this.#join();
