@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { reasonOf } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import { connectDatagram } from "../system/descriptor-maker.ts";
+import { connectDatagram, type DatagramSocket } from "../system/descriptor-maker.ts";
 
 export interface ServiceManagerOptions {
   readonly environment: NodeJS.ProcessEnv;
@@ -22,7 +22,7 @@ export class ServiceManager {
   readonly #watchdogMs: number | null;
   #isMain: boolean;
   #log: ErrorLog | null = null;
-  #fd: number | null = null;
+  #socket: DatagramSocket | null = null;
   #hasComplained = false;
   /** Messages go out in their order, each after those before. */
   #sent: Promise<void> = Promise.resolve();
@@ -100,10 +100,12 @@ export class ServiceManager {
 
   async #deliver(address: string, message: string): Promise<void> {
     try {
-      if (this.#fd !== null && this.#tryToWrite(this.#fd, message)) return;
+      if (this.#socket !== null && this.#tryToWrite(this.#socket.fd, message)) return;
       // At first, and when whoever listened has been replaced.
-      this.#fd = await connectDatagram(this.#interpreter, address);
-      writeSync(this.#fd, message);
+      this.#socket?.close();
+      this.#socket = null;
+      this.#socket = await connectDatagram(this.#interpreter, address);
+      writeSync(this.#socket.fd, message);
     } catch (error) {
       if (this.#hasComplained) return;
       this.#hasComplained = true;

@@ -29,18 +29,22 @@ async function receiveHandle(interpreter: string, order: readonly string[]): Pro
   return adoptHandle(handle);
 }
 
-/**
- * Connects a datagram socket to a unix address, `@name` for an abstract one. What is written to the descriptor
- * is sent with the pid of this process. It stays open until the process ends. Rejects with a system error.
- */
-export async function connectDatagram(interpreter: string, address: string): Promise<number> {
+/** A datagram socket. What is written to the descriptor is sent with the pid of this process. */
+export interface DatagramSocket {
+  readonly fd: number;
+  readonly close: () => void;
+}
+
+/** Connects a datagram socket to a unix address, `@name` for an abstract one. Rejects with a system error. */
+export async function connectDatagram(interpreter: string, address: string): Promise<DatagramSocket> {
   const { message, child } = await make(interpreter, ["datagram", address]);
   child.channel?.unref();
   child.send("taken");
   const link = `socket:[${String(message["inode"])}]`;
   const found = readdirSync("/proc/self/fd").find((fd) => linkOf(fd) === link);
   if (found === undefined) throw withCode("EBADF", "Node has not kept the descriptor");
-  return Number(found);
+  // Node keeps the descriptor as long as the channel that it came by.
+  return { fd: Number(found), close: () => child.disconnect() };
 }
 
 interface Made {

@@ -59,7 +59,7 @@ test("bindAbstract() binds a name on which a server can listen", { skip }, async
 
 for (const kind of ["path", "abstract name"] as const) {
   test(
-    `connectDatagram() connects to a ${kind}; what is written bears the pid of this process`,
+    `connectDatagram() connects to a ${kind}; what is written bears the pid of this process, until it is closed`,
     { skip },
     async (t) => {
       const path = join(await temporaryFolder(t), "notify");
@@ -79,12 +79,18 @@ for (const kind of ["path", "abstract name"] as const) {
         });
       await untilSaid("ready");
 
-      const fd = await connectDatagram(python, address);
+      const before = openDescriptors().length;
+      const { fd, close } = await connectDatagram(python, address);
       writeSync(fd, "READY=1");
       await untilSaid(`READY=1 ${process.pid}\n`);
       // The program that made it has ended by now; the descriptor has not.
       writeSync(fd, "STOPPING=1");
       await untilSaid(`STOPPING=1 ${process.pid}\n`);
+      close();
+      await untilTrue(() => openDescriptors().length === before, {
+        deadlineMs: LOG_DEADLINE_MS,
+        what: () => `${before} open descriptors, not ${openDescriptors().length}`,
+      });
     },
   );
 }
