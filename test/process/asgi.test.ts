@@ -13,7 +13,7 @@ import { fixtureApps, runCommand, startFixture, type Server } from "../helpers/s
 const APPLICATION = "asgi_app:app";
 
 /** A buffer object for each chunk would take several times as much. */
-const CHUNKS_GROWTH_LIMIT_BYTES = 48 * 1024 * 1024;
+const CHUNKS_GROWTH_LIMIT_BYTES = 32 * 1024 * 1024;
 
 function startAsgi(t: TestContext, args: readonly string[] = [], workers = 1): Promise<Server> {
   return startFixture(t, APPLICATION, { args: ["-k", "asgi", "-w", String(workers), ...args], workers });
@@ -113,11 +113,11 @@ test("an ASGI application", async (t) => {
   await t.test(
     "gets bodies of tiny chunks, of which the router keeps no more than their bytes",
     async (t) => {
-      const count = 150_000;
+      const count = 100_000;
       const router = new RouterProcess(server);
       const before = router.memoryBytes.peak;
       const connections = await Promise.all(
-        Array.from({ length: 8 }, () => ClientConnection.open(t, server.port)),
+        Array.from({ length: 4 }, () => ClientConnection.open(t, server.port)),
       );
       for (const connection of connections) {
         connection.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
