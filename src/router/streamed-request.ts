@@ -17,8 +17,10 @@ const UNSENT_LIMIT_BYTES = 64 * 1024;
 /** Bytes of a body that wait for the worker, above which the client is held back. */
 const PENDING_LIMIT_BYTES = WINDOW_BYTES / 2;
 
-/** When this many pieces wait, they are joined into one. */
+/** When this many pieces wait, they are joined into one, if they are small. */
 const PIECES_TO_JOIN = 256;
+/** Pieces that are smaller on average are joined: a buffer and a frame for each would cost more than the copy. */
+const SMALL_PIECE_BYTES = 4 * 1024;
 
 /**
  * One HTTP request on its way to an ASGI application. It is given to a worker as soon as its head is there; its body
@@ -87,7 +89,7 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
     }
     this.#pieces.push(bytes);
     this.#pendingBytes += bytes.length;
-    if (this.#pieces.length === PIECES_TO_JOIN) this.#join();
+    if (this.#pieces.length >= PIECES_TO_JOIN) this.#joinSmall();
     if (this.#isSendingDue) return;
     this.#isSendingDue = true;
     // What comes together is sent together: a read of the socket may hold thousands of small chunks.
@@ -133,10 +135,19 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
   takeOpening(): Opening {
     if (this.#awaitsContinue && !this.#isBodyComplete)
       return { head: this.#head, body: this.body, flags: FrameFlag.awaitsContinue };
-    const piece = this.#takePiece(WINDOW_BYTES) ?? EMPTY;
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for (
+      let piece = this.#takePiece(WINDOW_BYTES);
+      piece !== null;
+      piece = this.#takePiece(WINDOW_BYTES - bytes)
+    ) {
+      pieces.push(piece);
+      bytes += piece.length;
+    }
     this.#isBodySent = this.#isBodyComplete && this.#pendingBytes === 0;
     const flags = this.#isBodySent ? FrameFlag.end : 0;
-    return { head: this.#head, body: { type: "memory", pieces: [piece], bytes: piece.length }, flags };
+    return { head: this.#head, body: { type: "memory", pieces, bytes }, flags };
   }
 
   override onStream(worker: StreamWorker): void {
@@ -255,21 +266,25 @@ export class StreamedRequest extends AsgiRequest implements WorkerRequest, Strea
     this.#resumeClient();
   }
 
-  /** Takes what waits, up to a number of bytes; null when there is nothing. */
+  /** The next piece that waits, or so many bytes of it; null when there is none. */
   #takePiece(limitBytes: number): Buffer | null {
     if (limitBytes <= 0) return null;
-    if (this.#pieces.length > 1) this.#join();
-    const piece = this.#pieces.pop();
+    this.#joinSmall();
+    const [piece] = this.#pieces;
     if (piece === undefined) return null;
-    if (piece.length > limitBytes) this.#pieces.push(piece.subarray(limitBytes));
+    if (piece.length <= limitBytes) this.#pieces.shift();
+    else this.#pieces[0] = piece.subarray(limitBytes);
     const taken = piece.subarray(0, limitBytes);
     this.#pendingBytes -= taken.length;
     return taken;
   }
 
-  /** A body that comes octet by octet must not cost a buffer object for each. */
-  #join(): void {
-    this.#pieces = [Buffer.concat(this.#pieces)];
+  /** Large pieces stay what they are: each copy of a large body would be felt. */
+  #joinSmall(): void {
+    const { length } = this.#pieces;
+    if (length > 1 && this.#pendingBytes < length * SMALL_PIECE_BYTES) {
+      this.#pieces = [Buffer.concat(this.#pieces)];
+    }
   }
 
   #resumeClient(): void {
