@@ -67,7 +67,7 @@ def test_a_configuration_file_is_found(folder: Path, location: str) -> None:
     write_modules(folder, {"conf/__init__.py": "", "conf/server.py": "workers = 3\nbind = 'localhost:1'\n"})
     config = read(location.replace("{folder}", str(folder)))
     values: dict[str, object] = {"workers": 3, "bind": "localhost:1"}
-    assert config == ConfigFile(values, {}, {}, values)
+    assert config == ConfigFile(values, {}, {}, [], values)
 
 
 def test_a_name_without_py_at_its_end_is_a_python_file_too(folder: Path) -> None:
@@ -149,7 +149,7 @@ __all__ = ["workers"]
 def helper(): pass
 class Helper: pass
 """
-    assert read_source(folder, source) == ConfigFile({"workers": 8}, {}, {}, {"workers": 8})
+    assert read_source(folder, source) == ConfigFile({"workers": 8}, {}, {}, [], {"workers": 8})
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ class Helper: pass
 def test_an_unknown_name_that_looks_like_a_slip_is_told_with_the_nearest_name(
     folder: Path, name: str, meant: str
 ) -> None:
-    assert read_source(folder, f"{name} = 3\n") == ConfigFile({}, {}, {name: meant}, {})
+    assert read_source(folder, f"{name} = 3\n") == ConfigFile({}, {}, {name: meant}, [], {})
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,24 @@ def test_an_unknown_name_that_looks_like_a_slip_is_told_with_the_nearest_name(
 )
 def test_other_names_are_no_slips(folder: Path, source: str) -> None:
     assert read_source(folder, source).slips == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "annotated"),
+    [
+        pytest.param("workers: 4", ["workers"], id="a value written as in YAML"),
+        pytest.param("workers: 4\npost_fork: print", ["workers", "post_fork"], id="a hook, too"),
+        pytest.param("from __future__ import annotations\nworkers: 4", ["workers"], id="kept as text"),
+        pytest.param("workers: int = 4", [], id="annotated and set"),
+        pytest.param("workers: int\nworkers = 4", [], id="annotated, then set"),
+        pytest.param("cores: 4", [], id="a name of the file's own"),
+        pytest.param("def post_fork(server, worker):\n    workers: 4", [], id="in a function"),
+    ],
+)
+def test_a_setting_that_is_only_annotated_is_told(folder: Path, source: str, annotated: list[str]) -> None:
+    config = read_source(folder, source)
+    assert config.annotated == annotated
+    assert config.slips == {}
 
 
 def test_a_hook_may_be_a_function(folder: Path) -> None:

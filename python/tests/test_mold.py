@@ -51,7 +51,8 @@ class TestHello:
 
 class TestReadConfig:
     def test_values_hooks_and_slips_are_told(self, mold: MoldProcess) -> None:
-        source = "workers = 3\nbind = ('a:1',)\ntimout = 5\ndef post_fork(s, w): pass\ndef on_exit(s): pass\n"
+        settings = "workers = 3\nbind = ('a:1',)\ntimout = 5\nthreads: 2\n"
+        source = f"{settings}def post_fork(s, w): pass\ndef on_exit(s): pass\n"
         write_modules(mold.folder, {"gunicorn.conf.py": source})
         mold.read_config("gunicorn.conf.py")
         assert mold.expect("config") == {
@@ -59,6 +60,7 @@ class TestReadConfig:
             "values": {"workers": 3, "bind": ["a:1"]},
             "hooks": ["on_exit", "post_fork"],
             "slips": {"timout": "timeout"},
+            "annotated": ["threads"],
         }
 
     def test_the_configuration_file_may_import_from_the_working_folder(self, mold: MoldProcess) -> None:

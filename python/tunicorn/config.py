@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.machinery
 import importlib.util
@@ -43,6 +44,8 @@ class ConfigFile(NamedTuple):
     hooks: dict[str, Hook]
     #: Unknown names that look like a slip, with the name that was probably meant.
     slips: dict[str, str]
+    #: Settings and hooks that are only annotated, as in `workers: 4`, which sets nothing.
+    annotated: list[str]
     #: The settings of `values` as the file has them, classes and objects among them.
     originals: dict[str, object]
 
@@ -67,7 +70,7 @@ def read_config_file(
 
 def _run(location: str) -> dict[str, object]:
     if location.startswith("python:"):
-        return dict(vars(importlib.import_module(location.removeprefix("python:"))))
+        return _namespace(importlib.import_module(location.removeprefix("python:")))
     path = os.path.abspath(location.removeprefix("file:"))
     if os.path.isdir(path):
         raise ConfigError(f'Configuration file "{location}" is a folder; name the file in it')
@@ -81,7 +84,15 @@ def _run(location: str) -> dict[str, object]:
     sys.modules[CONFIG_MODULE] = module
     # Not through the loader: byte code that it kept may be of the same second and size.
     exec(compile(loader.get_data(path), path, "exec", dont_inherit=True), vars(module))
-    return dict(vars(module))
+    return _namespace(module)
+
+
+def _namespace(module: ModuleType) -> dict[str, object]:
+    namespace = dict(vars(module))
+    # Python 3.14 evaluates them only when they are asked for, and then they may name what is not there.
+    with contextlib.suppress(Exception):
+        namespace["__annotations__"] = module.__annotations__
+    return namespace
 
 
 def _missing_file_hint(path: str) -> str:
@@ -136,11 +147,14 @@ def _sort(
             nearest = difflib.get_close_matches(meant, known, 1, NEAREST_CUTOFF)
             if nearest:
                 slips[name] = nearest[0]
+    annotations = namespace.get("__annotations__")
+    names = annotations if isinstance(annotations, dict) else ()
+    annotated = [name for name in names if name in known and name not in namespace]
     originals = {name: namespace[name] for name in values}
     server = getattr(sys.modules.get("gunicorn"), "SERVER", gunicorn_names.SERVER)
     if server != gunicorn_names.SERVER and "server_header" in setting_names:
         values.setdefault("server_header", str(server))
-    return ConfigFile(values, hooks, slips, originals)
+    return ConfigFile(values, hooks, slips, annotated, originals)
 
 
 def to_plain(value: object) -> object:

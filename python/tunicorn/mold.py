@@ -160,7 +160,13 @@ class Mold:
                 return
             self._config = config
             self._hooks = config.hooks
-        self._control.send("config", values=config.values, hooks=sorted(config.hooks), slips=config.slips)
+        self._control.send(
+            "config",
+            values=config.values,
+            hooks=sorted(config.hooks),
+            slips=config.slips,
+            annotated=config.annotated,
+        )
 
     def _find_worker_class(self, message: Message) -> None:
         """Imports a worker class of the user's own: the arbiter has to know how it is given requests."""

@@ -59,5 +59,6 @@ async function readConfigFile(mold: MoldHandle, location: string): Promise<Confi
   );
   if (answer.type === "config-failed") throw new TunicornError("ERR_CONFIG_FILE", answer.message);
   if (answer.type !== "config") throw new TunicornError("ERR_PROTOCOL", `The mold answered ${answer.type}`);
-  return { location, values: answer.values, slips: answer.slips, hooks: answer.hooks };
+  const { values, slips, annotated, hooks } = answer;
+  return { location, values, slips, annotated, hooks };
 }

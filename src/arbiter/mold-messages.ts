@@ -55,6 +55,8 @@ export type MoldToArbiter =
       readonly hooks: readonly string[];
       /** Unknown names that look like a slip, with the name that was probably meant. */
       readonly slips: Readonly<Record<string, string>>;
+      /** Settings and hooks that are only annotated, which sets nothing. */
+      readonly annotated: readonly string[];
     }
   | { readonly type: "config-failed"; readonly message: string }
   | {

@@ -30,7 +30,10 @@ export interface Invocation {
 export interface ConfigFileReport {
   readonly location: string;
   readonly values: Readonly<Record<string, unknown>>;
+  /** Unknown names that look like a slip, with the name that was probably meant. */
   readonly slips: Readonly<Record<string, string>>;
+  /** Settings and hooks that are only annotated, as in `workers: 4`, which sets nothing. */
+  readonly annotated: readonly string[];
 }
 
 /** Value of a text setting that only the command line and GUNICORN_CMD_ARGS may give. */
@@ -178,6 +181,11 @@ function fileLayer(file: ConfigFileReport, warnings: string[]): Layer {
     // Beside loglevel, log_level or use_loglevel is a variable on the way to it.
     if (meant in file.values) continue;
     warnings.push(`${file.location}: there is no setting ${name}. Did you mean ${meant}?`);
+  }
+  for (const name of file.annotated) {
+    warnings.push(
+      `${file.location}: "${name}: ..." is a type annotation and sets nothing. Write "${name} = ..."`,
+    );
   }
   return { source: file.location, values, notYet };
 }

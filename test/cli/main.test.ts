@@ -182,13 +182,15 @@ test("tunicorn takes flags that are abbreviated, and a short one with =", async 
 test("tunicorn warns of flags that have no effect yet, and of names that only look like settings", async (t) => {
   const folder = await temporaryFolder(t, {
     "app.py": "def app(environ, start_response): pass\n",
-    "gunicorn.conf.py": 'access_logfile = "-"\nwrokers = 2\nkeyfile = None\ndirty_apps = ["a:B"]\n',
+    "gunicorn.conf.py":
+      'access_logfile = "-"\nwrokers = 2\ntimeout: 5\nkeyfile = None\ndirty_apps = ["a:B"]\n',
   });
   const args = ["--check-config", "--http-protocols", "h2,h1", "app:app"];
   const { status, stderr } = await runCommand(t, { args, cwd: folder });
   assert.equal(status, 0, stderr);
   const warnings = stderr.split("\n").map((line) => line.replace(/^.*\[WARNING\] (\S*\/)?/, ""));
   assert.deepEqual(warnings.toSorted(), [
+    'gunicorn.conf.py: "timeout: ..." is a type annotation and sets nothing. Write "timeout = ..."',
     "gunicorn.conf.py: the setting dirty_apps has no effect yet: dirty arbiters are not there yet",
     "gunicorn.conf.py: there is no setting access_logfile. Did you mean accesslog?",
     "gunicorn.conf.py: there is no setting wrokers. Did you mean workers?",

@@ -41,8 +41,9 @@ function layer(source: string, values: Values = {}): Layer {
 function file(
   values: Readonly<Record<string, unknown>>,
   slips: Readonly<Record<string, string>> = {},
+  annotated: readonly string[] = [],
 ): ConfigFileReport {
-  return { location: "/srv/gunicorn.conf.py", values, slips };
+  return { location: "/srv/gunicorn.conf.py", values, slips, annotated };
 }
 
 test("earlyValue() takes the command line before GUNICORN_CMD_ARGS", () => {
@@ -124,17 +125,19 @@ test("mergeSettings() warns of what the file says in vain, and goes on", () => {
   const inFile = file(
     { workers: 2, dirty_workers: 2, config: "other.py", python: "/usr/bin/python3" },
     { worker: "workers", tiemout: "timeout" },
+    ["threads"],
   );
   const { settings, warnings } = mergeSettings(called({ commandLine: { python: "/opt/python" } }), inFile);
   assert.equal(settings.workers, 2);
   assert.equal(settings.python, "/opt/python");
   // worker is a variable of the file's own, since workers is there too.
-  assert.equal(warnings.length, 4);
+  assert.equal(warnings.length, 5);
   for (const said of [
     /gunicorn\.conf\.py.*dirty_workers has no effect yet/,
     /config has an effect only on the command line/,
     /python has an effect only on the command line/,
     /no setting tiemout\. Did you mean timeout\?/,
+    /"threads: \.\.\." is a type annotation and sets nothing\. Write "threads = \.\.\."/,
   ]) {
     assert.ok(
       warnings.some((warning) => said.test(warning)),
