@@ -9,17 +9,17 @@ import type { ServerParts } from "./server-parts.ts";
 export async function renewLasting(
   gone: Generation,
   { log, generations }: ServerParts,
-  isServing: () => boolean,
+  ending: AbortSignal,
 ): Promise<void> {
   for (const hook of gone.hooks?.lasting ?? []) {
     const hooks = generations.active?.hooks ?? null;
-    if (!isServing() || hooks === null) return;
+    if (ending.aborted || hooks === null) return;
     // Known before it runs: if this mold dies meanwhile, it is the next one's.
     hooks.lasting.add(hook);
     try {
       await hooks.run(hook);
     } catch (error) {
-      if (isServing()) log.error(describeError(error));
+      if (!ending.aborted) log.error(describeError(error));
     }
   }
 }

@@ -12,9 +12,7 @@ import { plural } from "./wording.ts";
 
 export interface ReloadOptions {
   readonly interpreter: string;
-  /** False as soon as a stop has begun: the next generation is of no use then. */
-  readonly isServing: () => boolean;
-  /** Aborted at the same time. */
+  /** Aborted when a stop begins: the next generation is of no use then. */
   readonly ending: AbortSignal;
   /** The next generation is the active one by now. */
   readonly onActivated: () => void;
@@ -23,36 +21,34 @@ export interface ReloadOptions {
 /** Boots a next generation and lets it take over; false when it fails, and the present one goes on. */
 export async function renewGeneration(parts: ServerParts, options: ReloadOptions): Promise<boolean> {
   const { log, belongings, generations, router } = parts;
+  const { interpreter, ending } = options;
   let next: Generation | null = null;
   let rebinding: Rebinding | null = null;
   try {
     next = await generations.prepare();
-    if (!options.isServing()) {
+    if (ending.aborted) {
       next.kill();
       return false;
     }
     for (const warning of next.warnings) log.warning(warning);
     const { settings } = next;
-    const { interpreter, ending } = options;
     const how = bindingOptions(settings, belongings.identity, { log, interpreter, ending });
     rebinding = await Rebinding.prepare(belongings.listeners, settings.bind, how);
     await generations.configure(next, log, belongings);
     await next.hooks?.run("on_reload");
     // A stop that has begun ends the mold as it is: workers that it forks now would outlive it.
-    if (options.isServing()) await next.bootWorkers();
-    if (!options.isServing()) {
+    if (!ending.aborted) await next.bootWorkers();
+    if (ending.aborted) {
       rebinding.discard();
       return false;
     }
     const previous = generations.requireActive();
     activate(next, parts);
-    void dispose(previous, previous.gracefulMs, parts).then(() =>
-      renewLasting(previous, parts, options.isServing),
-    );
+    void dispose(previous, previous.gracefulMs, parts).then(() => renewLasting(previous, parts, ending));
     options.onActivated();
   } catch (error) {
     // What a stop, or a signal to the whole process group, has ended has not failed.
-    if (options.isServing())
+    if (!ending.aborted)
       log.error(`The reload failed, the old workers go on serving: ${describeError(error)}`);
     rebinding?.discard();
     if (next !== null) {

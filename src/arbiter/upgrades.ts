@@ -68,12 +68,12 @@ export class Upgrades {
   }
 
   /** Starts an arbiter of the same command line, which takes the listening sockets over; not while we stop. */
-  async upgrade(parts: ServerParts, isServing: () => boolean): Promise<void> {
+  async upgrade(parts: ServerParts, ending: AbortSignal): Promise<void> {
     if (this.#isRefused(parts.log)) return;
     this.#isUpgrading = true;
     try {
       await parts.generations.active?.hooks?.run("pre_exec");
-      if (isServing()) this.#start(parts);
+      if (!ending.aborted) this.#start(parts);
     } catch (error) {
       parts.log.error(`The upgrade is given up: ${describeError(error)}`);
     }

@@ -14,8 +14,8 @@ export interface WorkerReportsOptions {
   readonly generations: Generations;
   readonly log: ErrorLog;
   readonly sendToRouter: (message: ArbiterToRouter) => void;
-  /** Workers that leave are replaced. */
-  readonly isServing: () => boolean;
+  /** Aborted when a stop begins: workers that leave are not replaced any more. */
+  readonly ending: AbortSignal;
   /** Requests are being cut off on purpose: it is no fault of the worker. */
   readonly isQuick: () => boolean;
 }
@@ -39,7 +39,7 @@ export class WorkerReports {
         void this.#limits.onWorkerReady(message.worker);
         break;
       case "worker-leaving":
-        if (this.#options.isServing()) generations.active?.replaceWorker(message.worker);
+        if (!this.#options.ending.aborted) generations.active?.replaceWorker(message.worker);
         break;
       case "worker-lost":
         this.#onLost(message.worker, message.request, message.others);
