@@ -137,6 +137,7 @@ export class Server {
     await generation.bootWorkers();
     life.requireStarting();
     if (belongings.listeners.isPaused) await takeClients(this.parts);
+    life.requireStarting();
     log.info(`Ready: ${this.describe()}, ${generation.python}`);
     this.service.ready(this.describe());
     this.upgrades.tellReady();

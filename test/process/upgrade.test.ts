@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 
 import { ClientConnection, request } from "../helpers/client.ts";
-import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
+import { ANSWER_DEADLINE_MS, CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { isAlive } from "../helpers/processes.ts";
 import {
   fixtureApps,
@@ -227,6 +227,38 @@ test("TERM to both at once ends both and leaves nothing", async (t) => {
     [socket, pidfile, `${pidfile}.2`].map((path) => existsSync(path)),
     [false, false, false],
   );
+});
+
+/** One of the two routers does nothing from before the workers boot until somebody lets it go on. */
+const STOPS_A_ROUTER = `
+import os, pathlib, signal
+routers = 2
+
+def when_ready(server):
+    for children in pathlib.Path(f"/proc/{server.pid}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if b"tunicorn: router" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(int(pid), signal.SIGSTOP)
+                server.log.info("stopped router %s", pid)
+                return
+`;
+
+test("TERM to a new arbiter that begins to take clients ends it, and it is not said to be ready any more", async (t) => {
+  const { folder, server } = await startUpgradable(t);
+  await writeFiles(folder, { "conf.py": STOPS_A_ROUTER });
+  const next = await upgrade(t, server, { isReady: false });
+  const [, stopped = ""] = await server.waitForLine(/stopped router (\d+)/);
+  // Its other router has clients by now: it waits for this one.
+  await untilTrue(async () => (await answeringPid(server.port)) !== server.bootedPids[0], {
+    deadlineMs: ANSWER_DEADLINE_MS,
+    what: "an answer of the new workers",
+  });
+  next.signal("SIGTERM");
+  await server.waitForLine(/Handling signal: term/);
+  process.kill(Number(stopped), "SIGCONT");
+  await next.waitForExit();
+  assert.doesNotMatch(server.text, /is ready: TERM to this one/);
+  assert.equal(await answeringPid(server.port), server.bootedPids[0]);
 });
 
 /** Gunicorn starts what START_CTX says; before that it calls the hook. */
