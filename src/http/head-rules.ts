@@ -182,7 +182,7 @@ function checkTransferEncoding(value: string): void {
   if (codings.at(-1) === "chunked" && below.every((coding) => CONTENT_CODINGS.has(coding))) return;
   // 501 is for what could be a coding; all else is an error in the message.
   const isBroken = !codings.every((coding) => CODING.test(coding)) || below.includes("chunked");
-  const isKnown = codings.every((coding) => coding === "chunked" || CONTENT_CODINGS.has(coding));
+  const isKnown = codings.every((coding) => CONTENT_CODINGS.has(coding));
   throw new HttpFault(
     isBroken || isKnown ? "ERR_HTTP_TRANSFER_ENCODING" : "ERR_HTTP_UNKNOWN_CODING",
     `Transfer-Encoding ${quoteForLog(value)} is not made of known codings with chunked once and last`,
