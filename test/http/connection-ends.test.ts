@@ -3,8 +3,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 
+import { FIRST_REQUEST_MS } from "../../src/http/connection-limits.ts";
 import type { Exchange } from "../../src/http/exchange.ts";
 import { ClientConnection, ConnectionCut } from "../helpers/client.ts";
+import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import {
   answer,
@@ -205,4 +207,47 @@ test("Connection.drain() lets a request that has begun to arrive be completed an
   const { text, headers } = await client.readAnswer();
   assert.deepEqual([text, headers.get("connection")], ["hello", "close"]);
   await client.readEnd();
+});
+
+test("Connection.drain() gives a client that has just connected a moment for its first request", async (t) => {
+  const { port, connections } = await serve(t, { onEnd: answerTarget });
+  const client = await ClientConnection.open(t, port);
+  await untilTrue(() => connections.length === 1, { deadlineMs: ANSWER_DEADLINE_MS, what: "connection" });
+  connections[0]?.drain();
+  assert.ok((connections[0]?.deadlineAt ?? Infinity) <= performance.now() + FIRST_REQUEST_MS);
+  const { text, headers } = await client.request("/first");
+  assert.deepEqual([text, headers.get("connection")], ["/first", "close"]);
+  await client.readEnd();
+});
+
+test("Connection.drain() gives a client that has just connected no more time than it had", async (t) => {
+  const { port, connections } = await serve(t, { timeouts: { headMs: FIRST_REQUEST_MS / 2 } });
+  await ClientConnection.open(t, port);
+  await untilTrue(() => connections.length === 1, { deadlineMs: ANSWER_DEADLINE_MS, what: "connection" });
+  const before = connections[0]?.deadlineAt;
+  connections[0]?.drain();
+  assert.equal(connections[0]?.deadlineAt, before);
+});
+
+test("Connection.drain() that closes no idle connection lets it send one last request", async (t) => {
+  const { port, connections } = await serve(t, { onEnd: answerTarget });
+  const client = await ClientConnection.open(t, port);
+  await client.request("/1");
+  connections[0]?.drain({ closesIdle: false });
+  const { text, headers } = await client.request("/2");
+  assert.deepEqual([text, headers.get("connection")], ["/2", "close"]);
+  await client.readEnd();
+});
+
+test("Connection.drain() closes behind an answer whose head has gone out before", async (t) => {
+  const { port, handler, connections } = await serve(t, { onEnd: (exchange) => begin(exchange, "be") });
+  const client = await ClientConnection.open(t, port);
+  client.send(get("/1") + get("/hidden"));
+  const { exchange } = await handler.heard("end");
+  connections[0]?.drain();
+  exchange?.write(Buffer.from("gun"));
+  exchange?.end();
+  assert.equal((await client.readAnswer()).text, "begun");
+  await client.readEnd();
+  assert.deepEqual(handler.story, ["head /1", "end /1", "finish /1"]);
 });

@@ -11,6 +11,7 @@ import {
   answerTargetLate,
   begin,
   get,
+  HUGE_BYTES,
   openHalf,
   post,
   serve,
@@ -98,6 +99,31 @@ test("Connection takes far more pipelined requests than it keeps, when they are 
   for (const target of targets) {
     assert.equal((await client.readAnswer()).text, target);
   }
+});
+
+test("Connection begins no further request while most of the answers before is not taken, and counts no time", async (t) => {
+  const { port, handler, connections } = await serve(t, {
+    onEnd: (exchange) => answer(exchange, Buffer.alloc(HUGE_BYTES)),
+  });
+  const { client, socket } = await openHalf(t, port);
+  socket.pause();
+  client.send(get("/1") + get("/2"));
+  await handler.heard("finish");
+  assert.equal(connections[0]?.deadlineAt, Infinity);
+  assert.deepEqual(handler.story, ["head /1", "end /1", "finish /1"]);
+  socket.resume();
+  assert.equal((await client.readAnswer()).body.length, HUGE_BYTES);
+  await handler.heard("finish", 2);
+});
+
+test("Connection without keep-alive says that it closes, and closes behind each answer", async (t) => {
+  const { port, handler } = await serve(t, { onEnd: answerTarget, timeouts: { keepAliveMs: 0 } });
+  const client = await ClientConnection.open(t, port);
+  client.send(get("/1") + get("/hidden"));
+  const { text, headers } = await client.readAnswer();
+  assert.deepEqual([text, headers.get("connection")], ["/1", "close"]);
+  await client.readEnd();
+  assert.deepEqual(handler.story, ["head /1", "end /1", "finish /1"]);
 });
 
 test("Connection answers what came before a bad pipelined request, then refuses and closes", async (t) => {

@@ -168,11 +168,28 @@ test("Ring lets a request of several slots go by channel when there is no row of
   assert.equal(ring.slotsOf(smaller), 2);
 });
 
-test("Ring.put() gives 0 when every slot is taken", async (t) => {
-  const { ring } = await openRing(t);
-  for (let count = 0; count < SLOT_COUNT; count += 1) ring.put("A\0b", bodyFor(10));
+test("Ring.put() gives 0 when every slot is taken, and leaves what is in them", async (t) => {
+  const { ring, end } = await openRing(t);
+  const streams = Array.from({ length: SLOT_COUNT }, () => ring.put("A\0b", bodyFor(10)));
   assert.equal(ring.put("A\0b", bodyFor(10)), 0);
   assert.equal(ring.put("A\0b", bodyFor(100_000)), 0);
+  assert.equal(ring.put("A\0b", { type: "placed", place: 0, bytes: 70_000 }), 0);
+  ring.flush();
+  assert.deepEqual(
+    streams.map((stream) => end.slot(stream).stream),
+    streams,
+  );
+});
+
+test("Ring keeps a request of several slots whole that comes in one turn with many small ones", async (t) => {
+  const { ring, end } = await openRing(t);
+  const small = Array.from({ length: SLOT_COUNT / 2 - 1 }, () => ring.put("A\0b", bodyFor(10)));
+  const large = ring.put("A\0b", bodyFor(2 * SLOT_BYTES - 16));
+  ring.flush();
+  const { payload } = end.slot(large);
+  assert.deepEqual([ring.slotsOf(large), payload.length], [2, 2 * SLOT_BYTES - 16]);
+  assert(payload.subarray(7).every((octet) => octet === "x".charCodeAt(0)));
+  assert(small.every((stream) => end.slot(stream).stream === stream));
 });
 
 test("Ring.withdraw() hides a request from workers, also one that was put in the same turn, and no other", async (t) => {
@@ -196,6 +213,20 @@ test("Ring.openClaim() gives each channel another claim, empty, and closeClaim()
   end.store(first, 513);
   assert.equal(ring.readClaims().claimOf(513), first);
   ring.closeClaim(first);
+  assert.equal(end.claimed(first), 0);
+  assert.equal(ring.readClaims().claimOf(513), null);
+});
+
+test("Ring gives out every claim again, empty, whatever a process that lost it has stored there since", async (t) => {
+  const { ring, end } = await openRing(t);
+  const first = ring.openClaim();
+  assert(first !== null);
+  ring.closeClaim(first);
+  end.store(first, 513);
+  for (let next = ring.openClaim(); next !== first; next = ring.openClaim()) {
+    assert(next !== null, "all are in use");
+    ring.closeClaim(next);
+  }
   assert.equal(end.claimed(first), 0);
   assert.equal(ring.readClaims().claimOf(513), null);
 });

@@ -4,7 +4,14 @@ import { connect, createServer, type AddressInfo, type ListenOptions, type Socke
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { type Client, describeClient, nameOfClient, TrustedPeers } from "../../src/router/client.ts";
+import {
+  type Client,
+  describeClient,
+  frontedClient,
+  nameOfClient,
+  relayedClient,
+  TrustedPeers,
+} from "../../src/router/client.ts";
 import type { InheritedListener } from "../../src/router/messages.ts";
 import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
@@ -58,6 +65,18 @@ for (const { entries, includes, excludes } of trustCases) {
     );
   });
 }
+
+test("TrustedPeers says the same of a peer each time it comes, however many others come between", () => {
+  const peers = new TrustedPeers(["10.0.0.0/24"]);
+  for (let round = 0; round < 3; round += 1) {
+    for (let last = 0; last < 256; last += 1) {
+      for (const isAskedAgain of [false, true]) {
+        assert.equal(peers.includes(`10.0.0.${last}`), true, `${isAskedAgain}`);
+        assert.equal(peers.includes(`10.0.1.${last}`), false, `${isAskedAgain}`);
+      }
+    }
+  }
+});
 
 const unixListener: InheritedListener = {
   id: 4,
@@ -192,3 +211,75 @@ test("describeClient() trusts no TCP client that has reset its connection, and s
   });
   assert.equal(client.isTrusted, false, `its address is "${client.address}"`);
 });
+
+/** A front server on a trusted address, or not. */
+const front = (isTrusted: boolean): Client => ({
+  address: "10.0.0.1",
+  port: "4000",
+  isTrusted,
+  scheme: "http",
+  extraEnviron: "",
+  listener: tcpListener,
+});
+
+const named: readonly (readonly [what: string, source: string, isTrusted: boolean])[] = [
+  ["a trusted client behind a proxy that is not", "192.0.2.7", true],
+  ["a client that is not, behind a trusted proxy", "203.0.113.7", false],
+];
+for (const [what, address, isTrusted] of named) {
+  test(`relayedClient() trusts ${what}, by its own address`, () => {
+    const source = { address, port: 56324 };
+    const preamble = { source, destination: { address: "192.0.2.1", port: 443 } };
+    const client = relayedClient(front(!isTrusted), preamble, new TrustedPeers(["192.0.2.0/24", "10.0.0.2"]));
+    assert.deepEqual([client.address, client.port, client.isTrusted], [address, "56324", isTrusted]);
+    assert.equal(client.extraEnviron, "\0PROXY_PROTOCOL\0TCP4\0PROXY_ADDR\x00192.0.2.1\0PROXY_PORT\x00443");
+  });
+}
+
+test("relayedClient() shows the IPv4 address that a proxy spells as an IPv6 one, and trusts it by that", () => {
+  const source = { address: "::ffff:192.0.2.7", port: 1 };
+  const client = relayedClient(
+    front(false),
+    { source, destination: source },
+    new TrustedPeers(["192.0.2.7"]),
+  );
+  assert.deepEqual([client.address, client.isTrusted], ["192.0.2.7", true]);
+});
+
+test("relayedClient() leaves the proxy in the place of a client that it does not name", () => {
+  for (const isTrusted of [false, true]) {
+    const client = front(isTrusted);
+    assert.equal(relayedClient(client, { source: null, destination: null }, new TrustedPeers(["*"])), client);
+  }
+});
+
+test("frontedClient() takes the client of the variables, but no trust, and no address that is none", () => {
+  const variables = new Map([
+    ["REMOTE_ADDR", "192.0.2.7"],
+    ["REMOTE_PORT", "56324"],
+    ["SERVER_NAME", "example.org"],
+    ["SERVER_PORT", "443"],
+    ["HTTPS", "on"],
+  ]);
+  for (const isTrusted of [false, true]) {
+    const client = frontedClient(front(isTrusted), variables);
+    assert.deepEqual([client.address, client.port, client.isTrusted], ["192.0.2.7", "56324", isTrusted]);
+    assert.equal(client.scheme, "https");
+    const { serverName, serverPort } = client.listener;
+    assert.deepEqual([serverName, serverPort], ["example.org", "443"]);
+  }
+  const nameless = frontedClient(front(false), new Map([["REMOTE_ADDR", "unix:"]]));
+  assert.deepEqual([nameless.address, nameless.port, nameless.scheme], ["10.0.0.1", "4000", "http"]);
+  assert.deepEqual(nameless.listener, tcpListener);
+});
+
+for (const [variables, scheme] of [
+  [[["REQUEST_SCHEME", "https"]], "https"],
+  [[["REQUEST_SCHEME", "http"]], "http"],
+  [[["HTTPS", "off"]], "http"],
+  [[["HTTPS", ""]], "http"],
+] as const) {
+  test(`frontedClient() takes ${scheme} from ${variables.join()}`, () => {
+    assert.equal(frontedClient(front(false), new Map(variables)).scheme, scheme);
+  });
+}
