@@ -34,6 +34,11 @@ def test_an_asgi_server_gets_the_same_page() -> None:
     assert b"SyntaxError: a &lt; b" in body["body"]
 
 
+def test_a_file_name_that_is_not_utf_8_is_shown_escaped() -> None:
+    (body,) = FailedApplication("cannot read caf\udce9")({}, lambda *_: None)
+    assert b"cannot read caf\\udce9" in body
+
+
 def test_an_asgi_server_gets_no_lifespan() -> None:
     with pytest.raises(RuntimeError, match="lifespan"):
         asyncio.run(FailedApplication(REPORT)({"type": "lifespan"}, None, None))

@@ -539,6 +539,14 @@ class TestBootFailures:
         assert exited["report"].startswith(begins.replace("{folder}", str(mold.folder)))
         assert exited["report"].endswith(ends)
 
+    def test_a_reason_with_a_file_name_that_is_not_utf_8_is_told(self, mold: MoldProcess) -> None:
+        write_modules(mold.folder, {"app.py": "raise RuntimeError('no caf\\udce9')"})
+        mold.configure()
+        mold.fork()
+        exited = mold.expect("worker-exited")
+        assert exited["status"] == 3
+        assert exited["report"].endswith("RuntimeError: no caf\\udce9")
+
     def test_a_post_worker_init_that_raises_fails_the_boot(self, mold: MoldProcess) -> None:
         config = "def post_worker_init(worker):\n    raise RuntimeError('no vault')\n"
         write_modules(mold.folder, {"gunicorn.conf.py": config, "app.py": HELLO_APPLICATION})

@@ -12,7 +12,8 @@ LIMIT_BYTES: Final = 60 * 1024
 
 def write_report(fd: int, report: str) -> None:
     """Called in the worker, as the last that it does."""
-    os.write(fd, report.encode()[:LIMIT_BYTES])
+    # A name of a file that is not UTF-8 is shown as in any traceback.
+    os.write(fd, report.encode(errors="backslashreplace")[:LIMIT_BYTES])
 
 
 def read_report(fd: int) -> str | None:

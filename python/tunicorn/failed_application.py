@@ -24,7 +24,7 @@ class FailedApplication:
     """A WSGI and an ASGI application that answers everything with the reason of the failure."""
 
     def __init__(self, report: str) -> None:
-        self._body = PAGE.format(report=html.escape(report)).encode()
+        self._body = PAGE.format(report=html.escape(report)).encode(errors="backslashreplace")
         self._headers = [
             ("Content-Type", "text/html; charset=utf-8"),
             ("Content-Length", str(len(self._body))),
