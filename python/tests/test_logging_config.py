@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tunicorn.log import Logger, LoggingConfigError
 
+from tests.helpers.deadlines import deadline
 from tests.helpers.logs import logger_config
 
 
@@ -127,3 +128,16 @@ def test_a_configuration_that_cannot_be_used_says_why(
         logger.setup(logger_config(**settings))
     assert str(path) in str(raised.value)
     assert message in str(raised.value)
+
+
+def test_a_handler_that_raises_an_exception_from_itself_is_told_once(logger: Logger) -> None:
+    def make_handler() -> logging.Handler:
+        try:
+            raise RuntimeError("no vault")
+        except RuntimeError as error:
+            raise error from error
+
+    config = {"handlers": {"x": {"()": make_handler}}}
+    with deadline(), pytest.raises(LoggingConfigError) as raised:
+        logger.setup(logger_config(logconfig_dict=config))
+    assert str(raised.value).endswith("Unable to configure handler 'x': no vault")

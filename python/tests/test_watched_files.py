@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tunicorn.watched_files import FileReporter, expand, files_of, module_files
 
+from tests.helpers.deadlines import deadline
 from tests.helpers.modules import importing_from, write_modules
 
 
@@ -63,6 +64,15 @@ def test_the_cause_of_an_exception_counts_too(tmp_path: Path) -> None:
     error = RuntimeError("wrapped")
     error.__cause__ = SyntaxError("invalid", (str(tmp_path / "a.py"), 1, 1, "x = = 1"))
     assert str(tmp_path / "a.py") in files_of(error)
+
+
+def test_an_exception_that_was_raised_from_itself_is_read_to_its_end(tmp_path: Path) -> None:
+    broken = "try:\n    import missing_module\nexcept ImportError as error:\n    raise error from error\n"
+    write_modules(tmp_path, {"outer_shop.py": broken})
+    with importing_from(tmp_path), pytest.raises(ImportError) as raised:
+        __import__("outer_shop")
+    with deadline():
+        assert str(tmp_path / "outer_shop.py") in files_of(raised.value)
 
 
 def test_a_report_is_written_when_it_says_something_new(tmp_path: Path) -> None:

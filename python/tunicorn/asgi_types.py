@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tunicorn.exception_chain import chain_of
+
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -16,16 +18,6 @@ class ClientDisconnectedError(OSError):
     """What send() raises once the client is gone (spec version 2.4)."""
 
 
-def is_about_disconnect(error: BaseException | None) -> bool:
+def is_about_disconnect(error: BaseException) -> bool:
     """Whether an exception is, or comes of, a send() to a client that was gone."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        candidate = waiting.pop()
-        if candidate is None or id(candidate) in seen:
-            continue
-        if isinstance(candidate, ClientDisconnectedError):
-            return True
-        seen.add(id(candidate))
-        waiting += (candidate.__cause__, candidate.__context__)
-    return False
+    return any(isinstance(each, ClientDisconnectedError) for each in chain_of(error))

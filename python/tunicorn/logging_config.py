@@ -94,11 +94,10 @@ def _apply_ini(path: str) -> None:
 
 def _reasons(error: BaseException) -> str:
     """What dictConfig says ("Unable to configure handler 'x'"), and what was behind it."""
-    reasons: list[str] = []
+    causes: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None:
-        text = str(cause) or type(cause).__name__
-        if text not in reasons:
-            reasons.append(text)
+    # `raise error from error` makes a circle.
+    while cause is not None and cause not in causes:
+        causes.append(cause)
         cause = cause.__cause__
-    return ": ".join(reasons)
+    return ": ".join(dict.fromkeys(str(each) or type(each).__name__ for each in causes))

@@ -12,6 +12,8 @@ import traceback
 from contextlib import suppress
 from typing import Final
 
+from tunicorn.exception_chain import chain_of
+
 #: Modules may be imported, and files that a pattern names appear, at any time.
 LOOK_SECONDS: Final = 1.0
 
@@ -90,10 +92,8 @@ def expand(patterns: list[str]) -> frozenset[str]:
 def files_of(error: BaseException) -> frozenset[str]:
     """The files that an exception, and those that led to it, came through."""
     found: set[str] = set()
-    current: BaseException | None = error
-    while current is not None:
-        found.update(frame.filename for frame in traceback.extract_tb(current.__traceback__))
-        if isinstance(current, SyntaxError) and current.filename is not None:
-            found.add(current.filename)
-        current = current.__cause__ or current.__context__
+    for each in chain_of(error):
+        found.update(frame.filename for frame in traceback.extract_tb(each.__traceback__))
+        if isinstance(each, SyntaxError) and each.filename is not None:
+            found.add(each.filename)
     return frozenset(os.path.abspath(name) for name in found if not name.startswith("<"))
