@@ -82,6 +82,11 @@ def make_worker(logger: Logger, **settings: object) -> Worker:
     return SyncWorker.make(Server(cfg, logger, 4121), 12, None)
 
 
+@pytest.fixture
+def _faulthandler_enabled_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
+
+
 class TestBeforeTheFork:
     def test_a_worker_has_the_attributes_that_hooks_know(self, logger: Logger) -> None:
         worker = make_worker(logger)
@@ -221,6 +226,18 @@ class TestAbort:
         assert f'File "{mold.folder}/app.py", line 5 in application' in mold.stderr
         assert "worker_abort False" in mold.stderr
         assert "worker_exit 1" in mold.stderr
+
+    @pytest.mark.usefixtures("_faulthandler_enabled_at_the_start")
+    def test_the_stack_is_written_also_where_the_interpreter_has_enabled_faulthandler(
+        self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path
+    ) -> None:
+        worker = start_worker(WAITING_APPLICATION)
+        worker.channel.request()
+        worker.channel.expect(RESPONSE)
+        with blocking_gate.open("wb"):
+            mold.send("signal", worker=1, signal="SIGABRT")
+            mold.expect("worker-exited")
+        assert "in wait_at_the_gate" in mold.stderr
 
     def test_the_stacks_of_other_threads_are_written_too(
         self, mold: MoldProcess, start_worker: StartWorker, blocking_gate: Path

@@ -308,6 +308,8 @@ class Worker:
         """The whole life of the worker after its fork; the hook worker_exit comes last."""
         self.channel_paths = channel_paths
         try:
+            # Where it is enabled by now, as by PYTHONFAULTHANDLER, it would stay behind handle_abort.
+            faulthandler.disable()
             self.init_signals()
             self.init_own_signals()
             # The mold has blocked them for the fork.
