@@ -349,13 +349,16 @@ class TestHooks:
             "def when_ready(server):\n"
             "    show(server, 'mold')\n"
             "def post_fork(server, worker):\n"
-            "    show(server, 'worker')\n",
+            "    show(server, 'worker')\n"
+            "def worker_exit(server, worker):\n"
+            "    show(server, 'worker that leaves')\n",
         )
         mold.fork()
-        router.accept().receive_hello()
+        router.accept().drain()
+        mold.expect("worker-exited")
         mold.send("hook", hook="when_ready")
         mold.expect("hook-done")
-        for process in ("mold", "worker"):
+        for process in ("mold", "worker", "worker that leaves"):
             for name in names.split():
                 assert f"{process}: {name} {-signal.Signals[f'SIG{name}']}" in mold.stderr
 
@@ -606,6 +609,34 @@ class TestLeaving:
         for name in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
             mold.process.send_signal(signal.Signals[name])
         mold.configure()
+
+    def test_signals_to_the_process_group_do_not_end_an_interpreter_that_ends(
+        self, mold: MoldProcess, router: RouterListener
+    ) -> None:
+        source = (
+            "import os, signal, sys\n"
+            "numbers = [getattr(signal, f'SIG{name}') for name in 'INT TERM QUIT HUP USR1 USR2'.split()]\n"
+            "class LastOfAll:\n"
+            "    def __del__(self, kill=os.kill, pid=os.getpid, numbers=numbers, mkdir=os.mkdir):\n"
+            "        for number in numbers:\n"
+            "            kill(pid(), number)\n"
+            "        mkdir(f'ended-{pid()}')\n"
+            "sys.last_of_all = LastOfAll()\n"
+        )
+        write_modules(mold.folder, {"app.py": f"{source}{HELLO_APPLICATION}"})
+        mold.configure()
+        mold.send("load")
+        mold.expect("loaded")
+        pid = mold.fork()
+        router.accept().drain()
+        exited = mold.expect("worker-exited")
+        assert (exited["status"], exited["signal"]) == (0, None)
+        mold.send("stop")
+        assert mold.wait() == 0
+        assert {path.name for path in mold.folder.glob("ended-*")} == {
+            f"ended-{pid}",
+            f"ended-{mold.process.pid}",
+        }
 
     def test_an_orphaned_mold_leaves_and_removes_the_runtime_directory(self, mold: MoldProcess) -> None:
         mold.configure()

@@ -29,7 +29,7 @@ from tunicorn.mold_logs import MoldLogs
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
-from tunicorn.unheard import leave_unheard
+from tunicorn.unheard import ignore_at_exit, leave_unheard
 from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
 from tunicorn.workers.base import LEAVING_SIGNALS, BootError, Worker
 from tunicorn.workers.sync import SyncWorker
@@ -398,6 +398,7 @@ class Mold:
 
 def run_mold() -> int:
     """Runs the mold, and in its forked children a worker. The exit status for the process."""
+    ignore_at_exit(ARBITER_SIGNALS)
     lend_names()
     mold = Mold(ControlChannel())
     worker = mold.run()

@@ -322,9 +322,9 @@ class Worker:
             self._call_boot_hook("post_fork", self.server, self)
             self._init_process()
         finally:
-            # It leaves already, and the interpreter takes back its handlers before it ends.
+            # It leaves already.
             for number in LEAVING_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
+                leave_unheard(number)
             self.say_goodbye()
 
     def _init_process(self) -> None:
