@@ -175,6 +175,8 @@ class GreenChannel:
         self._has_asked_to_leave = False
         #: A greenlet waits for the router to take what was written.
         self._is_writing = False
+        #: Nothing more may be written; run ends once everything is sent.
+        self._is_stopping = False
 
     def run(self) -> None:
         """Until the router is gone, or stop is called."""
@@ -187,6 +189,8 @@ class GreenChannel:
                 data = b""
             if not data:
                 break
+            if self._is_stopping:
+                continue
             rest = self._handle_all(rest + data if rest else data)
         self.is_lost = True
         for stream in list(self.streams.values()):
@@ -195,6 +199,12 @@ class GreenChannel:
     def stop(self) -> None:
         """Ends run once everything is sent."""
         self._flush()
+        self._is_stopping = True
+        if not self._is_writing:
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        # Not before everything is sent: a router that cannot write any more gives the whole channel up.
         try:
             self._socket.shutdown(socket.SHUT_RD)
         except OSError:
@@ -220,7 +230,7 @@ class GreenChannel:
 
     def write(self, data: bytes) -> None:
         """Sends whole frames soon, without waiting."""
-        if self.is_lost:
+        if self.is_lost or self._is_stopping:
             raise ConnectionResetError("the router is gone")
         self._out.append(data)
         if not self._is_flush_due:
@@ -291,3 +301,5 @@ class GreenChannel:
                 raise
         finally:
             self._is_writing = False
+            if self._is_stopping:
+                self._stop_reading()

@@ -58,6 +58,8 @@ class StreamChannel(asyncio.Protocol):
         self.is_drained = False
         #: Set when it is drained or lost.
         self.is_over = asyncio.Event()
+        #: Set when the router has everything, or is gone.
+        self.is_lost = asyncio.Event()
         self._has_asked_to_leave = False
         self.gateway = gateway
         self._transport: asyncio.Transport | None = None
@@ -89,6 +91,7 @@ class StreamChannel(asyncio.Protocol):
             stream.on_cancel(False)
         self.streams.clear()
         self.is_over.set()
+        self.is_lost.set()
         self.gateway.on_lost(self, exc)
 
     def pause_writing(self) -> None:
@@ -189,7 +192,7 @@ class StreamChannel(asyncio.Protocol):
             self._send()
 
     def close(self) -> None:
-        """Ends the channel once everything is sent."""
+        """Ends the channel once everything is sent: `is_lost` tells."""
         self.flush()
         if self._transport is not None:
             self._transport.close()

@@ -152,10 +152,17 @@ class LoopWorker(Worker):
         await self._first_of(calls.wait_until_idle(), self._quick.wait(), seconds=deadline - loop.time())
         if calls.cancel("Leaving now" if self._quick.is_set() else "graceful_timeout is over"):
             await self._first_of(calls.wait_until_idle(), seconds=QUICK_SECONDS)
-        for channel in list(self._channels):
-            channel.close()
+        await self._close_channels(deadline - loop.time())
         await self.stop_application(deadline - loop.time())
         await end_tasks(self.log, LAST_SECONDS if self._quick.is_set() else QUICK_SECONDS)
+
+    async def _close_channels(self, seconds: float) -> None:
+        """The router may not have taken the last answers yet, which would be lost with the worker."""
+        channels = list(self._channels)
+        for channel in channels:
+            channel.close()
+        sent = asyncio.gather(*(channel.is_lost.wait() for channel in channels))
+        await self._first_of(sent, self._quick.wait(), seconds=seconds)
 
     @staticmethod
     async def _first_of(*steps: Awaitable[object], seconds: float | None = None) -> bool:
