@@ -101,7 +101,8 @@ class StreamChannel(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The router keeps up again."""
         self.is_full = False
-        for stream in self.streams.values():
+        # A stream that sends its last piece leaves the table.
+        for stream in list(self.streams.values()):
             stream.wake()
 
     def data_received(self, data: bytes) -> None:

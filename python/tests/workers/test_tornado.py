@@ -99,6 +99,31 @@ class Handler(tornado.web.RequestHandler):
     assert (last.payload, last.flags) == (b"last", END)
 
 
+def test_answers_that_wait_for_a_router_that_is_busy_all_reach_it(
+    start_worker: StartWorker, mold: MoldProcess
+) -> None:
+    channel = start(
+        start_worker,
+        """
+class Handler(tornado.web.RequestHandler):
+    def get(self):
+        for _ in range(4):
+            self.write(b"x" * 25_000)
+            self.flush()
+
+    def on_finish(self):
+        open("done" + self.request.path.strip("/"), "w").close()
+""",
+    )
+    numbers = range(1, 21)
+    for number in numbers:
+        channel.asgi_request(f"/{number}", number, headers=HOST)
+    for number in numbers:
+        wait_for_file(mold.folder / f"done{number}")
+    ended = [channel.receive_until_end()[-1].stream for _ in numbers]
+    assert sorted(ended) == list(numbers)
+
+
 def test_the_router_is_given_room_for_a_body_as_its_handler_takes_it(
     start_worker: StartWorker, gate: Path
 ) -> None:
