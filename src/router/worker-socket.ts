@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { FrameReader, type FrameSink } from "../channel/frame-reader.ts";
 import { TunicornError } from "../errors.ts";
+import { hearLastWords } from "../system/last-words.ts";
 
 /** What a worker's socket tells its channel. */
 export interface WorkerSocketListener {
@@ -15,7 +16,7 @@ export interface WorkerSocketListener {
 /** Reads the frames of a worker for as long as its socket lives. */
 export function listenToWorker(socket: Socket, listener: WorkerSocketListener): void {
   const reader = new FrameReader(listener.onFrame);
-  socket.on("data", (bytes: Buffer) => {
+  const onBytes = (bytes: Buffer): void => {
     listener.onHeard?.();
     try {
       reader.feed(bytes);
@@ -24,6 +25,11 @@ export function listenToWorker(socket: Socket, listener: WorkerSocketListener): 
       listener.onProtocolError(error);
       socket.destroy();
     }
+  };
+  socket.on("data", onBytes);
+  hearLastWords(socket, (bytes) => {
+    // What a paused socket has read already would come after it.
+    if (socket.readableLength === 0) onBytes(bytes);
   });
   // A worker that is killed resets its socket; "close" follows.
   socket.on("error", () => socket.destroy());
