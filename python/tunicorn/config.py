@@ -49,6 +49,15 @@ class ConfigFile(NamedTuple):
     #: The settings of `values` as the file has them, classes and objects among them.
     originals: dict[str, object]
 
+    def told(self) -> dict[str, object]:
+        """What the arbiter is told of it."""
+        return {
+            "values": self.values,
+            "hooks": sorted(self.hooks),
+            "slips": self.slips,
+            "annotated": self.annotated,
+        }
+
 
 class ConfigError(Exception):
     """The configuration file cannot be used; the text is for the operator."""

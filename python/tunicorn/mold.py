@@ -160,13 +160,7 @@ class Mold:
                 return
             self._config = config
             self._hooks = config.hooks
-        self._control.send(
-            "config",
-            values=config.values,
-            hooks=sorted(config.hooks),
-            slips=config.slips,
-            annotated=config.annotated,
-        )
+        self._control.send("config", **config.told())
 
     def _find_worker_class(self, message: Message) -> None:
         """Imports a worker class of the user's own: the arbiter has to know how it is given requests."""
