@@ -20,7 +20,7 @@ export class ForkBrake {
 
   /** Takes note of a worker that has exited. `isOwnFault`: nobody has killed it, it would fail again. */
   count(worker: WorkerHandle, isOwnFault: boolean, now = performance.now()): void {
-    const isYoung = worker.state !== "leaving" && worker.readyForMs(now) < YOUNG_MS && !worker.leftInOrder;
+    const isYoung = worker.readyForMs(now) < YOUNG_MS && !worker.leftInOrder;
     if (!isYoung) return;
     // However many were forked together and fail together: it has happened once.
     if (worker.createdAt > this.#failedAt) {

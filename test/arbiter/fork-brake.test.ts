@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 
 import { ForkBrake } from "../../src/arbiter/fork-brake.ts";
 import { WorkerHandle, type WorkerEvent } from "../../src/arbiter/worker-handle.ts";
@@ -64,13 +64,18 @@ test("ForkBrake takes workers that were forked together, and die together, for o
   }
 });
 
-test("ForkBrake waits for one that could not boot, also if another of its time was killed before", () => {
-  const brake = new ForkBrake();
-  const now = performance.now();
-  const workers = [neverReady(now), neverReady(now)];
-  for (const [index, worker] of workers.entries()) brake.count(worker, index === 1, now + index);
-  assert.equal(brake.pauseMs(now + 1), 500);
-});
+for (const [when, ownFault] of [
+  ["before", 1],
+  ["behind it", 0],
+] as const) {
+  test(`ForkBrake waits for one that could not boot, also if another of its time was killed ${when}`, () => {
+    const brake = new ForkBrake();
+    const now = performance.now();
+    const workers = [neverReady(now), neverReady(now)];
+    for (const [index, worker] of workers.entries()) brake.count(worker, index === ownFault, now + index);
+    assert.equal(brake.pauseMs(now + 1), 500);
+  });
+}
 
 test("ForkBrake takes no note of workers that left in order", () => {
   assert.deepEqual(
@@ -108,4 +113,49 @@ test("ForkBrake begins anew with a worker that dies more than a minute after the
   const later = now + 2 + MINUTE_MS + 1;
   brake.count(neverReady(later), true, later);
   assert.equal(brake.pauseMs(later), 500);
+});
+
+/** A brake that is on for half a second of a time that passes when the test says so. */
+function braked(t: TestContext) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const brake = new ForkBrake();
+  brake.count(neverReady(performance.now()), true);
+  const told: string[] = [];
+  const fork = (): void =>
+    brake.fork(
+      () => told.push("forked"),
+      (pause) => told.push(pause),
+    );
+  return { brake, told, fork, pass: (timeMs: number) => t.mock.timers.tick(timeMs) };
+}
+
+test("ForkBrake.fork() forks at once while nothing has happened", () => {
+  let forked = 0;
+  new ForkBrake().fork(
+    () => (forked += 1),
+    () => assert.fail("it told of a pause"),
+  );
+  assert.equal(forked, 1);
+});
+
+test("ForkBrake.fork() forks once after a pause, however many ask meanwhile, and then for whoever asks again", (t) => {
+  const { told, fork, pass } = braked(t);
+  for (let count = 0; count < 3; count += 1) fork();
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? "", /the next follow in 0\.5 s/);
+  pass(499);
+  assert.equal(told.length, 1);
+  pass(1);
+  assert.deepEqual(told.slice(1), ["forked"]);
+  fork();
+  pass(500);
+  assert.deepEqual([told.length, told.at(-1)], [4, "forked"]);
+});
+
+test("ForkBrake.stop() forks nothing any more", (t) => {
+  const { brake, told, fork, pass } = braked(t);
+  fork();
+  brake.stop();
+  pass(60_000);
+  assert.equal(told.length, 1);
 });

@@ -29,11 +29,21 @@ function deadPid(): number {
 
 const ownText = `${process.pid}\n`;
 
-test("Pidfile.write() writes our pid on a line of its own, for everybody to read", async (t) => {
+test("Pidfile.write() writes our pid on a line of its own, for everybody to read whatever our umask is", async (t) => {
   const path = await pidfilePath(t);
+  const before = process.umask(0o077);
+  onTeardown(t, () => void process.umask(before));
   new Pidfile(path).write();
   assert.equal(readFileSync(path, "utf8"), ownText);
-  assert.equal(statSync(path).mode & 0o777, 0o644 & ~process.umask());
+  assert.equal(statSync(path).mode & 0o777, 0o644);
+});
+
+test("Pidfile.write() is content with what a process of our pid has left that was killed as it wrote", async (t) => {
+  const path = await pidfilePath(t);
+  writeFileSync(`${path}.${process.pid}`, "");
+  new Pidfile(path).write();
+  assert.equal(readFileSync(path, "utf8"), ownText);
+  assert.deepEqual(readdirSync(join(path, "..")), ["app.pid"]);
 });
 
 test("Pidfile.write() leaves no other file behind", async (t) => {

@@ -154,5 +154,32 @@ for (const [first, second] of [
     assert.equal(calls, 0);
     time.pass(1);
     assert.equal(calls, 1);
+    time.pass(60_000);
+    assert.equal(calls, 1);
+  });
+}
+
+test("WorkerHandle counts the time in which it takes requests from when it was ready first", () => {
+  const worker = workerIn("booting");
+  assert.equal(worker.readyForMs(performance.now() + 1000), 0);
+  worker.enter("ready");
+  const later = performance.now() + 60_000;
+  const before = worker.readyForMs(later);
+  // A clock that stands still would not tell the two apart.
+  for (const began = performance.now(); performance.now() === began;);
+  worker.enter("ready");
+  assert.ok(before > 0);
+  assert.equal(worker.readyForMs(later), before);
+});
+
+for (const [status, signal, isWell] of [
+  [0, null, true],
+  [1, null, false],
+  [0, "SIGKILL", false],
+] as const) {
+  test(`WorkerHandle ${isWell ? "has" : "has not"} ended well by status ${status} and signal ${signal}`, () => {
+    const worker = workerIn("ready");
+    worker.exit(status, signal);
+    assert.equal(worker.hasEndedWell, isWell);
   });
 }

@@ -22,6 +22,7 @@ interface Called {
   readonly environmentArguments?: Values;
   readonly commandLine?: Values;
   readonly application?: string;
+  readonly isEmbedded?: boolean;
 }
 
 function called(how: Called = {}): Invocation {
@@ -31,6 +32,7 @@ function called(how: Called = {}): Invocation {
     environmentArguments: layer("GUNICORN_CMD_ARGS", how.environmentArguments),
     commandLine: layer("the command line", how.commandLine),
     application: how.application ?? null,
+    isEmbedded: how.isEmbedded ?? false,
   };
 }
 
@@ -57,6 +59,16 @@ test("findConfigFile() takes gunicorn.conf.py of the working folder if it is the
   const folder = await temporaryFolder(t, { "gunicorn.conf.py": "" });
   assert.equal(findConfigFile(called({ workingFolder: folder })), join(folder, "gunicorn.conf.py"));
   assert.equal(findConfigFile(called({ workingFolder: join(folder, "..") })), null);
+});
+
+test("findConfigFile() of a program takes no file that is not named", async (t) => {
+  const workingFolder = await temporaryFolder(t, { "gunicorn.conf.py": "" });
+  assert.equal(findConfigFile(called({ workingFolder, isEmbedded: true })), null);
+  const commandLine = { config: "gunicorn.conf.py" };
+  assert.equal(
+    findConfigFile(called({ workingFolder, isEmbedded: true, commandLine })),
+    join(workingFolder, "gunicorn.conf.py"),
+  );
 });
 
 const named: readonly { readonly config: string; readonly location: string }[] = [
@@ -101,6 +113,54 @@ test("mergeSettings() ranks the sources: environment, file, GUNICORN_CMD_ARGS, c
   assert.equal(workers(sources, inFile), 5);
 });
 
+test("mergeSettings() lets a worker class of the user's own say what holds, over all other sources", () => {
+  const how = called({ commandLine: { workers: "5", timeout: "7" } });
+  const { settings } = mergeSettings(how, file({ workers: 3 }), layer("its class", { workers: 9 }));
+  assert.deepEqual([settings.workers, settings.timeout], [9, 7]);
+});
+
+test("mergeSettings() takes the loggers of a PasteDeploy file where nobody says otherwise", async (t) => {
+  const ini = "app.ini";
+  const folder = await temporaryFolder(t, {
+    [ini]: "[loggers]\nkeys = root\n",
+    "plain.ini": "[app:main]\n",
+    "log.conf": "",
+  });
+  const logconfig = (values: Values): string | null =>
+    mergeSettings(called({ workingFolder: folder, commandLine: values }), null).settings.logconfig;
+  assert.equal(logconfig({ paste: ini }), join(folder, ini));
+  assert.equal(logconfig({ paste: `${ini}#admin` }), join(folder, ini));
+  assert.equal(logconfig({ paste: "plain.ini" }), null);
+  assert.equal(logconfig({ paste: ini, logconfig: join(folder, "log.conf") }), join(folder, "log.conf"));
+});
+
+test("mergeSettings() reads paths of every source from where it was called", async (t) => {
+  const folder = await temporaryFolder(t, { "inner/app.ini": "", "tmp/x": "", "a.txt": "", "b.txt": "" });
+  for (const [commandLine, inFile] of [
+    [true, false],
+    [false, true],
+  ]) {
+    const values = {
+      chdir: "inner",
+      worker_tmp_dir: "tmp",
+      tmp_upload_dir: "tmp",
+      paste: "inner/app.ini",
+      reload_extra_files: ["a.txt", join(folder, "b.txt")],
+    };
+    const how = called({ workingFolder: folder, ...(commandLine ? { commandLine: values } : {}) });
+    const { settings } = mergeSettings(how, inFile ? file(values) : null);
+    assert.equal(settings.chdir, join(folder, "inner"));
+    assert.equal(settings.worker_tmp_dir, join(folder, "tmp"));
+    assert.equal(settings.tmp_upload_dir, join(folder, "tmp"));
+    assert.equal(settings.paste, join(folder, "inner/app.ini"));
+    assert.deepEqual(settings.reload_extra_files, [join(folder, "a.txt"), join(folder, "b.txt")]);
+  }
+});
+
+test("mergeSettings() takes an empty PasteDeploy file for none", () => {
+  assert.equal(mergeSettings(called(), file({ paste: "" })).settings.paste, null);
+});
+
 test("mergeSettings() takes the application of the command line before that of the file", () => {
   const inFile = file({ wsgi_app: "shop:app" });
   assert.equal(mergeSettings(called(), null).settings.wsgi_app, null);
@@ -114,6 +174,11 @@ test("mergeSettings() warns of an access log format that another server knows, w
   assert.deepEqual(mergeSettings(called(), file({ ...format, accesslog: "-" })).warnings, [
     'access_log_format: "%h" stands in each line as it is. Atoms are written as %(h)s',
   ]);
+});
+
+test("mergeSettings() has no warnings about a file that sets to nothing what only the command line may say", () => {
+  const inFile = file({ config: null, python: null, check_config: false });
+  assert.deepEqual(mergeSettings(called(), inFile).warnings, []);
 });
 
 test("mergeSettings() has no warnings about a file that says what has an effect", () => {

@@ -50,6 +50,20 @@ test("resolveSettings() names setting, source, value and what was wanted", () =>
   });
 });
 
+for (const [source, name, value, code] of [
+  ["the command line", "workers", "many", "ERR_USAGE"],
+  ["GUNICORN_CMD_ARGS", "workers", "many", "ERR_USAGE"],
+  // A number that is none of those wanted is a bad value, as it is with Gunicorn.
+  ["the command line", "workers", "-1", "ERR_SETTING_VALUE"],
+  ["the command line", "bind", "a:b:c", "ERR_SETTING_VALUE"],
+  ["gunicorn.conf.py", "workers", "many", "ERR_SETTING_VALUE"],
+  ["environment variable WEB_CONCURRENCY", "workers", "many", "ERR_SETTING_VALUE"],
+] as const) {
+  test(`resolveSettings() calls ${name} ${value} from ${source} ${code}`, () => {
+    assert.throws(() => resolveSettings([layer(source, { [name]: value })]), { code });
+  });
+}
+
 for (const { name, value, says } of [
   { name: "workers", value: 0, says: /workers .*: 0, want a whole number of 1 or more/ },
   { name: "bind", value: ["127.0.0.1:x"], says: /bind .*: \['127\.0\.0\.1:x'\], want a port/ },

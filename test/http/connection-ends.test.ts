@@ -15,6 +15,7 @@ import {
   answerTargetLate,
   begin,
   get,
+  HUGE_BYTES,
   openHalf,
   post,
   serve,
@@ -30,6 +31,19 @@ test("Connection answers a client that has ended its side, then closes", async (
   assert.equal((await client.readAnswer()).text, "/1");
   await client.readEnd();
   await untilClosed();
+});
+
+test("Connection brings the whole answer to a client that has ended its side and reads slowly", async (t) => {
+  const { port, handler } = await serve(t, {
+    onEnd: (exchange) => answer(exchange, Buffer.alloc(HUGE_BYTES)),
+  });
+  const { client, socket } = await openHalf(t, port);
+  socket.pause();
+  client.send(get("/"));
+  socket.end();
+  await handler.heard("finish");
+  socket.resume();
+  assert.equal((await client.readAnswer()).body.length, HUGE_BYTES);
 });
 
 test("Connection answers all that a half-closed client has pipelined, answered late", async (t) => {

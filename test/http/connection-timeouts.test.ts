@@ -60,6 +60,19 @@ test("Connection gives the second head of a connection no more than its time eit
   await client.readEnd();
 });
 
+test("Connection gives the second head of a connection as much time as the first, when both come in pieces", async (t) => {
+  const { port, connections } = await serve(t, { onEnd: answerTarget, timeouts: { keepAliveMs: 1000 } });
+  const client = await ClientConnection.open(t, port);
+  for (const target of ["/1", "/2"]) {
+    client.send(get(target).slice(0, 10));
+    const untilBegun = (): boolean => (connections[0]?.memoryBytes ?? 0) > 0;
+    await untilTrue(untilBegun, { deadlineMs: ANSWER_DEADLINE_MS, what: "a part of the head" });
+    assert.ok((connections[0]?.deadlineAt ?? 0) > performance.now() + 10_000, target);
+    client.send(get(target).slice(10));
+    assert.equal((await client.readAnswer()).text, target);
+  }
+});
+
 test("Connection answers 408 when a body stalls, and tells the handler", async (t) => {
   const { port, handler } = await serve(t, { timeouts: { bodyStallMs: SHORT_MS } });
   const client = await ClientConnection.open(t, port);
@@ -68,6 +81,18 @@ test("Connection answers 408 when a body stalls, and tells the handler", async (
   await client.readEnd();
   const { exchange } = await handler.heard("fault");
   assert.equal(exchange?.head.target, "/");
+});
+
+test("Connection answers 408 when a body stalls that the handler has paused and resumed", async (t) => {
+  const { port, handler } = await serve(t, {
+    onHead: (exchange) => exchange.pauseBody(),
+    timeouts: { bodyStallMs: SHORT_MS },
+  });
+  const client = await ClientConnection.open(t, port);
+  client.send(post("/", "Content-Length: 5"));
+  const { exchange } = await handler.heard("head");
+  exchange?.resumeBody();
+  assert.equal((await client.readAnswer()).status, 408);
 });
 
 test("Connection does not count time while the handler has paused the body", async (t) => {
@@ -190,6 +215,25 @@ test("Connection spares a client that has taken all there was while the handler 
   exchange.end();
   const { text } = await client.readAnswer();
   assert.ok(text.startsWith("begun") && text.endsWith("ended"));
+});
+
+test("Connection is not idle for its client while that has not taken the whole answer", async (t) => {
+  const onEnd = (exchange: Exchange): void => {
+    if (exchange.head.target === "/next") return answerTarget(exchange);
+    begin(exchange, "begun");
+    // A little more than the kernel takes, and too little for the next request to wait.
+    while (exchange.unsentBytes === 0) exchange.write(Buffer.alloc(2048));
+    exchange.end();
+  };
+  const { port, handler, connections } = await serve(t, { onEnd });
+  const { client, socket } = await openHalf(t, port);
+  socket.pause();
+  client.send(get("/"));
+  await handler.heard("finish");
+  connections[0]?.onDeadline();
+  socket.resume();
+  assert.match((await client.readAnswer()).text, /^begun/);
+  assert.equal((await client.request("/next")).text, "/next");
 });
 
 test("Connection cuts an answer that is not taken though the request's body is paused", async (t) => {

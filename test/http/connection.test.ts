@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import type { Exchange } from "../../src/http/exchange.ts";
 import { ClientConnection, ConnectionCut } from "../helpers/client.ts";
-import { ANSWER_DEADLINE_MS, withDeadline } from "../helpers/deadlines.ts";
+import { ANSWER_DEADLINE_MS, untilTrue, withDeadline } from "../helpers/deadlines.ts";
 import {
   answer,
   answerBody,
@@ -99,6 +99,40 @@ test("Connection takes far more pipelined requests than it keeps, when they are 
   for (const target of targets) {
     assert.equal((await client.readAnswer()).text, target);
   }
+});
+
+test("Connection keeps a bounded part of what is pipelined behind a request that takes long", async (t) => {
+  const { port, handler, connections } = await serve(t, {
+    onEnd: (exchange) => void (exchange.head.target === "/long" || answerTarget(exchange)),
+  });
+  const client = await ClientConnection.open(t, port);
+  const padding = `X: ${"x".repeat(1000)}`;
+  client.send(get("/long") + get("/short", padding).repeat(8000));
+  const kept = (): number => connections[0]?.memoryBytes ?? 0;
+  await untilTrue(() => kept() > 64 * 1024, { deadlineMs: ANSWER_DEADLINE_MS, what: "pipelined requests" });
+  // Another client's requests pass meanwhile: the event loop has read all that it was to.
+  const other = await ClientConnection.open(t, port);
+  for (let count = 0; count < 100; count += 1) await other.request("/other");
+  assert.ok(kept() < 512 * 1024, `${kept()} bytes are kept`);
+  answerTarget((await handler.heard("end")).exchange as Exchange);
+  assert.equal((await client.readAnswer()).text, "/long");
+  for (let count = 0; count < 8000; count += 1) assert.equal((await client.readAnswer()).text, "/short");
+});
+
+test("Connection lends its socket once the request is complete, and no bytes are on their way", async (t) => {
+  const head = { status: 200, reason: "OK", fieldLines: Buffer.alloc(0), contentLength: 5 };
+  let early: unknown;
+  const { port, handler } = await serve(t, { onHead: (exchange) => void (early = exchange.lend(head)) });
+  const client = await ClientConnection.open(t, port);
+  client.send(`${post("/", "Content-Length: 2")}hi`);
+  const { exchange } = await handler.heard("end");
+  assert.equal(early, null);
+  const lent = exchange?.lend(head);
+  assert.ok(lent !== null && lent !== undefined);
+  exchange?.takeBack(0);
+  exchange?.write(Buffer.from("hello"));
+  exchange?.end();
+  assert.equal((await client.readAnswer()).text, "hello");
 });
 
 test("Connection begins no further request while most of the answers before is not taken, and counts no time", async (t) => {
@@ -256,10 +290,12 @@ test("Connection refuses what only begins like a HEAD with a page, also after a 
   assert.match((await client.readAnswer()).text, /Bad Request/);
 });
 
-test("Connection refuses a bad chunk with 400 while the handler waits for the body, and tells it", async (t) => {
+test("Connection refuses a bad chunk with 400 while the handler waits for the body, tells it, and sends no other answer", async (t) => {
   const { port, handler, untilClosed } = await serve(t, { onEnd: answerTarget });
   const client = await ClientConnection.open(t, port);
   client.send(`${post("/", "Transfer-Encoding: chunked")}3\r\nabc\r\n+1\r\nx\r\n0\r\n\r\n`);
+  const { exchange } = await handler.heard("fault");
+  answerTarget(exchange as Exchange);
   assert.equal((await client.readAnswer()).status, 400);
   await client.readEnd();
   client.destroy();

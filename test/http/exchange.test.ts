@@ -243,6 +243,43 @@ test("Exchange may ask between interim answers whether its client is there", () 
   assert.equal(body?.length, 100_000);
 });
 
+test("Exchange sends no interim answer to HTTP/1.0, which knows none (RFC 9110 section 15.2)", () => {
+  const { transport, exchange } = start("GET / HTTP/1.0");
+  exchange.interim(103, Buffer.from("Link: </a>\r\n"));
+  assert.equal(transport.text, "");
+});
+
+test("Exchange asks for a body only where it is to be asked for, and before the answer", () => {
+  for (const [isAsked, isAnswered, asked] of [
+    [true, false, 1],
+    [false, false, 0],
+    [true, true, 0],
+  ] as const) {
+    const { transport, exchange } = start("POST / HTTP/1.1", "Content-Length: 5", "Expect: 100-continue");
+    exchange.deferContinue();
+    assert.equal(exchange.wantsContinue, false);
+    if (isAnswered) exchange.respond(responseHead({ contentLength: 5 }), EMPTY, false);
+    exchange.sendContinue(isAsked);
+    assert.equal(transport.text.split("HTTP/1.1 100 Continue\r\n\r\n").length - 1, asked);
+    assert.deepEqual(transport.readings, ["paused", "resumed"]);
+  }
+});
+
+for (const { fields, isSent } of [
+  { fields: ["TE: trailers"], isSent: true },
+  { fields: ["TE: gzip, Trailers;q=1"], isSent: true },
+  { fields: ["TE: gzip"], isSent: false },
+  { fields: [], isSent: false },
+]) {
+  test(`Exchange sends ${isSent ? "" : "no "}trailers to a client that says ${fields.join() || "nothing"}`, () => {
+    const { transport, exchange } = start("GET / HTTP/1.1", ...fields);
+    exchange.respond(responseHead(), Buffer.from("hello"), false);
+    exchange.end(Buffer.from("X-Sum: 1\r\n"));
+    assert.equal(transport.body, `5\r\nhello\r\n0\r\n${isSent ? "X-Sum: 1\r\n" : ""}\r\n`);
+    assert.deepEqual(transport.ends, ["kept"]);
+  });
+}
+
 test("Exchange ends a body of unknown length by closing on HTTP/1.0, which knows no chunks", () => {
   const { transport, exchange } = start("GET / HTTP/1.0", "Connection: keep-alive");
   exchange.respond(responseHead(), Buffer.from("hello"), false);

@@ -67,6 +67,26 @@ test("SharedQueue.activate() brings what waits behind busy workers to the idle o
   assert.equal(queue.takeStock(), NOTHING_LEFT);
 });
 
+test("SharedQueue issues a request anew whose token came over from an older generation, when a worker of the next dies with it", async (t) => {
+  const { queue, tokensPath, told, boot, dial, submit, settle } = await openQueue(t);
+  const busy = await boot(1, 1);
+  const slow = submit("/slow", NOTED);
+  const { stream } = await busy.take();
+  const request = submit("/a", NOTED);
+  const [dying, other] = [await dial(2, 2), await dial(3, 2)];
+  queue.activate(2, tokensPath(2));
+  await Promise.all([dying.waitForPull(), other.waitForPull()]);
+  await dying.tokens.next();
+  dying.worker.destroy();
+  await told.waitFor("lost 2 with nothing");
+  await settle();
+  assert.equal(await other.serve(), "/a");
+  await request.events.waitFor("released");
+  busy.answer(stream);
+  await slow.events.waitFor("released");
+  assert.equal(queue.takeStock(), NOTHING_LEFT);
+});
+
 test("SharedQueue.activate() leaves a request to the older worker that has its token", async (t) => {
   const { queue, tokensPath, boot, submit, settle } = await openQueue(t);
   const older = await boot(1, 1);
