@@ -69,6 +69,15 @@ class TestReadConfig:
         mold.read_config("conf/server.py")
         assert mold.expect("config")["values"] == {"workers": 4}
 
+    def test_a_program_that_the_configuration_file_starts_cannot_reach_the_arbiter(
+        self, mold: MoldProcess
+    ) -> None:
+        write_modules(
+            mold.folder, {"shop.py": "import os\nworkers = os.system('exec 2>/dev/null; true >&3')"}
+        )
+        mold.read_config("shop.py")
+        assert mold.expect("config")["values"]["workers"] != 0
+
     def test_a_configuration_file_that_raises_is_reported(self, mold: MoldProcess) -> None:
         write_modules(mold.folder, {"gunicorn.conf.py": "raise SystemExit('no vault')\n"})
         mold.read_config("gunicorn.conf.py")

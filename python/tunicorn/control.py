@@ -17,6 +17,8 @@ class ControlChannel:
 
     def __init__(self, fd: int = CONTROL_FD) -> None:
         self._socket = socket.socket(fileno=fd)
+        # It was handed down across an exec, but is not for programs that the user's code starts.
+        self._socket.set_inheritable(False)
         self._buffer = b""
 
     def fileno(self) -> int:
