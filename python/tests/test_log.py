@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tunicorn.log import ErrorStream, Logger, error_stream
 
+from tests.helpers.deadlines import deadline
 from tests.helpers.logs import set_up
 
 TIME = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\]"
@@ -111,6 +114,41 @@ def test_a_file_may_be_opened_anew_many_times(logger: Logger, log_path: Path) ->
         logger.info("%d", number)
     assert len(log_path.read_text().splitlines()) == 50
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_signal_may_open_the_files_anew_amid_the_same(
+    logger: Logger, log_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SIGUSR1, twice in a row."""
+    duplicate, copies = os.dup2, []
+
+    def interrupted(fd: int, fd2: int) -> int:
+        copies.append(fd2)
+        if copies == [1]:
+            logger.reopen_files()
+        return duplicate(fd, fd2)
+
+    with standard_streams_kept():
+        set_up(logger, log_path, capture_output=True)
+        monkeypatch.setattr(os, "dup2", interrupted)
+        with deadline():
+            logger.reopen_files()
+        os.write(1, b"captured\n")
+        assert logger.logfile is not None
+        logger.logfile.close()
+    assert log_path.read_text() == "captured\n"
+
+
+@contextmanager
+def standard_streams_kept() -> Iterator[None]:
+    """Gives standard output and standard error their descriptors back."""
+    kept = [(os.dup(fd), fd) for fd in (1, 2)]
+    try:
+        yield
+    finally:
+        for copy, fd in kept:
+            os.dup2(copy, fd)
+            os.close(copy)
 
 
 def test_standard_error_stays_open_when_files_are_opened_anew(

@@ -59,7 +59,8 @@ class Logger:
         self.access_handlers: list[logging.Handler] = []
         #: Standard output and standard error of this process, if they are captured.
         self.logfile: TextIO | None = None
-        self.lock = threading.Lock()
+        #: A signal handler opens the files anew, which a second signal may interrupt.
+        self.lock = threading.RLock()
         if cfg is not None:
             self.cfg = cfg
             self.setup(cfg)
