@@ -60,6 +60,23 @@ def test_text_for_wsgi_errors_becomes_records(json_logger: Logger, log_path: Pat
     assert {(record["level"], record["stream"]) for record in found} == {("error", "wsgi.errors")}
 
 
+def test_text_that_two_threads_flush_at_once_is_written_once(json_logger: Logger, log_path: Path) -> None:
+    stream = ErrorStream()
+
+    class Interrupted(str):
+        """Text that another thread flushes while this one looks for its end."""
+
+        def __radd__(self, before: str) -> Interrupted:
+            return Interrupted(f"{before}{self}")
+
+        def rstrip(self, characters: str | None = None) -> str:
+            stream.flush()
+            return super().rstrip(characters)
+
+    stream.write(Interrupted("a line\n"))
+    assert [record["message"] for record in records(log_path)] == ["a line"]
+
+
 def test_text_without_an_end_of_line_is_not_kept_for_ever(json_logger: Logger, log_path: Path) -> None:
     stream = ErrorStream()
     for _ in range(100):

@@ -60,7 +60,9 @@ class RecordStream:
 
     def flush(self) -> None:
         """Gives out what has no line end yet."""
-        message, self._pending = self._pending.rstrip("\n"), ""
+        # Nothing comes between the two: what another thread took as well would be written twice.
+        pending, self._pending = self._pending, ""
+        message = pending.rstrip("\n")
         if not message:
             return
         log = logging.getLogger("gunicorn.error")
