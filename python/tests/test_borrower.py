@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 from tunicorn import borrower as borrowing
-from tunicorn import wsgi
+from tunicorn import wsgi_response
 from tunicorn.borrower import PAUSE_RESPONSES, Borrower, Written
 from tunicorn.channel import Channel
 from tunicorn.frame import ProtocolError
@@ -346,7 +346,7 @@ class FakeBorrower:
 class TestResponses:
     @pytest.fixture(autouse=True)
     def _smaller_bodies(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wsgi, "BORROW_FROM_BYTES", BORROW_FROM_BYTES)
+        monkeypatch.setattr(wsgi_response, "BORROW_FROM_BYTES", BORROW_FROM_BYTES)
 
     @staticmethod
     def call(

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from tunicorn import channel, wsgi
-from tunicorn.wsgi import WHOLE_LIMIT_BYTES
+from tunicorn import channel, wsgi_response
+from tunicorn.wsgi_response import WHOLE_LIMIT_BYTES
 
 from tests.helpers.gateway import Application, Body, Gateway, answering, error_head, only_response
 from tests.helpers.router import (
@@ -103,8 +103,8 @@ class TestContentLength:
 class TestLargeBodies:
     @pytest.fixture(autouse=True)
     def frames_of_ten_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(wsgi, "JOIN_LIMIT_BYTES", 4)
-        monkeypatch.setattr(wsgi, "WHOLE_LIMIT_BYTES", 10)
+        monkeypatch.setattr(wsgi_response, "JOIN_LIMIT_BYTES", 4)
+        monkeypatch.setattr(wsgi_response, "WHOLE_LIMIT_BYTES", 10)
         monkeypatch.setattr(channel, "BODY_FRAME_BYTES", 10)
 
     @pytest.mark.parametrize(

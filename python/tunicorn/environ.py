@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunicorn import __version__
 from tunicorn.log import ErrorStream
-from tunicorn.worker_classes import shares_process
+from tunicorn.worker_classes import has_greenlets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def make_template(cfg: Config) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.errors": ErrorStream(),
         "wsgi.multithread": int(cfg.threads) > 1
-        or shares_process(str(cfg.settings.get("worker_class", "sync"))),
+        or has_greenlets(str(cfg.settings.get("worker_class", "sync"))),
         "wsgi.multiprocess": int(cfg.workers) > 1,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": PlainFileWrapper if cfg.settings.get("sendfile") is False else FileWrapper,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class IdentityError(Exception):
@@ -41,6 +41,10 @@ class Identity(NamedTuple):
         os.setgid(gid)
         os.setuid(uid)
         return True
+
+
+#: That of the arbiter.
+UNCHANGED: Final = Identity(None, None)
 
 
 def find_identity(user: str | None, group: str | None, *, initgroups: bool) -> Identity:

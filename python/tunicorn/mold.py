@@ -213,8 +213,7 @@ class Mold:
         enter_folder(settings["chdir"], settings["pythonpath"])
         originals = {} if self._config is None else self._config.originals
         self._logs.configure(message, self._hooks, originals, identity)
-        self._server = Server(cfg, self._logs.logger, message["arbiterPid"])
-        self._server.identity = identity
+        self._server = Server(cfg, self._logs.logger, message["arbiterPid"], identity)
         set_process_title(f"tunicorn: mold [{self._server.proc_name}]")
         return identity
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tunicorn.environ import file_part
 from tunicorn.hook_objects import HookRequest, HookResponse
 from tunicorn.hooks import HookError, describe_raised
-from tunicorn.wsgi import Response, WsgiGateway
+from tunicorn.wsgi import WsgiGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,28 +16,23 @@ if TYPE_CHECKING:
     from tunicorn.response import Headers
     from tunicorn.response_channel import ResponseChannel
     from tunicorn.workers.base import Worker
-    from tunicorn.wsgi import ExceptionInfo
+    from tunicorn.wsgi_response import ExceptionInfo, Response
 
 
 def make_gateway(worker: Worker, channel: Channel) -> WsgiGateway:
     """The gateway between a worker's channel and its application."""
-    gateway = _make_gateway(worker, channel)
-    gateway.limits_tunnels = worker.limits_tunnels
-    return gateway
-
-
-def _make_gateway(worker: Worker, channel: Channel) -> WsgiGateway:
-    hooks = [worker.cfg.hook(name) for name in ("pre_request", "post_request")]
-    if hooks == [None, None]:
-        return WsgiGateway(worker.entry(), worker.cfg, worker.log, channel)
-    return HookedGateway(worker, channel)
+    if worker.cfg.hook("pre_request") or worker.cfg.hook("post_request"):
+        return HookedGateway(worker, channel)
+    return WsgiGateway(worker.entry(), worker.cfg, worker.log, channel, limits_tunnels=worker.limits_tunnels)
 
 
 class HookedGateway(WsgiGateway):
     """Calls the two hooks around the application."""
 
     def __init__(self, worker: Worker, channel: Channel) -> None:
-        super().__init__(worker.entry(), worker.cfg, worker.log, channel)
+        super().__init__(
+            worker.entry(), worker.cfg, worker.log, channel, limits_tunnels=worker.limits_tunnels
+        )
         self._worker = worker
         self._pre_request = worker.cfg.hook("pre_request")
         self._post_request = worker.cfg.hook("post_request")
@@ -66,7 +61,7 @@ class HookedGateway(WsgiGateway):
             recorded = RecordedResponse(response)
             facts = recorded.facts
             # It has all that the gateway uses of a response.
-            super()._respond(environ, cast(Response, recorded))
+            super()._respond(environ, cast("Response", recorded))
         finally:
             if self._post_request is not None:
                 try:

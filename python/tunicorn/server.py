@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.config import Address, Config
 from tunicorn.hooks import describe_raised
-from tunicorn.identity import Identity
+from tunicorn.identity import UNCHANGED, Identity
 from tunicorn.log import Logger
 from tunicorn.missing import MissingAttributeError
 
@@ -40,7 +40,7 @@ INSTEAD: Final = {
 class Server:
     """The arbiter as hooks know it. Attribute names are Gunicorn's."""
 
-    def __init__(self, cfg: Config, log: Logger, arbiter_pid: int) -> None:
+    def __init__(self, cfg: Config, log: Logger, arbiter_pid: int, identity: Identity = UNCHANGED) -> None:
         self.cfg = cfg
         self.log = log
         #: Pid of the arbiter: the one that users see and signal.
@@ -48,7 +48,7 @@ class Server:
         #: How many workers are wanted, with what TTIN and TTOU made of it.
         self.num_workers = int(cfg.workers)
         #: Whose rights the workers take.
-        self.identity = Identity(None, None)
+        self.identity = identity
         #: Workers that live, by pid. In a worker it is the state at its fork.
         self.WORKERS: dict[int, Worker] = {}
 

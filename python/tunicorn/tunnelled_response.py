@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn import frame
 from tunicorn.tunnel import TunnelSocket
-from tunicorn.wsgi import ReportingResponse
+from tunicorn.wsgi_response import ReportingResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tunicorn.response import Headers
     from tunicorn.response_channel import ResponseChannel
-    from tunicorn.wsgi import Respond, Response
+    from tunicorn.wsgi import Respond
+    from tunicorn.wsgi_response import Response
 
 #: In a TUNNEL frame: the time of the request is limited.
 TIMED: Final = 1
@@ -23,9 +26,16 @@ class TunnelledResponse(ReportingResponse):
     __slots__ = ("_is_timed", "_number", "is_taken_over")
 
     def __init__(
-        self, channel: ResponseChannel, stream: int, after: int, number: int, *, is_timed: bool
+        self,
+        channel: ResponseChannel,
+        stream: int,
+        after: int,
+        report: Callable[[], bytes],
+        number: int,
+        *,
+        is_timed: bool,
     ) -> None:
-        super().__init__(channel, stream, after)
+        super().__init__(channel, stream, after, report)
         self._number = number
         self._is_timed = is_timed
         #: The application has used the socket.

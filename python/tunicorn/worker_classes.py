@@ -45,7 +45,6 @@ WORKER_CLASSES: Final = {
     "uvicorn_worker._workers.UvicornH11Worker": _UVICORN_H11,
 }
 
-
 #: Libraries that a class needs, and that need not be there: the module of each.
 LIBRARIES: Final = {
     _GEVENT: "gevent",
@@ -54,13 +53,15 @@ LIBRARIES: Final = {
     _TORNADO: "tornado",
 }
 
+_GREENLETS: Final = (_GEVENT, _GEVENT_WEBSOCKET, _EVENTLET)
+
 #: What pip knows a library by, where that is not the name of its module.
 PACKAGES: Final = {"geventwebsocket": "gevent-websocket"}
 
 
-def shares_process(name: str) -> bool:
-    """Whether other requests run in the same process meanwhile, as threads do."""
-    return WORKER_CLASSES[name] in LIBRARIES
+def has_greenlets(name: str) -> bool:
+    """Whether its workers call a WSGI application for many requests at a time, as with threads."""
+    return WORKER_CLASSES[name] in _GREENLETS
 
 
 def missing_library(name: str) -> str | None:

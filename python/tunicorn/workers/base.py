@@ -39,7 +39,6 @@ UNHEARD_SIGNALS: Final = (signal.SIGHUP, signal.SIGWINCH)
 #: Signals to a worker that is to leave.
 LEAVING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
-
 _ROUTER: Final = "the router process holds the sockets, and times each request"
 
 #: Attributes of Gunicorn's workers that have no counterpart here, and what to use.
@@ -47,7 +46,6 @@ INSTEAD: Final = {
     "sockets": _ROUTER,
     "tmp": _ROUTER,
     "wait_fds": _ROUTER,
-    "reloader": "the arbiter watches the files",
     "config": "uvicorn's options are in CONFIG_KWARGS of the class, those of the server in worker.cfg",
 }
 
