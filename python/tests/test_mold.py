@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import signal
 import stat
 import sys
@@ -343,6 +344,22 @@ class TestHooks:
         mold.send("fork", worker=1)
         mold.expect("worker-exited")
         assert sorted(open_files.iterdir()) == before
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only there one process may limit another")
+    def test_a_mold_without_a_descriptor_left_forks_no_worker_and_lives_on(
+        self, mold: MoldProcess, router: RouterListener
+    ) -> None:
+        write_modules(mold.folder, {"app.py": HELLO_APPLICATION})
+        mold.configure()
+        limits = resource.prlimit(mold.process.pid, resource.RLIMIT_NOFILE)
+        highest = max(int(entry.name) for entry in Path(f"/proc/{mold.process.pid}/fd").iterdir())
+        resource.prlimit(mold.process.pid, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        mold.send("fork", worker=1)
+        exited = mold.expect("worker-exited")
+        assert exited["report"].startswith("Cannot fork a worker: ")
+        resource.prlimit(mold.process.pid, resource.RLIMIT_NOFILE, limits)
+        mold.fork(2)
+        assert router.accept().receive_hello()["worker"] == 2
 
     def test_programs_that_hooks_start_can_be_signalled(
         self, mold: MoldProcess, router: RouterListener

@@ -1,4 +1,4 @@
-"""The mold: the Python process that runs the configuration file, forks the workers and reaps them.
+"""The mold: the Python process that runs the configuration file, and that the workers are forked from.
 
 It does what the arbiter tells it over the control channel, one message after another, and decides
 nothing itself. It is the only place, beside the workers, that executes the user's code.
@@ -6,17 +6,15 @@ nothing itself. It is the only place, beside the workers, that executes the user
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import signal
 import sys
 import time
-from typing import Final, NamedTuple
+from typing import Final
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, enter_folder
-from tunicorn.boot_report import read_report, write_report
-from tunicorn.children import send_signal, wait_status
+from tunicorn.boot_report import write_report
 from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
@@ -26,12 +24,13 @@ from tunicorn.identity import Identity, IdentityError, find_identity
 from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
+from tunicorn.mold_workers import MoldWorkers
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
 from tunicorn.unheard import ignore_at_exit, leave_unheard
 from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
-from tunicorn.workers.base import LEAVING_SIGNALS, BootError, Worker
+from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.sync import SyncWorker
 
 #: Signals that reach the whole process group but are meant for the arbiter.
@@ -48,14 +47,6 @@ ARBITER_SIGNALS: Final = (
 REAP_SECONDS: Final = 1.0
 
 
-class Child(NamedTuple):
-    """A worker that was forked."""
-
-    worker: Worker
-    #: Read end of the pipe through which it says why it could not boot.
-    report_fd: int
-
-
 class ConfigureError(Exception):
     """The settings cannot be served with."""
 
@@ -66,12 +57,12 @@ class Mold:
     def __init__(self, control: ControlChannel) -> None:
         self._control = control
         self._logs = MoldLogs(self._leave_mold)
+        self._workers = MoldWorkers(control, self._logs, self._run_hook)
         #: What the configuration file said, if there is one.
         self._config: ConfigFile | None = None
         self._hooks: dict[str, Hook] = {}
         self._server: Server | None = None
         self._application: Application | None = None
-        self._children: dict[int, Child] = {}
         self._channel_paths: list[str] = []
         self._runtime_directory = ""
         self._queue_directory: str | None = None
@@ -137,9 +128,9 @@ class Mold:
         elif kind == "workers":
             self._change_workers(message["wanted"], message["before"])
         elif kind == "signal":
-            self._signal(message["worker"], message["signal"])
+            self._workers.signal(message["worker"], signal.Signals[message["signal"]])
         elif kind == "reopen-logs":
-            self._reopen_logs()
+            self._logs.reopen(self._workers.pids)
         elif kind == "stop":
             self._is_stopping = True
         else:
@@ -254,12 +245,26 @@ class Mold:
 
     def _fork(self, age: int) -> Worker | None:
         """Forks a worker. Returns it in the child, None in the mold."""
+        worker = self._make_worker(age)
+        report_fd = None if worker is None else self._workers.fork(worker)
+        if worker is None or report_fd is None:
+            return None
+        self._report_fd = report_fd
+        self._leave_mold()
+        self._logs.leave()
+        worker.pid = os.getpid()
+        worker.ppid = os.getppid()
+        set_process_title(f"tunicorn: worker [{worker.server.proc_name}]")
+        return worker
+
+    def _make_worker(self, age: int) -> Worker | None:
+        """A worker that is ready to be forked; None when its class or pre_fork has raised."""
         server = self._require_server()
         try:
             worker = self._worker_class.make(server, age, self._application)
         except Exception as error:
             report = f"The worker class {server.cfg.worker_class_str} raised\n{describe_raised(error)}"
-            self._tell_unborn(age, EXIT_WORKER_BOOT, report)
+            self._workers.tell_unborn(age, EXIT_WORKER_BOOT, report)
             return None
         worker.generation = self._generation
         worker.queue_place = self._queue_place
@@ -270,40 +275,9 @@ class Mold:
             worker.reloader = FileReporter(path, self._generation, server.cfg.reload_extra_files)
         raised = self._run_hook("pre_fork", server, worker)
         if raised is not None:
-            self._tell_unborn(age, EXIT_WORKER_BOOT, f"The hook pre_fork raised\n{raised}")
+            self._workers.tell_unborn(age, EXIT_WORKER_BOOT, f"The hook pre_fork raised\n{raised}")
             return None
-        worker.stack_file = self._logs.make_stack_file()
-        report_read, report_write = os.pipe()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # What is there by now stays for good, and a collection in the worker that looked at it would copy it.
-        gc.freeze()
-        # What a worker is told so early waits until it can hear: here it would be lost.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, LEAVING_SIGNALS)
-        try:
-            pid = os.fork()
-        except OSError as error:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(report_read)
-            os.close(report_write)
-            self._logs.drop_stacks(worker)
-            self._tell_unborn(age, 1, f"Cannot fork a worker: {error}")
-            return None
-        if pid == 0:
-            os.close(report_read)
-            self._become_worker(worker, report_write)
-            return worker
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(report_write)
-        worker.pid = pid
-        self._children[pid] = Child(worker, report_read)
-        server.WORKERS[pid] = worker
-        self._control.send("forked", worker=age, pid=pid)
-        return None
-
-    def _tell_unborn(self, age: int, status: int, report: str) -> None:
-        """A worker that could not be forked counts as one that could not boot."""
-        self._control.send("worker-exited", worker=age, pid=0, status=status, signal=None, report=report)
+        return worker
 
     def _leave_mold(self) -> None:
         """In a forked process: what is the mold's is let go."""
@@ -311,18 +285,7 @@ class Mold:
         signal.set_wakeup_fd(-1)
         for fd in self._wakeup_fds:
             os.close(fd)
-        for child in self._children.values():
-            os.close(child.report_fd)
-            self._logs.drop_stacks(child.worker)
-        self._children = {}
-
-    def _become_worker(self, worker: Worker, report_fd: int) -> None:
-        self._leave_mold()
-        self._logs.leave()
-        worker.pid = os.getpid()
-        worker.ppid = os.getppid()
-        set_process_title(f"tunicorn: worker [{worker.server.proc_name}]")
-        self._report_fd = report_fd
+        self._workers.leave()
 
     def run_worker(self, worker: Worker) -> int:
         """The life of a worker, in the forked child. The exit status for the process."""
@@ -333,52 +296,20 @@ class Mold:
             return error.exit_status
         return 0
 
-    def _signal(self, age: int, name: str) -> None:
-        number = signal.Signals[name]
-        for pid, child in self._children.items():
-            if child.worker.age == age:
-                # Not reaped by us yet, so the pid is still this worker's.
-                send_signal(pid, number)
-
-    def _reopen_logs(self) -> None:
-        self._logs.reopen(self._children)
-
     def _reap(self) -> None:
         self._logs.keep()
-        for pid in list(self._children):
-            status = wait_status(pid)
-            self._logs.tell_stacks(self._children[pid].worker, is_complete=status is not None)
-            if status is None:
-                continue
-            child = self._children.pop(pid)
-            if self._server is not None:
-                self._server.WORKERS.pop(pid, None)
-            # Before the arbiter hears of it, which may end the server then: on_exit comes last.
-            raised = self._run_hook("child_exit", self._server, child.worker)
-            if raised is not None:
-                self._logs.logger.error("The hook child_exit raised\n%s", raised)
-            code = os.waitstatus_to_exitcode(status)
-            self._control.send(
-                "worker-exited",
-                worker=child.worker.age,
-                pid=pid,
-                status=max(code, 0),
-                signal=signal.Signals(-code).name if code < 0 else None,
-                report=read_report(child.report_fd),
-            )
+        self._workers.reap()
 
     def _leave_alone(self) -> None:
         """The arbiter is gone: let the workers finish, then end them, and remove what it left."""
         from tunicorn.leftovers import remove_directories, remove_pidfile  # noqa: PLC0415 -- seldom needed
 
-        for pid in self._children:
-            send_signal(pid, signal.SIGTERM)
+        self._workers.signal_all(signal.SIGTERM)
         deadline = time.monotonic() + self._graceful_seconds
-        while self._children and time.monotonic() < deadline:
+        while self._workers.pids and time.monotonic() < deadline:
             self._reap()
             time.sleep(0.05)
-        for pid in self._children:
-            send_signal(pid, signal.SIGKILL)
+        self._workers.signal_all(signal.SIGKILL)
         remove_directories(self._runtime_directory, self._queue_directory)
         if self._pidfile is not None:
             remove_pidfile(self._pidfile, self._arbiter_pid)
