@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 from tunicorn.access_atoms import SafeAtoms
+from tunicorn.config import Config
 from tunicorn.gunicorn_names import MODULES, lend_names
+from tunicorn.hook_objects import HookRequest, HookResponse
 from tunicorn.log import Logger
 from tunicorn.logger_class import LoggerError, make_logger
+from tunicorn.server import Server
 from tunicorn.statsd import StatsdLogger
 
 from tests.helpers.logs import logger_config
@@ -75,11 +78,17 @@ def test_all_of_gunicorns_names_are_there(folder: Path) -> None:
             "names.py": "import gunicorn, gunicorn.instrument.statsd\nfrom gunicorn.glogging import *\n"
             "from gunicorn.glogging import CONFIG_DEFAULTS, Logger\n"
             "from gunicorn.instrument.statsd import Statsd\nimport gunicorn.workers\n"
+            "from gunicorn.arbiter import Arbiter\nfrom gunicorn.config import Config\n"
+            "from gunicorn.http import Request\nfrom gunicorn.http import message\n"
+            "from gunicorn.http.wsgi import Response\n"
             "version = gunicorn.__version__\n"
         },
     )
     names = importlib.import_module("names")
     assert names.Statsd is StatsdLogger
+    # What hooks get, so that they may be annotated.
+    assert (names.Arbiter, names.Config, names.Response) == (Server, Config, HookResponse)
+    assert names.Request is names.message.Request is HookRequest
     assert names.Logger is Logger
     assert names.CONFIG_DEFAULTS["version"] == 1
     assert names.version.count(".") == 2

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from tunicorn import gunicorn_names
 from tunicorn.hooks import Hook, HookError, make_hook
 from tunicorn.missing import MissingAttributeError
+from tunicorn.server_field import changed_server_field
 
 CONFIG_MODULE: Final = "__config__"
 
@@ -160,9 +160,9 @@ def _sort(
     names = annotations if isinstance(annotations, dict) else ()
     annotated = [name for name in names if name in known and name not in namespace]
     originals = {name: namespace[name] for name in values}
-    server = getattr(sys.modules.get("gunicorn"), "SERVER", gunicorn_names.SERVER)
-    if server != gunicorn_names.SERVER and "server_header" in setting_names:
-        values.setdefault("server_header", str(server))
+    server = changed_server_field()
+    if server is not None and "server_header" in setting_names:
+        values.setdefault("server_header", server)
     return ConfigFile(values, hooks, slips, annotated, originals)
 
 

@@ -20,10 +20,18 @@ Names = Mapping[str, Mapping[str, str]]
 #: What each module has, and where it is here. An installed Gunicorn goes before these.
 MODULES: Final[Names] = {
     "gunicorn": {},
+    "gunicorn.arbiter": {"Arbiter": "tunicorn.server:Server"},
+    "gunicorn.config": {"Config": "tunicorn.config"},
     "gunicorn.glogging": {
         "Logger": "tunicorn.log",
         "SafeAtoms": "tunicorn.access_atoms",
         "CONFIG_DEFAULTS": "tunicorn.logging_config",
+    },
+    "gunicorn.http": {"Request": "tunicorn.hook_objects:HookRequest"},
+    "gunicorn.http.message": {"Request": "tunicorn.hook_objects:HookRequest"},
+    "gunicorn.http.wsgi": {
+        "Response": "tunicorn.hook_objects:HookResponse",
+        "SERVER": "tunicorn.gunicorn_names",
     },
     "gunicorn.instrument": {},
     "gunicorn.instrument.statsd": {"Statsd": "tunicorn.statsd:StatsdLogger"},

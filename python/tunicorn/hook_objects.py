@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from tunicorn.gunicorn_names import SERVER
 from tunicorn.missing import MissingAttributeError
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class HookResponse:
         """The Content-Length of the application."""
         lengths = [value for name, value in self.headers if name.lower() == "content-length"]
         return int(lengths[0]) if lengths else None
+
+    def default_headers(self) -> list[str]:
+        """What configuration files replace to change the field Server, which the router writes."""
+        return [f"Server: {SERVER}\r\n"]
 
 
 def _path_of(uri: str) -> str:

@@ -18,7 +18,7 @@ async function serverFields(port: number): Promise<readonly (string | undefined)
   return answers.map(({ headers }) => headers.get("server"));
 }
 
-test("the Server field says what gunicorn.SERVER or server_header says in the file, after a reload too", async (t) => {
+test("the Server field says what Gunicorn's names or server_header say in the file, after a reload too", async (t) => {
   const cwd = await temporaryFolder(t, {
     "gunicorn.conf.py": 'import gunicorn\ngunicorn.SERVER = "undisclosed"\n',
   });
@@ -31,6 +31,13 @@ test("the Server field says what gunicorn.SERVER or server_header says in the fi
       "Apache/1.3 (Unix)",
     ],
     ['server_header = ""\n', undefined],
+    ['import gunicorn.http.wsgi\ngunicorn.http.wsgi.SERVER = "api"\n', "api"],
+    [
+      "from gunicorn.http import wsgi\nbefore = wsgi.Response.default_headers\n" +
+        "def default_headers(*args):\n    return [h for h in before(*args) if not h.startswith('Server: ')]\n" +
+        "wsgi.Response.default_headers = default_headers\n",
+      undefined,
+    ],
     ["import gunicorn\n", "tunicorn"],
   ] as const) {
     const before = server.lines.length;

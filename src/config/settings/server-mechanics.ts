@@ -266,8 +266,8 @@ The flag alone means auto. A connection without a preamble is refused.`,
     isOwn: true,
     doc: `The value of the Server header in every response; an empty text leaves the header out.
 
-The configuration file may also set it as for Gunicorn, by \`gunicorn.SERVER = "..."\`. A Server header of the
-application is dropped, as Gunicorn does.`,
+The configuration file may also set it as for Gunicorn, by \`gunicorn.SERVER = "..."\`, \`gunicorn.http.wsgi.SERVER = "..."\` or a
+\`gunicorn.http.wsgi.Response.default_headers\` of its own. A Server header of the application is dropped, as Gunicorn does.`,
   }),
   setting({
     name: "pythonpath",
