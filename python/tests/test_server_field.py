@@ -24,7 +24,8 @@ def wrap_default_headers(func):
         return [header for header in func(*args, **kwargs) if not header.startswith('Server: ')]
     return default_headers
 
-gunicorn.http.wsgi.Response.default_headers = wrap_default_headers(gunicorn.http.wsgi.Response.default_headers)
+Response = gunicorn.http.wsgi.Response
+Response.default_headers = wrap_default_headers(Response.default_headers)
 """
 
 DERIVED = """
@@ -67,7 +68,9 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     ("source", "expected"),
     [
         pytest.param("import gunicorn\ngunicorn.SERVER = 'web'", "web", id="gunicorn.SERVER"),
-        pytest.param("import gunicorn.http.wsgi as w\nw.SERVER = 'web'", "web", id="gunicorn.http.wsgi.SERVER"),
+        pytest.param(
+            "import gunicorn.http.wsgi as w\nw.SERVER = 'web'", "web", id="gunicorn.http.wsgi.SERVER"
+        ),
         pytest.param(WRAPPED, "", id="default_headers is wrapped"),
         pytest.param(DERIVED, "Apache", id="Response is replaced"),
         pytest.param(RAISING, None, id="default_headers wants a connection"),

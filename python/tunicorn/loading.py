@@ -32,11 +32,18 @@ class ServedApplication:
 
     def __init__(self, cfg: Config, interface: Interface, application: Application | None) -> None:
         self.cfg = cfg
+        #: The application, once it is loaded; a hook may set what is to be served.
+        self.callable = application
         self._interface = interface
-        self._application = application
+
+    @property
+    def app_uri(self) -> str | None:
+        """What the settings name."""
+        name: str | None = self.cfg.wsgi_app
+        return name
 
     def wsgi(self) -> Application:
         """The application. Raises LoadError."""
-        if self._application is None:
-            self._application = load_configured(self.cfg, self._interface)
-        return self._application
+        if self.callable is None:
+            self.callable = load_configured(self.cfg, self._interface)
+        return self.callable

@@ -1,4 +1,4 @@
-"""The field Server of a configuration file that changes Gunicorn's own by assigning to names of its modules."""
+"""The field Server where a configuration file assigns to the names of Gunicorn's that make it there."""
 
 from __future__ import annotations
 

@@ -139,6 +139,37 @@ class TestHooks:
             "worker_exit 1",
         ]
 
+    def test_hooks_find_the_application_at_the_workers_app_and_may_replace_it(
+        self, mold: MoldProcess, start_worker: StartWorker
+    ) -> None:
+        config = (
+            "def post_fork(server, worker):\n"
+            "    worker.log.info('before %s', worker.app.callable)\n"
+            "def post_worker_init(worker):\n"
+            "    said = worker.app.app_uri, worker.app.callable is worker.app.wsgi() is worker.wsgi\n"
+            "    worker.log.info('%s %s', *said)\n"
+            "    application = worker.wsgi\n"
+            "    worker.wsgi = lambda *arguments: [piece.upper() for piece in application(*arguments)]\n"
+            "def worker_exit(server, worker):\n"
+            "    worker.log.info('after %s', worker.app.callable.__name__)\n"
+        )
+        worker = start_worker(HELLO_APPLICATION, config)
+        worker.channel.request()
+        assert body_of(worker.channel.receive_response()) == b"HELLO"
+        worker.channel.drain()
+        mold.expect("worker-exited")
+        for line in ("before None", "app True", "after application"):
+            assert line in mold.stderr
+
+    def test_a_hook_may_set_the_application_before_it_is_loaded(self, start_worker: StartWorker) -> None:
+        config = (
+            "def hello(environ, start):\n    start('200 OK', [])\n    return [b'set']\n"
+            "def post_fork(server, worker):\n    worker.app.callable = hello\n"
+        )
+        worker = start_worker("raise RuntimeError('not imported')", config)
+        worker.channel.request()
+        assert body_of(worker.channel.receive_response()) == b"set"
+
     def test_a_worker_exit_that_raises_is_logged_and_no_failure(
         self, mold: MoldProcess, start_worker: StartWorker
     ) -> None:
