@@ -73,7 +73,9 @@ export function nameOrNumber(input: unknown): string | null {
   return optionalText(typeof input === "number" ? String(wholeNumber(input)) : input);
 }
 
+/** None, which only the configuration file can say, means no, as in Python. */
 export function boolean(input: unknown): boolean {
+  if (input === null) return false;
   if (typeof input === "boolean") return input;
   const word = typeof input === "string" ? input.trim().toLowerCase() : "";
   if (word === "true") return true;
@@ -92,8 +94,14 @@ export function optionalText(input: unknown): string | null {
   return value === "" ? null : value;
 }
 
-/** A list of texts; one text stands for a list of one. */
+/** Text; None means that there is none. */
+export function textOrNone(input: unknown): string {
+  return optionalText(input) ?? "";
+}
+
+/** A list of texts; one text stands for a list of one, None for an empty one. */
 export function textList(input: unknown): readonly string[] {
+  if (input === null) return [];
   if (typeof input === "string") return [text(input)];
   if (!Array.isArray(input)) throw new WantedError("text or a list of texts");
   return input.map((item: unknown) => text(item));

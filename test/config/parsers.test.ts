@@ -19,6 +19,7 @@ import {
   text,
   textList,
   textMapping,
+  textOrNone,
   wholeNumber,
 } from "../../src/config/parsers.ts";
 import { temporaryFolder } from "../helpers/temporary-folder.ts";
@@ -151,8 +152,9 @@ const parsers: readonly ParserCase[] = [
       ["True", true],
       ["true", true],
       [" FALSE ", false],
+      [null, false],
     ],
-    refuses: ["yes", "on", "1", "", 1, 0, null, undefined, []],
+    refuses: ["yes", "on", "1", "", 1, 0, undefined, []],
     wanted: /^True or False$/,
   },
   {
@@ -180,6 +182,16 @@ const parsers: readonly ParserCase[] = [
     wanted: /^text$/,
   },
   {
+    name: "textOrNone",
+    parse: textOrNone,
+    accepts: [
+      [" a ", "a"],
+      [null, ""],
+    ],
+    refuses: [1, false, ["a"]],
+    wanted: /^text$/,
+  },
+  {
     name: "textList",
     parse: textList,
     accepts: [
@@ -190,8 +202,9 @@ const parsers: readonly ParserCase[] = [
         ["a", "b"],
       ],
       [[], []],
+      [null, []],
     ],
-    refuses: [1, null, [1], ["a", null], {}],
+    refuses: [1, [1], ["a", null], {}],
     wanted: /^text/,
   },
   {
@@ -204,8 +217,9 @@ const parsers: readonly ParserCase[] = [
         ["a,b", "c"],
         ["a", "b", "c"],
       ],
+      [null, []],
     ],
-    refuses: [1, null, [1]],
+    refuses: [1, [1]],
     wanted: /^text/,
   },
   {

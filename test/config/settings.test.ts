@@ -190,3 +190,21 @@ test("settingsText() writes every setting on a line of its own, sorted, in Pytho
   assert.equal(shown.get("raw_env"), String.raw`['A=it\'s', 'B=c\\d']`);
   assert.match(shown.get("secure_scheme_headers") ?? "", /^\{'X-FORWARDED-PROTOCOL': 'ssl', .*\}$/);
 });
+
+for (const [name, input, expected] of [
+  ["statsd_prefix", null, ""],
+  ["dogstatsd_tags", null, ""],
+  ["root_path", null, ""],
+  ["raw_env", null, []],
+  ["reload_extra_files", null, []],
+  ["forwarded_allow_ips", null, []],
+  ["preload_app", null, false],
+  ["proxy_protocol", null, "off"],
+  ["proxy_protocol", "False", "off"],
+  ["proxy_protocol", " 1", "auto"],
+] as const) {
+  test(`The setting ${name} takes ${input === null ? "None" : `"${input}"`} of a file, as Gunicorn does`, () => {
+    const record = allSettings.find((setting) => setting.name === name);
+    assert.deepEqual(record?.parse(input), expected);
+  });
+}

@@ -1,5 +1,5 @@
 import { statsdHost, syslogAddress } from "../log-addresses.ts";
-import { boolean, dictionary, logLevel, oneOf, optionalText, text } from "../parsers.ts";
+import { boolean, dictionary, logLevel, oneOf, optionalText, text, textOrNone } from "../parsers.ts";
 import { setting } from "../setting.ts";
 
 const facilities = [
@@ -217,7 +217,7 @@ The metrics are Gunicorn's; docs/logging.md lists them.`,
     flags: ["--dogstatsd-tags"],
     metavar: "TAGS",
     defaultValue: "",
-    parse: text,
+    parse: textOrNone,
     doc: `Tags for all metrics, in DogStatsD's form: name:value, separated by commas.`,
   }),
   setting({
@@ -226,7 +226,7 @@ The metrics are Gunicorn's; docs/logging.md lists them.`,
     flags: ["--statsd-prefix"],
     metavar: "PREFIX",
     defaultValue: "",
-    parse: text,
+    parse: textOrNone,
     doc: `Prefix for the names of all metrics; a dot is added after it.`,
   }),
   setting({

@@ -9,16 +9,27 @@ import {
   optionalText,
   text,
   textMapping,
+  textOrNone,
 } from "../parsers.ts";
 import { workingFolder } from "../../system/working-folder.ts";
 import { setting, WantedError } from "../setting.ts";
 
 const proxyProtocolVersion = oneOf(["off", "v1", "v2", "auto"]);
 
+/** What Gunicorn takes for on and off besides, as texts that come from the environment. */
+const PROXY_PROTOCOL_WORDS: ReadonlyMap<unknown, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+  ["none", false],
+]);
+
 /** Gunicorn's older files say True and False; the flag without a value means True. */
 function parseProxyProtocol(input: unknown): "off" | "v1" | "v2" | "auto" {
-  if (typeof input === "boolean") return input ? "auto" : "off";
-  return proxyProtocolVersion(input);
+  const said = typeof input === "string" ? PROXY_PROTOCOL_WORDS.get(input.trim().toLowerCase()) : input;
+  if (typeof said === "boolean") return said ? "auto" : "off";
+  return input === null ? "off" : proxyProtocolVersion(input);
 }
 
 function parseServerHeader(input: unknown): string {
@@ -160,7 +171,7 @@ as must be able to write there. On Linux the files have no names; elsewhere they
     flags: ["--root-path"],
     metavar: "PATH",
     defaultValue: "",
-    parse: (input) => text(input).replace(/\/+$/, ""),
+    parse: (input) => textOrNone(input).replace(/\/+$/, ""),
     doc: `The path under which an ASGI application is mounted, such as /api: root_path in its scope.
 
 The path in the scope begins with it, as ASGI requires, whether or not a proxy strips it. WSGI
@@ -266,8 +277,9 @@ The flag alone means auto. A connection without a preamble is refused.`,
     isOwn: true,
     doc: `The value of the Server header in every response; an empty text leaves the header out.
 
-The configuration file may also set it as for Gunicorn, by \`gunicorn.SERVER = "..."\`, \`gunicorn.http.wsgi.SERVER = "..."\` or a
-\`gunicorn.http.wsgi.Response.default_headers\` of its own. A Server header of the application is dropped, as Gunicorn does.`,
+The configuration file may also set it as for Gunicorn, by \`gunicorn.SERVER = "..."\`, by
+\`gunicorn.http.wsgi.SERVER = "..."\`, or by a \`gunicorn.http.wsgi.Response.default_headers\` of its own. A Server
+header of the application is dropped, as Gunicorn does.`,
   }),
   setting({
     name: "pythonpath",
