@@ -389,6 +389,19 @@ class TestRouters:
         pulling.run_to_the_end()
         assert (pulling.redialled, pulling.streams) == ([0], [stream])
 
+    def test_a_token_of_a_dead_router_begins_no_request_of_another_that_has_its_number(
+        self, pulling: Pulling
+    ) -> None:
+        stream = pulling.queue.put()
+        pulling.queue.give(stream, epoch=pulling.queue.epoch - 1)
+        pulling.queue.replace()
+        stream = pulling.queue.put()
+        pulling.queue.give(stream, epoch=pulling.queue.epoch - 2)
+        pulling.redial = lambda _number: pulling.router.dial()
+        pulling.run_to_the_end()
+        assert (pulling.redialled, pulling.streams) == ([0], [])
+        assert pulling.queue.claimed(10) == 0
+
     def test_a_token_whose_router_cannot_be_reached_is_given_back(self, pulling: Pulling) -> None:
         pulling.queue.replace()
         stream = pulling.queue.issue()

@@ -79,12 +79,10 @@ class Puller:
             stream, router, epoch = token
             link = links.get(router)
             if link is None or epoch != link.epoch:
-                if link is not None and not link.is_outdated and link.ring is not None:
-                    # Of a router that is long dead.
-                    continue
                 link = self._follow(token, link)
                 if link is None:
                     return
+            # Else it is of a router that is long dead.
             if epoch == link.epoch:
                 self._handle_token(link, stream)
             if link.channel.is_drained or link.channel.is_lost:

@@ -127,10 +127,8 @@ export class FieldScanner {
     if (!this.#policy.permitObsoleteFolding || this.marks.length === 0) {
       throw new HttpFault("ERR_HTTP_FIELD", "A header line begins with white space (obsolete folding)");
     }
-    const [lineStart = 0, nameEnd = 0, valueStart = 0] = this.marks.splice(-4);
-    this.#lineStart = lineStart;
-    this.#nameEnd = nameEnd;
-    this.#colon = valueStart - 1;
+    // Where its line, its name and its value begin is known still.
+    this.marks.splice(-4);
   }
 
   #checkCount(): void {

@@ -48,6 +48,25 @@ test("SharedQueue fails the request of a worker that dies in its response", asyn
   ]);
 });
 
+test("SharedQueue takes a worker with several threads for lost with the last of their channels", async (t) => {
+  const { told, boot } = await openQueue(t);
+  const threads = [await boot(1), await boot(1)];
+  for (const { worker } of threads) worker.destroy();
+  await told.waitFor("lost 1 with nothing");
+  for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+  assert.equal(told.lines.filter((line) => line.startsWith("lost")).length, 1, told.lines.join());
+});
+
+test("SharedQueue takes a worker with several threads for lost with the first that takes a request to its grave", async (t) => {
+  const { told, boot, submit } = await openQueue(t);
+  const [dying] = [await boot(1), await boot(1)];
+  const request = submit("/a", NOTED);
+  await dying.take();
+  dying.worker.destroy();
+  await told.waitFor("lost 1 with /a");
+  assert.deepEqual(request.lines, ["issued", "failure worker-died", "released"]);
+});
+
 test("SharedQueue names no request when a worker dies that has answered", async (t) => {
   const { told, boot, submit } = await openQueue(t);
   const worker = await boot(1);
@@ -127,6 +146,8 @@ test("SharedQueue does not issue anew what was answered and finished, though the
   other.finish();
   look(HOUR_MS);
   await request.events.waitFor("released");
+  // What was to follow the withdrawal has had its turn.
+  for (let turn = 0; turn < 4; turn += 1) await nextTurn();
   assert.deepEqual(request.lines, ["issued", "started by 4002", "response 200 hi (end)", "released"]);
   assert.equal(other.tokens.take(), null);
   assert.equal(queue.takeStock(), "0 slots are taken, 0 places are taken, 0 tokens are left");
@@ -247,6 +268,18 @@ test("SharedQueue ends a request that takes too long, though no frame about it h
   await request.events.waitFor("released");
   assert.deepEqual(request.lines, ["issued", "failure worker-timeout", "released"]);
   assert.deepEqual(told.lines, ["dialled 1", "ready 1", "timeout 1 of /slow"]);
+});
+
+test("SharedQueue ends a worker that takes too long for a client that has left, and tells the request nothing", async (t) => {
+  const { queue, told, boot, submit, look } = await openQueue(t, { timeoutMs: HOUR_MS });
+  const worker = await boot(1);
+  const request = submit("/hangs", NOTED);
+  await worker.take();
+  look();
+  queue.cancel(request);
+  look(HOUR_MS + 1000);
+  assert.deepEqual(told.lines, ["dialled 1", "ready 1", "timeout 1 of /hangs"]);
+  assert.deepEqual(request.lines, ["issued"]);
 });
 
 test("SharedQueue counts the time of a request from its claim, not from its arrival", async (t) => {

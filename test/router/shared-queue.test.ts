@@ -208,9 +208,11 @@ test("SharedQueue.cancel() of a request that nobody has begun costs a stale toke
   const gone = submit("/gone", NOTED);
   await nextTurn();
   const token = await worker.tokens.next();
+  const cancelledAt = performance.now();
   queue.cancel(gone);
   assert.equal(worker.find(token), null, "the token is stale");
-  look();
+  queue.onDeadline(cancelledAt);
+  for (let turn = 0; turn < 4; turn += 1) await nextTurn();
   assert.deepEqual(gone.lines, ["issued"], "a worker may have claimed it a moment ago");
   look(SETTLED_MS);
   await nextTurn();
