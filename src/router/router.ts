@@ -2,24 +2,14 @@ import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Hello } from "../channel/messages.ts";
-import { errorKinds, type TunicornError } from "../errors.ts";
-import { Connection } from "../http/connection.ts";
-import { ProxyPreambleReader } from "../http/proxy-protocol.ts";
-import { RequestParser } from "../http/request-parser.ts";
-import type { RequestSource } from "../http/request-source.ts";
-import { UwsgiParser } from "../http/uwsgi-parser.ts";
-import { errorAnswer, retryAfter } from "../http/error-page.ts";
+import type { TunicornError } from "../errors.ts";
 import { setServerHeader } from "../http/response-head.ts";
 import { Ring } from "../queue/ring.ts";
-import type { AcceptedConnection } from "../system/accepting.ts";
 import { Deadlines } from "../system/deadlines.ts";
-import { connectionsWithin, readDescriptorLimit } from "../system/descriptor-limit.ts";
-import { Roster, type Seat } from "../system/roster.ts";
-import { makeDeferred } from "../system/deferred.ts";
 import { BufferBudget } from "./buffer-budget.ts";
-import { ClientHandler } from "./client-handler.ts";
+import { ClientConnections } from "./client-connections.ts";
 import { ClientServers, listening } from "./client-servers.ts";
-import { describeClient, isOnUnixSocket, TrustedPeers } from "./client.ts";
+import { TrustedPeers } from "./client.ts";
 import type {
   InheritedListener,
   RequestSummary,
@@ -45,24 +35,11 @@ import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
 /** Deadlines fire up to this late. */
 const DEADLINE_INTERVAL_MS = 100;
 
-/** For a client that is turned away to take its answer. */
-const TURN_AWAY_MS = 1000;
-
-type State = "serving" | "draining" | "stopped";
-
-/** A connection of a client, and who answers on it. */
-interface Served {
-  readonly connection: Connection;
-  readonly handler: ClientHandler;
-}
-
 /** The router: client connections on one side, workers on the other. */
 export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #tell: (message: RouterToArbiter) => void;
   readonly #deadlines = new Deadlines(DEADLINE_INTERVAL_MS);
-  readonly #connections = new Roster<Served>();
-  /** Without a descriptor for it, a client would be closed by Node without an answer. */
-  readonly #connectionRoom = connectionsWithin(readDescriptorLimit());
+  readonly #connections: ClientConnections;
   readonly #budget: BufferBudget;
   readonly #servers: ClientServers;
   readonly #logs: RouterLogs;
@@ -74,9 +51,8 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #channelPath: string;
   #channelServer: Server | null = null;
   #context: RouterContext;
-  #state: State = "serving";
-  /** Of a drain: another server has the listeners too. */
-  #isReplaced = false;
+  /** Everything is being ended: what was cut off is named already. */
+  #isStopped = false;
 
   constructor(start: RouterStart, tell: (message: RouterToArbiter) => void) {
     const { settings } = start;
@@ -107,12 +83,13 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     this.#dispatcher.activate(start.generation, { multiplexes, tokensPath: start.tokensPath });
     this.#budget = new BufferBudget({
       limits: () => this.#context.settings.capacity,
-      measure: () => this.#measureMemory(),
-      onExhausted: () => this.#shed(),
+      measure: () => this.#connections.memoryBytes,
+      onExhausted: () => this.#connections.shed(),
       deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
-    this.#servers = new ClientServers((accepted, listener) => this.#accept(accepted, listener));
+    this.#connections = new ClientConnections({ context: () => this.#context, deadlines: this.#deadlines });
+    this.#servers = new ClientServers((accepted, listener) => this.#connections.accept(accepted, listener));
     this.#context = this.#makeContext(settings);
     setServerHeader(settings.serverHeader);
   }
@@ -127,7 +104,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
 
   /** Listens for clients on a socket, whose handle came with a message. */
   async openListener(listener: InheritedListener, handle: object): Promise<void> {
-    if (this.#state === "draining") this.#state = "serving";
+    this.#connections.endLeaving();
     await this.#servers.open(listener, handle);
   }
 
@@ -141,9 +118,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
    */
   async closeListeners(ids: readonly number[]): Promise<void> {
     await this.#servers.drain(ids);
-    this.#connections.forEach(({ connection, handler }) => {
-      if (ids.includes(handler.listener.id)) connection.drain({ closesIdle: false });
-    });
+    this.#connections.drainListeners(ids);
   }
 
   configure(settings: RouterSettings): void {
@@ -177,29 +152,25 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
    * serve the backlogs, and idle connections have the time that they always have.
    */
   async drain({ isHandover }: { readonly isHandover: boolean }): Promise<void> {
-    this.#state = "draining";
+    this.#connections.beginLeaving(isHandover);
     this.#tunnels.announceEnd(this.#context.settings.gracefulTimeoutMs);
     if (isHandover) this.#servers.close();
     else await this.#servers.drain();
-    this.#isReplaced = isHandover;
-    this.#connections.forEach(({ connection, handler }) => {
-      connection.drain({ closesIdle: !isHandover });
-      handler.leave(isHandover);
-    });
-    await this.#allConnectionsClosed();
+    this.#connections.drain({ closesIdle: !isHandover });
+    await this.#connections.allClosed();
     if (this.#queue !== null)
       this.#logs.errorLog.debug(`Shared queue at the end: ${this.#queue.takeStock()}`);
   }
 
   /** Ends everything now; resolves when the access log is written. */
   async stop(): Promise<void> {
-    this.#state = "stopped";
+    this.#isStopped = true;
     this.#servers.close();
     this.#nameCutOff();
     this.#tunnels.cutAll();
-    this.#connections.forEach(({ connection }) => connection.destroy());
+    this.#connections.destroy();
     // Those of tunnels have an access line when they are closed.
-    await this.#allConnectionsClosed();
+    await this.#connections.allClosed();
     this.#dispatcher.destroy();
     this.#channelServer?.close();
     this.#deadlines.close();
@@ -208,12 +179,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
 
   /** Also those whose workers can say it themselves: one that is stuck cannot. */
   #nameCutOff(): void {
-    const now = performance.now();
-    const requests: RequestSummary[] = [];
-    this.#connections.forEach(({ handler }) => {
-      const request = handler.underWay(now);
-      if (request !== null) requests.push(request);
-    });
+    const requests = this.#connections.underWay(performance.now());
     if (requests.length > 0) this.#logs.errorLog.warning(`Cutting off ${describeRequests(requests)}`);
   }
 
@@ -230,8 +196,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   }
 
   onWorkerLost(worker: number, request: RequestSummary | null, others = 0): void {
-    // What we have cut off ourselves is named already.
-    const named = this.#state === "stopped" ? { request: null, others: 0 } : { request, others };
+    const named = this.#isStopped ? { request: null, others: 0 } : { request, others };
     this.#tell({ type: "worker-lost", worker, ...named });
   }
 
@@ -265,70 +230,6 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       needsResponseFields: this.#logs.access?.needsResponseFields === true,
       bodyDirectory: settings.bodyDirectory ?? dirname(this.#channelPath),
     };
-  }
-
-  #accept(accepted: AcceptedConnection, listener: InheritedListener): void {
-    const { settings, trustedPeers, frontPeers } = this.#context;
-    if (this.#connections.size >= Math.min(settings.capacity.connections, this.#connectionRoom)) {
-      this.#logs.overload.connectionRefused(accepted.peer.remoteAddress ?? listener.url);
-      this.#turnAway(accepted, 503);
-      return;
-    }
-    // A peer that has reset its connection already has no address, and nobody to answer to.
-    const { peer } = accepted;
-    if (peer.remoteAddress === undefined && !isOnUnixSocket(listener)) {
-      accepted.close();
-      return;
-    }
-    const client = describeClient(peer, listener, trustedPeers);
-    if (!isOnUnixSocket(listener) && frontPeers?.includes(client.address) === false) {
-      this.#logs.errorLog.warning(
-        `${client.address} may not speak for clients (proxy_allow_ips, uwsgi_allow_ips)`,
-      );
-      this.#turnAway(accepted, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403);
-      return;
-    }
-    const handler = new ClientHandler(() => this.#context, client);
-    const connection = new Connection({
-      accepted,
-      source: makeSource(settings),
-      preambleReader:
-        settings.proxyProtocol === "off" ? null : new ProxyPreambleReader(settings.proxyProtocol),
-      timeouts: settings.timeouts,
-      deadlines: this.#deadlines,
-      handler,
-      onClosed: () => this.#forget(seat),
-      onLargeHead: () => this.#budget.refresh(),
-    });
-    const seat = this.#connections.add({ connection, handler });
-    if (this.#state !== "draining") return;
-    connection.drain();
-    handler.leave(this.#isReplaced);
-  }
-
-  /** A connection that is not wanted: it is told so, and not kept. */
-  #turnAway(accepted: AcceptedConnection, status: number): void {
-    const socket = accepted.open({ allowHalfOpen: true });
-    socket.on("error", () => socket.destroy());
-    const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS);
-    socket.on("close", () => clearTimeout(timer));
-    socket.resume();
-    socket.end(errorAnswer(status, { extraLines: status === 503 ? retryAfter(TURN_AWAY_MS) : "" }));
-  }
-
-  #measureMemory(): number {
-    let bytes = 0;
-    this.#connections.forEach(({ connection, handler }) => {
-      bytes += connection.memoryBytes + handler.memoryBytes;
-    });
-    return bytes;
-  }
-
-  #shed(): void {
-    this.#connections.forEach(({ connection, handler }) => {
-      connection.shed();
-      handler.shed();
-    });
   }
 
   #acceptWorker(socket: Socket): void {
@@ -368,23 +269,6 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       timeoutMs: () => this.#context.settings.workerTimeoutMs,
     });
   }
-
-  #emptied = makeDeferred();
-
-  async #allConnectionsClosed(): Promise<void> {
-    if (this.#connections.size > 0) await this.#emptied.promise;
-  }
-
-  #forget(seat: Seat<Served>): void {
-    this.#connections.remove(seat);
-    if (this.#connections.size > 0) return;
-    this.#emptied.resolve();
-    this.#emptied = makeDeferred();
-  }
-}
-
-function makeSource({ protocol, limits, policy }: RouterSettings): RequestSource {
-  return protocol === "uwsgi" ? new UwsgiParser(limits, policy) : new RequestParser(limits, policy);
 }
 
 /** Peers that may speak for clients, where only such may connect. */
