@@ -6,6 +6,7 @@ import type { LogProcessUse } from "../log/log-settings.ts";
 import { timerMs } from "../system/timer-limit.ts";
 import { makeLogSettings, makeMetricsSettings } from "./log-settings.ts";
 import type { RouterSettings } from "../router/messages.ts";
+import { toScriptName } from "../router/script-name.ts";
 
 /** What a router needs of the settings, in its own units. `logProcess`: what goes there, if there is one. */
 export function makeRouterSettings(
@@ -71,7 +72,7 @@ export function makeRouterSettings(
     secureSchemeHeaders: Object.fromEntries(
       Object.entries(settings.secure_scheme_headers).map(([name, value]) => [name.toLowerCase(), value]),
     ),
-    scriptName: scriptNameOf(settings, environment).replace(/\/+$/, ""),
+    scriptName: toScriptName(scriptNameOf(settings, environment)),
     ...makeLogSettings(settings, logProcess),
     metrics: makeMetricsSettings(settings),
   };

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
-import { HttpFault, quoteForLog } from "../http/http-fault.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Client, TrustedPeers } from "./client.ts";
 import { isUnderscoreNamePassedOn, noteScheme, type TrustedWord } from "./field-policy.ts";
 import type { RouterSettings } from "./messages.ts";
+import { frontScriptName, liesUnder, outsideScriptName } from "./script-name.ts";
 
 /** What the head of an ASGI request is made of. */
 export interface AsgiHeadInput {
@@ -53,24 +53,14 @@ function fieldsText(input: AsgiHeadInput, word: TrustedWord): string {
 
 /** A trusted SCRIPT_NAME field must fit the path, as for WSGI; what is set holds for a path without it as well. */
 function rootPathOf({ head, settings }: AsgiHeadInput, scriptName: string): string {
-  if (scriptName === "") {
-    const frontPath = head.variables?.get("SCRIPT_NAME")?.replace(/\/+$/, "");
-    return frontPath ?? settings.application.rootPath;
-  }
-  if (isUnder(scriptName, head.path)) return scriptName;
-  throw new HttpFault(
-    "ERR_SCRIPT_NAME",
-    `The path ${quoteForLog(head.path)} does not lie under SCRIPT_NAME ${quoteForLog(scriptName)}`,
-  );
-}
-
-function isUnder(rootPath: string, path: string): boolean {
-  return path === rootPath || path.startsWith(`${rootPath}/`);
+  if (scriptName === "") return frontScriptName(head) ?? settings.application.rootPath;
+  if (liesUnder(scriptName, head.path)) return scriptName;
+  throw outsideScriptName(scriptName, head.path);
 }
 
 /** The path begins with the root path, whether or not a proxy has taken it off (ASGI, HTTP connection scope). */
 function pathUnder(rootPath: string, path: string): string {
-  return isUnder(rootPath, path) || !path.startsWith("/") ? path : rootPath + path;
+  return liesUnder(rootPath, path) || !path.startsWith("/") ? path : rootPath + path;
 }
 
 function serverText({ head, client: { listener } }: AsgiHeadInput): string {

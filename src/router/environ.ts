@@ -1,9 +1,9 @@
 import { listMembers } from "../http/blanks.ts";
-import { HttpFault, quoteForLog } from "../http/http-fault.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Client } from "./client.ts";
 import { isUnderscoreNamePassedOn, noteScheme, type TrustedWord } from "./field-policy.ts";
 import type { RouterSettings } from "./messages.ts";
+import { frontScriptName, liesUnder, outsideScriptName } from "./script-name.ts";
 
 /** Environ names by lower-case field name, so that they are made once and not for each request. */
 const environNames = new Map<string, string>();
@@ -58,15 +58,10 @@ function serverText(head: RequestHead, client: Client, scheme: "http" | "https")
 function pathText(head: RequestHead, scriptName: string): string {
   const path = head.path.includes("%") ? decodePercent(head.path) : head.path;
   if (scriptName === "") return `\0SCRIPT_NAME\0\0PATH_INFO\0${path}`;
-  const isUnder = path === scriptName || path.startsWith(`${scriptName}/`);
+  const isUnder = liesUnder(scriptName, path);
   // A front server that speaks CGI's variables may have taken SCRIPT_NAME off the path already.
   if (!isUnder && head.variables !== null) return `\0SCRIPT_NAME\0${scriptName}\0PATH_INFO\0${path}`;
-  if (!isUnder) {
-    throw new HttpFault(
-      "ERR_SCRIPT_NAME",
-      `The path ${quoteForLog(path)} does not lie under SCRIPT_NAME ${quoteForLog(scriptName)}`,
-    );
-  }
+  if (!isUnder) throw outsideScriptName(scriptName, path);
   return `\0SCRIPT_NAME\0${scriptName}\0PATH_INFO\0${path.slice(scriptName.length)}`;
 }
 
@@ -87,7 +82,8 @@ const LISTED_NAMES_LIMIT = 100;
 /** Fields in the order of their first coming; repeated ones are joined. */
 function readFields(input: EnvironInput): FieldsText {
   const { names, values } = input.head;
-  const fields: FieldsText = { text: "", scheme: null, scriptName: scriptNameOf(input) };
+  const scriptName = frontScriptName(input.head) ?? input.settings.scriptName;
+  const fields: FieldsText = { text: "", scheme: null, scriptName };
   const used: string[] = [];
   let joined: Map<string, string> | null = null;
   for (let index = 0; index < names.length; index += 1) {
@@ -107,10 +103,6 @@ function readFields(input: EnvironInput): FieldsText {
   }
   if (joined !== null) fields.text = toText(joined);
   return fields;
-}
-
-function scriptNameOf({ head, settings }: EnvironInput): string {
-  return head.variables?.get("SCRIPT_NAME")?.replace(/\/+$/, "") ?? settings.scriptName;
 }
 
 /** A field's value as the application is told it. */

@@ -1,6 +1,7 @@
 import { HttpFault, quoteForLog } from "../http/http-fault.ts";
 import type { Client } from "./client.ts";
 import type { RouterSettings } from "./messages.ts";
+import { toScriptName } from "./script-name.ts";
 
 /** What fields of trusted peers say about a request. */
 export interface TrustedWord {
@@ -28,7 +29,7 @@ export function isUnderscoreNamePassedOn(
   const upper = lower.toUpperCase();
   if (client.isTrusted && (forwarderHeaders.includes(upper) || forwarderHeaders.includes("*"))) {
     if (upper === "SCRIPT_NAME") {
-      word.scriptName = value.replace(/\/+$/, "");
+      word.scriptName = toScriptName(value);
       return false;
     }
     return true;
