@@ -2,7 +2,7 @@ import { TunicornError } from "../errors.ts";
 import { hooksNotYet } from "./settings/hooks.ts";
 import { recordsNotYet } from "./settings/not-yet.ts";
 
-/** Who says these wants TLS: a server that spoke plain HTTP in its place would give away what it was to protect. */
+/** Who says these wants TLS. */
 const tlsNames: ReadonlySet<string> = new Set(["certfile", "keyfile", "ca_certs"]);
 
 /** What is not there as a whole, by the beginning of the names. */
@@ -23,13 +23,18 @@ const parts: readonly (readonly [RegExp, string])[] = [
 export function warningNotYet(name: string, value: unknown, source: string): string | null {
   if (isWithoutMeaning(name, value)) return null;
   if (tlsNames.has(name)) {
-    throw new TunicornError("ERR_NOT_YET", `${source}: ${name} asks for TLS, which is not there yet`, {
-      hint: "Let a proxy in front do TLS, and take the setting away",
-    });
+    throw tlsNotYet(source, name, "setting");
   }
   const reason = parts.find(([pattern]) => pattern.test(name))?.[1];
   const kind = hooksNotYet.includes(name) ? "hook" : "setting";
   return `${source}: the ${kind} ${name} has no effect yet${reason === undefined ? "" : `: ${reason}`}`;
+}
+
+/** A server that spoke plain HTTP in the place of TLS would give away what that was to protect. */
+export function tlsNotYet(source: string, name: string, kind: "setting" | "option"): TunicornError {
+  return new TunicornError("ERR_NOT_YET", `${source}: ${name} asks for TLS, which is not there yet`, {
+    hint: `Let a proxy in front do TLS, and take the ${kind} away`,
+  });
 }
 
 /** Configuration files often name settings only to say their defaults. */

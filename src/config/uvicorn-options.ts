@@ -1,5 +1,5 @@
-import { TunicornError } from "../errors.ts";
 import type { Layer } from "./layers.ts";
+import { tlsNotYet } from "./not-there-yet.ts";
 import type { SettingName } from "./settings/all.ts";
 
 /** What an option of uvicorn is here: a setting, with a value made of the option's. */
@@ -71,11 +71,7 @@ export function readUvicornOptions(
   const ignored: string[] = [];
   for (const [name, value] of Object.entries(options)) {
     const meaning = meanings.get(name);
-    if (name.startsWith("ssl_") && value !== null) {
-      throw new TunicornError("ERR_NOT_YET", `${source}: ${name} asks for TLS, which is not there yet`, {
-        hint: "Let a proxy in front do TLS, and take the option away",
-      });
-    }
+    if (name.startsWith("ssl_") && value !== null) throw tlsNotYet(source, name, "option");
     if (meaning !== undefined) {
       // None means what holds without the option.
       if (value !== null || meaning[1] !== same) values.set(meaning[0], meaning[1](value));
