@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { systemCodeOf } from "../errors.ts";
+import { statField } from "./pids.ts";
 
 const DIRECTORY = /^tunicorn-\w{6}$/;
 const OWNER_FILE = "owner";
@@ -115,10 +116,9 @@ function describeOwner(pid: number): string | null {
   });
 }
 
-/** When a process began, in ticks since the boot; "" when there is none. proc_pid_stat(5) counts fields from 1. */
+/** When a process began, in ticks since the boot; "" when there is none. */
 function startOf(pid: number): string {
-  const line = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-  return line?.slice(line.lastIndexOf(")") + 2).split(" ")[22 - 3] ?? "";
+  return statField(pid, 22);
 }
 
 function attempt<Value>(what: () => Value): Value | null {

@@ -22,12 +22,17 @@ export function isRunning(pid: number): boolean {
 }
 
 function isZombie(pid: number): boolean {
+  return statField(pid, 3) === "Z";
+}
+
+/** A field of proc_pid_stat(5) from the third on, as they are counted there; "" when there is no such process. */
+export function statField(pid: number, number: number): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // Behind the name of the command, which may have brackets of its own.
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
+    const line = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // Behind the name of the command, which may have blanks and brackets of its own.
+    return line.slice(line.lastIndexOf(")") + 2).split(" ")[number - 3] ?? "";
   } catch {
-    return false;
+    return "";
   }
 }
 
