@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Settings } from "../config/settings/all.ts";
 import { parseBindAddress, type BindAddress } from "../config/bind-address.ts";
-import { ownUserName, systemCodeOf, TunicornError } from "../errors.ts";
+import { ownUserName, reasonOf, systemCodeOf, TunicornError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { bindAbstract, bindShared } from "../system/descriptor-maker.ts";
 import { lookUp } from "../system/look-up.ts";
@@ -242,7 +242,7 @@ function bindError(
 ): TunicornError {
   if (error instanceof TunicornError && error.code === "ERR_BIND") return error;
   const hint = (address.type === "unix" ? pathHints[code] : undefined) ?? hints[code];
-  const reason = inUse !== "" ? inUse : error instanceof Error ? error.message : code;
+  const reason = inUse === "" ? reasonOf(error) : inUse;
   return new TunicornError("ERR_BIND", `Cannot listen at ${written}: ${reason}`, {
     cause: error,
     ...(hint === undefined ? {} : { hint }),

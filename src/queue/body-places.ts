@@ -1,4 +1,5 @@
 import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { systemCodeOf } from "../errors.ts";
 import type { Waiting } from "../system/deadlines.ts";
 import { PLACE_BYTES, PLACES_LIMIT, PLACES_OF_A_BODY, PLACES_OFFSET, RING_BYTES } from "./ring-layout.ts";
 
@@ -6,7 +7,7 @@ import { PLACE_BYTES, PLACES_LIMIT, PLACES_OF_A_BODY, PLACES_OFFSET, RING_BYTES 
 const IDLE_MS = 10_000;
 
 /** The file system is full; a limit of this user, of memory, or of the size of files is reached. */
-const NO_ROOM: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "ENOMEM", "EFBIG"]);
+const NO_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "ENOMEM", "EFBIG"]);
 
 /**
  * Places behind the slots of a ring, for large bodies: the router writes one there as it comes, and the worker
@@ -74,7 +75,7 @@ export class BodyPlaces implements Waiting {
       }
       return true;
     } catch (error) {
-      if (error instanceof Error && "code" in error && NO_ROOM.has(error.code)) return false;
+      if (NO_ROOM.has(systemCodeOf(error))) return false;
       throw error;
     }
   }

@@ -1,8 +1,8 @@
 /** Where things stand in a ring's file. queue.md draws it; python/tunicorn/queue.py reads the offsets from the header. */
 
 /** "tunq", little-endian. */
-export const RING_MAGIC = 0x716e7574;
-export const RING_VERSION = 2;
+const RING_MAGIC = 0x716e7574;
+const RING_VERSION = 2;
 
 /** A power of two: the low bits of a stream are its slot. */
 export const SLOT_COUNT = 512;

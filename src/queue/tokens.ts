@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { systemCodeOf } from "../errors.ts";
 import { TOKEN_BYTES } from "./ring-layout.ts";
 
 /** What a pipe takes as a whole or not at all, on every system (PIPE_BUF is at least 512 octets). */
@@ -79,7 +80,7 @@ export class Tokens {
         written += writeSync(this.#fd, this.#bytes, written, size);
       }
     } catch (error) {
-      if (!wouldBlock(error)) throw error;
+      if (systemCodeOf(error) !== "EAGAIN") throw error;
     }
     if (written > 0) this.#bytes.copyWithin(0, written, this.#size);
     this.#size -= written;
@@ -91,7 +92,7 @@ export class Tokens {
     try {
       return buffer.subarray(0, readSync(this.#fd, buffer));
     } catch (error) {
-      if (!wouldBlock(error)) throw error;
+      if (systemCodeOf(error) !== "EAGAIN") throw error;
       return buffer.subarray(0, 0);
     }
   }
@@ -125,8 +126,4 @@ function readToken(bytes: Buffer, at: number): Token {
     router: bytes.readUInt16LE(at + 4),
     epoch: bytes.readUInt16LE(at + 6),
   };
-}
-
-function wouldBlock(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EAGAIN";
 }

@@ -1,7 +1,7 @@
 import { FrameFlag } from "../channel/frame.ts";
 import type { WorkerMessage } from "../channel/messages.ts";
 import type { MessagePart } from "../channel/stream-messages.ts";
-import { errorKinds } from "../errors.ts";
+import { errorKinds, reasonOf } from "../errors.ts";
 import { errorPage } from "../http/error-page.ts";
 import { HttpFault } from "../http/http-fault.ts";
 import { AsgiRequest } from "./asgi-request.ts";
@@ -78,7 +78,7 @@ export class WebSocketRequest extends AsgiRequest implements WorkerRequest, Stre
     try {
       await webSockets.load();
     } catch (error) {
-      errorLog.error(`Cannot load the library for WebSockets: ${String(error)}`);
+      errorLog.error(`Cannot load the library for WebSockets: ${reasonOf(error)}`);
       this.#isOver = true;
       this.relay.fail("raised");
     }
