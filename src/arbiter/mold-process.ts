@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { TunicornError } from "../errors.ts";
 import { pythonPackage } from "../system/python-package.ts";
 import { signalPid } from "./pids.ts";
+import { howEnded } from "./wording.ts";
 
 const MOLD_PROGRAM = join(pythonPackage, "start_mold.py");
 
@@ -74,10 +75,9 @@ export function adoptMold({ pid, control }: AdoptedMold): MoldProcess {
 function endOf(status: number | null, signal: NodeJS.Signals | null): TunicornError {
   // A Python that is too old has said so itself, in words of its own version.
   if (status === EXIT_PYTHON_TOO_OLD) return new TunicornError("ERR_INTERPRETER", "");
-  const how = signal === null ? `with status ${status}` : `by ${signal}`;
   const hint =
     signal === "SIGKILL"
       ? "Often the machine, or the container, had no memory left"
       : "What Python printed last, if anything, stands above";
-  return new TunicornError("ERR_MOLD_LOST", `The mold process ended ${how}`, { hint });
+  return new TunicornError("ERR_MOLD_LOST", `The mold process ended ${howEnded(status, signal)}`, { hint });
 }

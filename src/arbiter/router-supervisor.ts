@@ -6,6 +6,7 @@ import { scheduleAsBatch } from "../system/batch-scheduling.ts";
 import type { Listener } from "./listener.ts";
 import { RouterHandle, type RouterOptions } from "./router-handle.ts";
 import type { EarlyRouter } from "./router-process.ts";
+import { howEnded } from "./wording.ts";
 
 /** Pause before a router that died is started again, so that a broken one does not spin. */
 const RESTART_PAUSE_MS = 500;
@@ -198,8 +199,9 @@ export class RouterSupervisor {
     // One that never listened is reported by its start.
     if (this.#isEnding || !this.#hasListened) return;
     const { log, onGivenUp } = this.#options;
-    const how = signal === null ? `with status ${status}` : `by ${signal}`;
-    log.critical(`The router ended ${how}; its connections are lost, a new one takes over`);
+    log.critical(
+      `The router ended ${howEnded(status, signal)}; its connections are lost, a new one takes over`,
+    );
     await delay(RESTART_PAUSE_MS);
     if (this.#isEnding) return;
     try {

@@ -3,6 +3,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { describeInheritance } from "./inherited-sockets.ts";
 import type { ListenerSet } from "./listener-set.ts";
 import type { StartCommand } from "./start-command.ts";
+import { howEnded } from "./wording.ts";
 
 /** Descriptors 0 to 2 are the standard streams. */
 const FIRST_SOCKET_FD = 3;
@@ -45,8 +46,7 @@ export class Successor {
         leave();
       });
       this.#process.on("exit", (status, signal) => {
-        const how = signal === null ? `with status ${status}` : `by ${signal}`;
-        log.warning(`The new arbiter (pid:${this.pid}) ended ${how}`);
+        log.warning(`The new arbiter (pid:${this.pid}) ended ${howEnded(status, signal)}`);
         leave();
       });
     });

@@ -1,5 +1,6 @@
 import { EXIT_APPLICATION_LOAD, TunicornError } from "../errors.ts";
 import type { WorkerExited } from "./mold-messages.ts";
+import { howEnded } from "./wording.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 const LEAVING_SIGNALS: ReadonlySet<string> = new Set(["SIGTERM", "SIGINT", "SIGQUIT"]);
@@ -30,10 +31,13 @@ export function bootError(exitStatus: number, report: string): TunicornError {
 /** The error for a worker that ended before it was ready. Where it could not say why, its end is all that is known. */
 export function workerBootError({ pid, signal, status, report }: WorkerExited): TunicornError {
   if (report !== null) return bootError(status, report);
-  const how = signal === null ? `with status ${status}` : `by ${signal}`;
-  return new TunicornError("ERR_WORKER_BOOT", `A worker (pid:${pid}) was ended ${how} while it booted`, {
-    hint: "What it wrote last, and the error log, say more",
-  });
+  return new TunicornError(
+    "ERR_WORKER_BOOT",
+    `A worker (pid:${pid}) was ended ${howEnded(status, signal)} while it booted`,
+    {
+      hint: "What it wrote last, and the error log, say more",
+    },
+  );
 }
 
 /** A line about an exit that somebody should look at, or null for the ordinary ones. */

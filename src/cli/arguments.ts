@@ -206,10 +206,7 @@ function makeCommand(): Command {
 
 /** A record's flags as options: the first long flag is shown, further ones are accepted silently. */
 function makeOptions(record: SettingRecord): Option[] {
-  const short = record.flags.find((flag) => !flag.startsWith("--"));
-  const long = record.flags.filter((flag) => flag.startsWith("--"));
-  return long.map((flag, index) => {
-    const names = index === 0 && short !== undefined ? `${short}, ${flag}` : flag;
+  return flagGroups(record.flags).map((names, index) => {
     const option = new Option(valued(names, record.metavar), summaryOf(record));
     option.helpGroup(`${record.section}:`);
     return index > 0 ? option.hideHelp() : option;
@@ -217,12 +214,14 @@ function makeOptions(record: SettingRecord): Option[] {
 }
 
 function makeOptionsNotYet({ flags, isSwitch }: SettingNotYet): Option[] {
+  return flagGroups(flags).map((names) => new Option(valued(names, isSwitch ? null : "VALUE")).hideHelp());
+}
+
+/** The long flags, the first of them together with the short one, as commander wants them written. */
+function flagGroups(flags: readonly string[]): string[] {
   const short = flags.find((flag) => !flag.startsWith("--"));
   const long = flags.filter((flag) => flag.startsWith("--"));
-  return long.map((flag, index) => {
-    const names = index === 0 && short !== undefined ? `${short}, ${flag}` : flag;
-    return new Option(valued(names, isSwitch ? null : "VALUE")).hideHelp();
-  });
+  return long.map((flag, index) => (index === 0 && short !== undefined ? `${short}, ${flag}` : flag));
 }
 
 function valued(names: string, metavar: string | null): string {

@@ -8,6 +8,7 @@ import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import type { DaemonWanted } from "../arbiter/daemon-wanted.ts";
 import type { AdoptedMold } from "../arbiter/mold-process.ts";
+import { howEnded } from "../arbiter/wording.ts";
 import { describeError, exitStatusOf } from "../errors.ts";
 
 /** Tells a process that it is the daemon. */
@@ -118,8 +119,7 @@ function nextReport(daemon: ChildProcess): Promise<Report> {
       resolve({ type: "failed", text: `Cannot start the daemon: ${error.message}`, exitStatus: 1 }),
     );
     daemon.once("exit", (status, signal) => {
-      const how = signal === null ? `with status ${status}` : `by ${signal}`;
-      const text = `The daemon ended ${how} before it served`;
+      const text = `The daemon ended ${howEnded(status, signal)} before it served`;
       resolve({ type: "failed", text, exitStatus: status === null || status === 0 ? 1 : status });
     });
   });
