@@ -75,15 +75,6 @@ export class ClientSocket {
     this.#socket.destroy();
   }
 
-  /**
-   * Cuts off what is sent. A worker that has borrowed the socket may have it open for long, so closing it is not
-   * enough: ending our side tells the client, and keeps the worker from writing any more.
-   */
-  cutOff(): void {
-    if (this.unsentBytes > 0) this.destroy();
-    else this.end(() => this.destroy());
-  }
-
   /** The socket, for a worker that writes a response to it; null when it is closed. */
   lend(): Socket | null {
     return this.#socket.writable ? this.#socket : null;

@@ -27,10 +27,7 @@ import { errorAnswer } from "./error-page.ts";
  */
 type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
 
-/**
- * A client connection from accept to close: requests one after another, each answered before the next is
- * handled.
- */
+/** A client connection from accept to close: its requests are handled and answered one after another. */
 export class Connection implements ExchangeTransport, ClientSocketListener, Waiting {
   deadlineAt: number;
   readonly #deadlineSeat: DeadlineSeat;
@@ -76,7 +73,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     return this.#socket.unsentBytes;
   }
 
-  /** Bytes that this connection holds in memory: unsent ones, a part of a head, and pipelined requests. */
+  /** Bytes held in memory: unsent ones, a part of a head, and pipelined requests. */
   get memoryBytes(): number {
     return this.unsentBytes + this.#parser.memoryBytes;
   }
@@ -140,7 +137,8 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   cutOff(exchange: Exchange): void {
     this.#exchange = null;
     this.#options.handler.onCutOff(exchange);
-    this.#socket.cutOff();
+    // Earlier answers may still be on their way, and a worker may have borrowed the socket.
+    this.#endAndLinger();
   }
 
   /** After this the handler hears only that the socket has closed. */
@@ -353,36 +351,38 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     this.#probes += 1;
   }
 
-  /** Answers with an error page and closes: what follows a refused request cannot be trusted. */
+  /** Answers with an error page, if it still can, and closes: what follows a refused request cannot be trusted. */
   #refuse(fault: HttpFault): void {
     const exchange = this.#exchange;
     this.#exchange = null;
     exchange?.abandon();
     this.#options.handler.onFault(fault, exchange);
-    if (exchange?.isAnswered === true) {
-      this.destroy();
-      return;
+    if (exchange?.isAnswered !== true) {
+      const isForHead = exchange === null ? this.#parser.isHead : exchange.head.method === "HEAD";
+      this.#socket.write(errorAnswer(fault.status, { isForHead }));
     }
-    const isForHead = exchange === null ? this.#parser.isHead : exchange.head.method === "HEAD";
-    this.#socket.write(errorAnswer(fault.status, { isForHead }));
     this.#close();
   }
 
   /** Ends our side once all is sent; what the client still sends is thrown away for a while. */
   #close(): void {
     if (this.#state !== "reading" && this.#state !== "answering") return;
+    const isLast = this.#isClientDone || this.#isLast;
+    this.#endAndLinger(isLast && this.#parser.bufferedBytes + this.unsentBytes === 0);
+  }
+
+  /** `isQuiet`: nothing comes that the kernel would answer by a reset, and it sends the rest of the answer by itself. */
+  #endAndLinger(isQuiet = false): void {
     this.#state = "flushing";
     this.deadlineAt = Infinity;
-    if ((this.#isClientDone || this.#isLast) && this.#parser.bufferedBytes + this.unsentBytes === 0) {
-      // Nothing comes any more that the kernel would answer by a reset, and it sends the rest of the answer by itself.
-      this.destroy();
-      return;
-    }
-    this.#socket.end(() => {
-      if (this.#state !== "flushing") return;
-      this.#state = "lingering";
-      this.deadlineAt = performance.now() + LINGER_MS;
-    });
+    if (isQuiet) this.destroy();
+    else this.#socket.end(() => this.#linger());
+  }
+
+  #linger(): void {
+    if (this.#state !== "flushing") return;
+    this.#state = "lingering";
+    this.deadlineAt = performance.now() + LINGER_MS;
   }
 
   onClose(): void {

@@ -184,6 +184,25 @@ test("Connection is cut by an exchange that aborts, so that the client sees the 
   await untilClosed();
 });
 
+test("Connection that is cut still sends its answers to earlier requests", async (t) => {
+  const { port, handler } = await serve(t, {
+    onEnd: (exchange) => {
+      begin(exchange, "be");
+      if (exchange.head.target === "/cut") exchange.abort();
+      while (exchange.unsentBytes === 0) exchange.write(Buffer.alloc(10_000));
+      exchange.end();
+    },
+  });
+  const client = await ClientConnection.open(t, port);
+  client.stopReading();
+  client.send(get("/whole") + get("/cut") + get("/hidden"));
+  const { exchange } = await handler.heard("finish");
+  await handler.heard("cut");
+  client.goOnReading();
+  assert.equal((await client.readAnswer()).body.length, exchange?.bodyBytes);
+  await assert.rejects(client.readAnswer(), ConnectionCut);
+});
+
 test("Connection.drain() closes a connection that waits for a request, and may be called twice", async (t) => {
   const { port, connections } = await serve(t, { onEnd: answerTarget });
   const client = await ClientConnection.open(t, port);
