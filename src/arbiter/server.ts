@@ -195,7 +195,6 @@ export class Server {
   /** The arbiter before us has left. */
   #takeFirstPlace(): void {
     const { settings } = this.generations.requireActive();
-    this.#log?.info("The arbiter before has left: this one has its place");
     try {
       this.#belongings?.promote(settings);
     } catch (error) {
@@ -204,7 +203,9 @@ export class Server {
     process.title = processTitle("master", settings);
     if (this.#belongings !== null)
       this.#router?.send({ type: "leftovers", leftovers: this.#belongings.leftovers });
-    this.service.takeOver();
+    // Said when it holds for systemd, too: from then on a stop is as graceful as ever.
+    const said = "The arbiter before has left: this one has its place";
+    void this.service.takeOver().then(() => this.#log?.info(said));
   }
 
   /** The last steps of every stop, and of a start that failed: workers, hook, molds, router, files. */

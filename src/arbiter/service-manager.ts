@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import { reasonOf } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { connectDatagram, type DatagramSocket } from "../system/descriptor-maker.ts";
+import { showAdoption } from "./adoption.ts";
 
 export interface ServiceManagerOptions {
   readonly environment: NodeJS.ProcessEnv;
@@ -67,10 +68,16 @@ export class ServiceManager {
     this.#isMain = false;
   }
 
-  /** We are the service from now on: the process before us has said so. */
-  takeOver(): void {
+  /** We are the service from now on: the process before us has said so. Resolves when systemd treats us so. */
+  async takeOver(): Promise<void> {
     this.#isMain = true;
+    const address = this.#address;
+    if (address === null) return;
+    this.#sent = this.#sent.then(() =>
+      showAdoption(this.#interpreter, address, (message) => this.#deliver(address, message)),
+    );
     if (this.#state.length > 0) this.#send(this.#state);
+    await this.#sent;
   }
 
   /** Says that all is well, twice in the time after which systemd would think otherwise. */

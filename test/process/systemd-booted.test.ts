@@ -208,6 +208,22 @@ test(
       await answer();
     });
 
+    await t.test("a stop after an upgrade is as graceful as before it", async () => {
+      await untilTrue(() => /this one has its place/.test(readFileSync(join(folder, "log"), "utf8")), {
+        deadlineMs: BOOT_DEADLINE_MS,
+        what: () => readFileSync(join(folder, "log"), "utf8"),
+      });
+      const slow = answer("/slow");
+      await untilTrue(() => existsSync(join(folder, "slow-began")), {
+        deadlineMs: ANSWER_DEADLINE_MS,
+        what: "a request under way",
+      });
+      systemd.systemctl("stop", "tunicorn.service");
+      await slow;
+      assert.equal(show("Result"), "success");
+      await answer();
+    });
+
     await t.test(
       "a router that hangs is found by the watchdog, and the service is started anew",
       async () => {

@@ -151,6 +151,14 @@ test("an upgrade hands the service over by MAINPID= when the old arbiter leaves,
   await t.test("from then on the new one speaks, and has the sockets that systemd passed", async () => {
     const ready = await notify.waitFor(/^READY=1$/, notify.all.indexOf(handover) + 1);
     assert.equal(ready.pid, next.pid);
+    const between = notify.all.slice(notify.all.indexOf(handover) + 1, notify.all.indexOf(ready));
+    const [away, back, barrier] = between;
+    // systemd asks only then whether the new one is its child; while the old one lived, it was not.
+    assert.deepEqual(
+      [away?.pid, ...(away?.lines ?? []), back?.pid, ...(back?.lines ?? []), ...(barrier?.lines ?? [])],
+      [next.pid, `MAINPID=${back?.pid}`, back?.pid, `MAINPID=${next.pid}`, "BARRIER=1"],
+      JSON.stringify(between),
+    );
     const alive = await notify.waitFor(/^WATCHDOG=1$/, notify.all.indexOf(ready));
     assert.equal(alive.pid, next.pid);
     assert.equal((await request(path, "/")).status, 200);
