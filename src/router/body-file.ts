@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { open, unlink, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -13,10 +14,12 @@ export interface BodyFile {
 /** Others may use the same folder (`tmp_upload_dir`), also from another pid namespace. */
 let ownName = "";
 let fileNumber = 0;
+/** Other processes can open what we have open. A chroot may have no /proc. */
+let isReachedByDescriptor: boolean | null = null;
 
 /**
- * Makes a body file. On Linux its name is removed at once, so that nothing is left however this process
- * ends; others reach it through our open descriptor. Elsewhere the name stays until `dispose`.
+ * Makes a body file. Where there is /proc, its name is removed at once, so that nothing is left however this
+ * process ends; others reach it through our open descriptor. Elsewhere the name stays until `dispose`.
  */
 export async function makeBodyFile(directory: string): Promise<BodyFile> {
   if (ownName === "") {
@@ -27,7 +30,8 @@ export async function makeBodyFile(directory: string): Promise<BodyFile> {
   fileNumber += 1;
   const path = join(directory, `${ownName}-${fileNumber}`);
   const handle = await open(path, "wx+", 0o600);
-  if (process.platform === "linux") {
+  isReachedByDescriptor ??= existsSync(`/proc/${process.pid}/fd`);
+  if (isReachedByDescriptor) {
     await unlink(path);
     return { handle, path: `/proc/${process.pid}/fd/${handle.fd}`, dispose: () => handle.close() };
   }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 
+import { sha256 } from "../helpers/bodies.ts";
 import { request } from "../helpers/client.ts";
 import { CLEANUP_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import {
@@ -23,6 +24,9 @@ const through = [
   ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
   ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"],
 ].find(([program = "", ...args]) => spawnSync(program, [...args, "true"]).status === 0);
+
+/** More than a place of the shared queue takes, so it goes to a file. */
+const BODY_FILE_BYTES = 8 * 1024 * 1024;
 
 const skip = through === undefined ? "pid namespaces cannot be made here" : false;
 
@@ -92,3 +96,23 @@ for (const [what, options] of Object.entries(commands)) {
     assert.equal(end.status, 4, end.text);
   });
 }
+
+/** As a chroot without /proc is: what is mounted there has nothing in it. */
+const withoutProc = [
+  ["unshare", "--mount"],
+  ["unshare", "--user", "--map-root-user", "--mount"],
+]
+  .map((through) => [...through, "sh", "-c", 'mount -t tmpfs tmpfs /proc && exec "$@"', "sh"])
+  .find(([program = "", ...args]) => spawnSync(program, [...args, "true"]).status === 0);
+
+test(
+  "without /proc a body that goes to a file reaches the application",
+  { skip: withoutProc === undefined ? "/proc cannot be hidden here" : false },
+  async (t) => {
+    const server = await startFixture(t, "echo", { through: withoutProc ?? [] });
+    const body = "body".repeat(BODY_FILE_BYTES / 4);
+    const { status, text } = await request(server.port, "/", { method: "POST", body });
+    assert.equal(status, 200, text);
+    assert(text.includes(sha256(Buffer.from(body))), text);
+  },
+);
