@@ -220,6 +220,14 @@ class TestPostRequest:
         assert response.headers == headers
         assert (response.sent, response.response_length, response.headers_sent) == (5, 5, True)
 
+    def test_it_sees_headers_that_could_be_read_only_once(self, hooked: Hooked) -> None:
+        def application(_environ: Environ, start_response: StartResponse) -> list[bytes]:
+            start_response("200 OK", iter([("X", "v")]))
+            return [b"pong"]
+
+        hooked.handle(application)
+        assert hooked.response.headers == [("X", "v")]
+
     def test_it_comes_when_the_iterable_is_closed_and_before_the_worker_is_free(self, hooked: Hooked) -> None:
         body = Body(b"a", b"b", b"c")
         frames = hooked.handle(answering(body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, cast
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_status_that_is_none_is_refused(status: str) -> None:
 def test_a_status_that_is_not_text_is_refused(status: Any) -> None:
     with pytest.raises(TypeError, match="the status must be text, not"):
         ResponseHead(status, [])
+
+
+def test_a_status_may_be_of_a_class_derived_from_text() -> None:
+    class Status(str, Enum):
+        MISSING = "404 Not Found"
+
+    assert parse_status(Status.MISSING) == (404, b"Not Found")
 
 
 def test_fields_are_encoded_in_their_order_and_spelling() -> None:
@@ -239,11 +247,16 @@ def test_an_entry_that_is_no_pair_is_refused(entry: Any) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [(("X", "v"),), {"X": "v"}, iter([("X", "v")]), None],
-    ids=["tuple", "dict", "iterator", "None"],
+    [(("X", "v"),), {"X": "v"}.items(), iter([("X", "v")]), type("Own", (list,), {})([("X", "v")])],
+    ids=["tuple", "items of a dictionary", "iterator", "list of a class of its own"],
 )
-def test_headers_that_are_not_a_list_are_refused(headers: Any) -> None:
-    with pytest.raises(TypeError, match="response headers must be a list, not"):
+def test_headers_may_be_whatever_yields_pairs(headers: Any) -> None:
+    assert ResponseHead("200 OK", headers).field_lines == b"X: v\r\n"
+
+
+@pytest.mark.parametrize("headers", [{"X": "v"}, "X: v", b"X: v", None], ids=repr)
+def test_headers_that_yield_no_pairs_are_refused(headers: Any) -> None:
+    with pytest.raises(TypeError, match="response headers must be a list of pairs, not"):
         ResponseHead("200 OK", headers)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tunicorn.environ import file_part
 from tunicorn.hook_objects import HookRequest, HookResponse
 from tunicorn.hooks import HookError, describe_raised
+from tunicorn.response import to_list
 from tunicorn.wsgi import WsgiGateway
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ class RecordedResponse:
         return self._response.is_ended
 
     def start(self, status: str, headers: Headers, exc_info: ExceptionInfo = None) -> Callable[[bytes], None]:
-        self._response.start(status, headers, exc_info)
-        self.facts.status, self.facts.headers = status, list(headers)
+        listed = list(to_list(headers))
+        self._response.start(status, listed, exc_info)
+        self.facts.status, self.facts.headers = status, listed
         return self.write
 
     def write(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -55,7 +56,7 @@ class ResponseHead:
         self.status, self.reason = parse_status(status)
         self.content_length: int | None = None
         if type(headers) is not list:
-            raise TypeError(f"response headers must be a list, not {type(headers).__name__}")
+            headers = to_list(headers)
         lines: list[bytes] = []
         for entry in headers:
             try:
@@ -77,6 +78,15 @@ class ResponseHead:
         if before is not None and before != length:
             raise ValueError(f"two different Content-Lengths in a response: {before} and {length}")
         self.content_length = length
+
+
+def to_list(headers: object) -> Headers:
+    """PEP 3333 wants a list; Gunicorn takes whatever yields pairs, such as a tuple or dict.items()."""
+    if isinstance(headers, list):
+        return headers
+    if isinstance(headers, Iterable) and not isinstance(headers, dict | str | bytes):
+        return list(headers)
+    raise TypeError(f"response headers must be a list of pairs, not {type(headers).__name__}")
 
 
 def _check_entry(entry: tuple[str, str]) -> bytes | int:
@@ -119,7 +129,10 @@ def too_large(field_lines: bytes) -> ValueError:
 def parse_status(status: str) -> tuple[int, bytes]:
     """The number and the reason of a status such as "200 OK"."""
     if type(status) is not str:
-        raise TypeError(f"the status must be text, not {type(status).__name__}")
+        if not isinstance(status, str):
+            raise TypeError(f"the status must be text, not {type(status).__name__}")
+        # The text itself, also of a member of an enumeration.
+        status = str.__str__(status)
     known = _known_statuses.get(status)
     if known is None:
         known = _check_status(status)
