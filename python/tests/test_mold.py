@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 from tunicorn import __version__
+from tunicorn.passed_signals import ARBITER_SIGNALS
 
 from tests.conftest import StartMold, StartWorker
 from tests.helpers.deadlines import AT_ONCE_SECONDS
@@ -631,10 +632,13 @@ class TestLeaving:
         mold.send("stop")
         assert mold.wait() == 0
 
-    def test_signals_to_the_process_group_are_left_to_the_arbiter(self, mold: MoldProcess) -> None:
-        for name in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
-            mold.process.send_signal(signal.Signals[name])
+    def test_signals_are_left_to_the_arbiter(self, mold: MoldProcess) -> None:
         mold.configure()
+        for number in ARBITER_SIGNALS:
+            mold.process.send_signal(number)
+            assert mold.expect("signalled")["signal"] == number.name
+        mold.send("stop")
+        assert mold.wait() == 0
 
     def test_signals_to_the_process_group_do_not_end_an_interpreter_that_ends(
         self, mold: MoldProcess, router: RouterListener

@@ -25,23 +25,14 @@ from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
 from tunicorn.mold_workers import MoldWorkers
+from tunicorn.passed_signals import ARBITER_SIGNALS, PassedSignals
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
-from tunicorn.unheard import ignore_at_exit, leave_unheard
+from tunicorn.unheard import ignore_at_exit
 from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
 from tunicorn.workers.base import BootError, Worker
 from tunicorn.workers.sync import SyncWorker
-
-#: Signals that reach the whole process group but are meant for the arbiter.
-ARBITER_SIGNALS: Final = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGQUIT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
 
 #: Dead workers are looked for this often, if no signal tells of them.
 REAP_SECONDS: Final = 1.0
@@ -76,6 +67,7 @@ class Mold:
         self._own_worker_class: type[Worker] | None = None
         self._is_stopping = False
         self._wakeup_fds = (-1, -1)
+        self._signals = PassedSignals()
         #: Write end of the report pipe; only in a forked worker.
         self._report_fd = -1
 
@@ -86,8 +78,7 @@ class Mold:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        for number in ARBITER_SIGNALS:
-            leave_unheard(number)
+        self._signals.listen()
         self._control.send("hello", pid=os.getpid(), python=sys.version.split()[0], executable=sys.executable)
         while not self._is_stopping:
             readable, _, _ = select.select([self._control.fileno(), wakeup_read], [], [], REAP_SECONDS)
@@ -95,6 +86,8 @@ class Mold:
                 os.read(wakeup_read, 4096)
             # Also without a signal: an application that is preloaded may have taken SIGCHLD over.
             self._reap()
+            for name in self._signals.take():
+                self._control.send("signalled", signal=name)
             if self._control.fileno() in readable:
                 messages = self._control.receive()
                 if messages is None:

@@ -8,6 +8,7 @@ import {
   type MoldToArbiter,
   type WorkerExited,
 } from "./mold-messages.ts";
+import { passOn } from "./passed-signals.ts";
 import { adoptMold, spawnMold, type AdoptedMold, type MoldProcess, type MoldStart } from "./mold-process.ts";
 
 /** What a mold tells without being asked. */
@@ -153,6 +154,7 @@ export class MoldHandle {
   #onMessage(message: MoldToArbiter): void {
     if (message.type === "worker-exited") afterWholeTurn(() => this.#listener.onWorkerExited(message));
     else if (message.type === "forked") this.#listener.onForked(message.worker, message.pid);
+    else if (message.type === "signalled") afterWholeTurn(() => passOn(message.signal));
     else this.#waiting?.resolve(message);
   }
 

@@ -81,6 +81,8 @@ export type MoldToArbiter =
       /** How many threads it has left running. */
       readonly threads: number;
     }
+  /** A signal that the application sent to the parent of its worker, or somebody to the whole process group. */
+  | { readonly type: "signalled"; readonly signal: NodeJS.Signals }
   | { readonly type: "forked"; readonly worker: number; readonly pid: number }
   | {
       readonly type: "worker-exited";
@@ -107,6 +109,7 @@ const types: ReadonlySet<string> = new Set<MoldToArbiter["type"]>([
   "detached",
   "load-failed",
   "hook-done",
+  "signalled",
   "forked",
   "worker-exited",
 ]);

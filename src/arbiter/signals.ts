@@ -1,8 +1,9 @@
 import type { Arbiter } from "./arbiter.ts";
+import { noteHeard, passSignalsTo } from "./passed-signals.ts";
 
 /** Connects the signals that operators send to what the arbiter does. Returns what disconnects them. */
 export function handleSignals(arbiter: Arbiter): () => void {
-  const handlers: readonly (readonly [NodeJS.Signals, () => unknown])[] = [
+  const handlers = new Map<NodeJS.Signals, () => unknown>([
     ["SIGTERM", () => arbiter.stop()],
     ["SIGINT", () => arbiter.quit("Handling signal: int")],
     ["SIGQUIT", () => arbiter.quit("Handling signal: quit")],
@@ -12,9 +13,15 @@ export function handleSignals(arbiter: Arbiter): () => void {
     ["SIGUSR2", () => arbiter.upgrade()],
     ["SIGWINCH", () => arbiter.pause()],
     ["SIGUSR1", () => arbiter.reopenLogs()],
-  ];
-  for (const [signal, handle] of handlers) process.on(signal, handle);
+  ]);
+  const disconnect = passSignalsTo(handlers);
+  const hear = (signal: NodeJS.Signals): void => {
+    noteHeard(signal);
+    handlers.get(signal)?.();
+  };
+  for (const signal of handlers.keys()) process.on(signal, hear);
   return () => {
-    for (const [signal, handle] of handlers) process.off(signal, handle);
+    disconnect();
+    for (const signal of handlers.keys()) process.off(signal, hear);
   };
 }

@@ -90,3 +90,12 @@ for (const row of CLASSES) {
     );
   });
 }
+
+test("HUP to the whole process group is one reload", async (t) => {
+  const server = await startGroup(t, CLASSES[0]);
+  process.kill(-server.pid, "SIGHUP");
+  await server.waitForLine(/\[INFO\] Reloaded/);
+  process.kill(-server.pid, "SIGTERM");
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+  assert.equal(server.lines.filter((line) => /Handling signal: hup/.test(line)).length, 1);
+});

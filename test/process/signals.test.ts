@@ -150,6 +150,31 @@ test("signals to a worker: ABRT runs worker_abort, QUIT and TERM end it, and eac
   });
 });
 
+const PARENT_APPLICATION = `
+import os, signal
+
+def application(environ, start_response):
+    name = environ["PATH_INFO"][1:]
+    if name:
+        os.kill(os.getppid(), getattr(signal, name))
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+`;
+
+test("a signal that the application sends to its parent is acted upon, as if that were the arbiter", async (t) => {
+  const cwd = await temporaryFolder(t, { "parent.py": PARENT_APPLICATION });
+  const server = await startServer(t, { cwd, args: [...LOOPBACK, "parent"] });
+  await server.waitForLine(/\[INFO\] Ready/);
+  await request(server.port, "/SIGHUP");
+  await server.waitForLine(/Handling signal: hup/);
+  await server.waitForLine(/\[INFO\] Reloaded/);
+  await request(server.port, "/SIGTTIN");
+  await server.waitForLine(/\[INFO\] 2 workers wanted/);
+  await request(server.port, "/SIGTERM");
+  await server.waitForLine(/Handling signal: term/);
+  assert.deepEqual(await server.waitForExit(), { status: 0, signal: null });
+});
+
 for (const [workerClass, args] of [
   ["gthread", ["--threads", "2"]],
   ["gevent", []],
