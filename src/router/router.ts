@@ -1,5 +1,4 @@
-import { rmSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Hello } from "../channel/messages.ts";
 import type { TunicornError } from "../errors.ts";
@@ -8,7 +7,7 @@ import { Ring } from "../queue/ring.ts";
 import { Deadlines } from "../system/deadlines.ts";
 import { BufferBudget } from "./buffer-budget.ts";
 import { ClientConnections } from "./client-connections.ts";
-import { ClientServers, listening } from "./client-servers.ts";
+import { ClientServers } from "./client-servers.ts";
 import { TrustedPeers } from "./client.ts";
 import type {
   InheritedListener,
@@ -31,6 +30,7 @@ import { describeRequests } from "./wording.ts";
 import { WorkerChannel } from "./worker-channel.ts";
 import { WorkerGreeting } from "./worker-greeting.ts";
 import { WorkerPool, type WorkerPoolListener } from "./worker-pool.ts";
+import { WorkerServer } from "./worker-server.ts";
 
 /** Deadlines fire up to this late. */
 const DEADLINE_INTERVAL_MS = 100;
@@ -49,7 +49,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
   readonly #queue: SharedQueue | null;
   readonly #dispatcher: GenerationDispatcher;
   readonly #channelPath: string;
-  #channelServer: Server | null = null;
+  readonly #workerServer: WorkerServer;
   #context: RouterContext;
   /** Everything is being ended: what was cut off is named already. */
   #isStopped = false;
@@ -88,6 +88,11 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       deadlines: this.#deadlines,
     });
     this.#channelPath = start.channelPath;
+    this.#workerServer = new WorkerServer(
+      start.channelPath,
+      (socket) => this.#acceptWorker(socket),
+      this.#logs.errorLog,
+    );
     this.#connections = new ClientConnections({ context: () => this.#context, deadlines: this.#deadlines });
     this.#servers = new ClientServers((accepted, listener) => this.#connections.accept(accepted, listener));
     this.#context = this.#makeContext(settings);
@@ -96,10 +101,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
 
   /** Listens for workers. */
   async listen(): Promise<void> {
-    this.#channelServer = createServer((socket) => this.#acceptWorker(socket));
-    // A router that was killed has left its socket behind.
-    rmSync(this.#channelPath, { force: true });
-    await listening(this.#channelServer, () => this.#channelServer?.listen(this.#channelPath));
+    await this.#workerServer.listen();
   }
 
   /** Listens for clients on a socket, whose handle came with a message. */
@@ -172,7 +174,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
     // Those of tunnels have an access line when they are closed.
     await this.#connections.allClosed();
     this.#dispatcher.destroy();
-    this.#channelServer?.close();
+    this.#workerServer.close();
     this.#deadlines.close();
     await this.#logs.close();
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, utimesSync } from "node:fs";
+import { readdirSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -135,4 +135,29 @@ test("a killed arbiter's router keeps its directory until it has finished", { sk
   for (const pid of others) process.kill(pid, "SIGCONT");
   await orphaned.waitForNoProcess();
   assert.equal(namesIn(folders).length, 2);
+});
+
+test("a folder that somebody removes under a running server is made anew: workers boot, large bodies are stored", async (t) => {
+  const folders = await makeFolders(t);
+  const server = await startFixture(t, "echo", { args: ["--worker-tmp-dir", folders.runtime] });
+  const [name = ""] = readdirSync(folders.runtime);
+  rmSync(join(folders.runtime, name), { recursive: true });
+  await server.waitForLine(/Somebody has removed .*, which the workers need: it is made anew/);
+  server.signal("SIGHUP");
+  await server.waitForLine(/Reloaded: /);
+  const { status } = await request(server.port, "/", { method: "POST", body: Buffer.alloc(8 * 1024 * 1024) });
+  assert.equal(status, 200);
+  await server.stop();
+  assert.deepEqual(readdirSync(folders.runtime), []);
+});
+
+test("a folder that somebody has put in the place of a removed one is not used", async (t) => {
+  const folders = await makeFolders(t);
+  const server = await start(t, folders);
+  await server.waitForLine(/Ready: /);
+  const [name = ""] = readdirSync(folders.runtime);
+  rmSync(join(folders.runtime, name), { recursive: true });
+  symlinkSync(folders.queue, join(folders.runtime, name));
+  await server.waitForLine(/it cannot be made anew: what is there now is somebody else's; new workers wait/);
+  assert.equal((await request(server.port, "/")).status, 200);
 });
