@@ -70,7 +70,7 @@ def test_a_hook_that_raises_is_logged_and_reported(logger: Logger, log_path: Pat
         ("LISTENERS", "the router process holds the listening sockets; server.address says where"),
         ("halt", "os.kill(server.pid, signal.SIGTERM)"),
         ("num_worker", "did you mean 'num_workers'?"),
-        ("zebra", "it has WORKERS, address, call_hook, cfg, identity, log, num_workers, pid"),
+        ("zebra", "it has WORKERS, address, app, call_hook, cfg, identity, log, num_workers, pid"),
     ],
 )
 def test_what_the_server_does_not_have_is_named_with_what_there_is_instead(

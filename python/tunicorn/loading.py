@@ -28,12 +28,12 @@ def load_configured(cfg: Config, interface: Interface) -> Application:
 
 
 class ServedApplication:
-    """What a worker has as `app`: it loads the application, unless the mold has done so."""
+    """What server and workers have as `app`: it loads the application, unless the mold has done so."""
 
-    def __init__(self, cfg: Config, interface: Interface, application: Application | None) -> None:
+    def __init__(self, cfg: Config, interface: Interface) -> None:
         self.cfg = cfg
         #: The application, once it is loaded; a hook may set what is to be served.
-        self.callable = application
+        self.callable: Application | None = None
         self._interface = interface
 
     @property

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Final
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, add_to_path, enter_folder
+from tunicorn.application import EXIT_WORKER_BOOT, LoadError, add_to_path, enter_folder
 from tunicorn.boot_report import write_report
 from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
@@ -21,7 +21,6 @@ from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.gunicorn_names import lend_names, take_back_uvicorn
 from tunicorn.hooks import Hook, count_threads, describe_raised
 from tunicorn.identity import Identity, IdentityError, find_identity
-from tunicorn.loading import load_configured
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
 from tunicorn.mold_workers import MoldWorkers
@@ -53,7 +52,6 @@ class Mold:
         self._config: ConfigFile | None = None
         self._hooks: dict[str, Hook] = {}
         self._server: Server | None = None
-        self._application: Application | None = None
         self._channel_paths: list[str] = []
         self._runtime_directory = ""
         self._queue_directory: str | None = None
@@ -197,7 +195,8 @@ class Mold:
         enter_folder(settings["chdir"], settings["pythonpath"])
         originals = {} if self._config is None else self._config.originals
         self._logs.configure(message, self._hooks, originals, identity)
-        self._server = Server(cfg, self._logs.logger, message["arbiterPid"], identity)
+        interface = self._worker_class.interface
+        self._server = Server(cfg, self._logs.logger, message["arbiterPid"], identity, interface)
         set_process_title(f"tunicorn: mold [{self._server.proc_name}]")
         return identity
 
@@ -213,7 +212,7 @@ class Mold:
         """Imports the application here, for preload_app and --check-config."""
         server = self._require_server()
         try:
-            self._application = load_configured(server.cfg, self._worker_class.interface)
+            server.app.wsgi()
         except LoadError as error:
             self._control.send("load-failed", message=error.report, exitStatus=error.exit_status)
             return
@@ -254,7 +253,7 @@ class Mold:
         """A worker that is ready to be forked; None when its class or pre_fork has raised."""
         server = self._require_server()
         try:
-            worker = self._worker_class.make(server, age, self._application)
+            worker = self._worker_class.make(server, age, server.app.callable)
         except Exception as error:
             report = f"The worker class {server.cfg.worker_class_str} raised\n{describe_raised(error)}"
             self._workers.tell_unborn(age, EXIT_WORKER_BOOT, report)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from tunicorn.config import Address, Config
 from tunicorn.hooks import describe_raised
 from tunicorn.identity import UNCHANGED, Identity
+from tunicorn.loading import ServedApplication
 from tunicorn.log import Logger
 from tunicorn.missing import MissingAttributeError
 
 if TYPE_CHECKING:
+    from tunicorn.interface import Interface
     from tunicorn.workers.base import Worker
 
 _BY_SIGNAL: Final = "signal the arbiter: os.kill(server.pid, signal.SIGTERM), or SIGHUP, SIGTTIN, SIGTTOU"
@@ -18,7 +20,6 @@ _LISTENERS: Final = "the router process holds the listening sockets; server.addr
 
 #: Attributes of Gunicorn's arbiter that have no counterpart here, and what to use.
 INSTEAD: Final = {
-    "app": "the application is worker.wsgi in post_worker_init; preload_app imports it before the forks",
     "LISTENERS": _LISTENERS,
     "listeners": _LISTENERS,
     "pidfile": "server.cfg.pidfile is its path",
@@ -40,8 +41,17 @@ INSTEAD: Final = {
 class Server:
     """The arbiter as hooks know it. Attribute names are Gunicorn's."""
 
-    def __init__(self, cfg: Config, log: Logger, arbiter_pid: int, identity: Identity = UNCHANGED) -> None:
+    def __init__(
+        self,
+        cfg: Config,
+        log: Logger,
+        arbiter_pid: int,
+        identity: Identity = UNCHANGED,
+        interface: Interface = "wsgi",
+    ) -> None:
         self.cfg = cfg
+        #: Who loads the application. What a hook has loaded before a fork, the worker has.
+        self.app = ServedApplication(cfg, interface)
         self.log = log
         #: Pid of the arbiter: the one that users see and signal.
         self.pid = arbiter_pid

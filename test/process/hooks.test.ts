@@ -434,3 +434,25 @@ test("an ASGI worker calls the hooks of a request too, in the worker", async (t)
     ],
   );
 });
+
+const APPLICATION_HOOKS = `
+def on_starting(server):
+    server.log.info("starting with %s", server.app.wsgi().__name__)
+
+
+def post_fork(server, worker):
+    server.log.info("forked with it: %s", worker.app.callable is server.app.wsgi())
+
+
+def on_exit(server):
+    server.log.info("ending with %s", server.app.wsgi().__name__)
+`;
+
+test("a hook that asks server.app.wsgi() gets the application, which the workers have then as well", async (t) => {
+  const cwd = await temporaryFolder(t, { "gunicorn.conf.py": APPLICATION_HOOKS });
+  const server = await startServer(t, { cwd, args: [...LOOPBACK, "--pythonpath", fixtureApps, "pid"] });
+  await server.waitForLine(/starting with application$/);
+  await server.waitForLine(/forked with it: True$/);
+  await server.stop();
+  await server.waitForLine(/ending with application$/);
+});

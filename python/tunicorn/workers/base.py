@@ -132,8 +132,8 @@ class Worker:
     @classmethod
     def make(cls, server: Server, age: int, application: Application | None) -> Self:
         """A worker of the class; `application` is None where the worker has to load it."""
-        served = ServedApplication(server.cfg, cls.interface, application)
-        worker = cls(age, os.getpid(), [], served, server.timeout / 2, server.cfg, server.log)
+        server.app.callable = application
+        worker = cls(age, os.getpid(), [], server.app, server.timeout / 2, server.cfg, server.log)
         worker.server = server
         worker.wsgi = application
         return worker
