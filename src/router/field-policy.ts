@@ -28,10 +28,7 @@ export function isUnderscoreNamePassedOn(
   const { forwarderHeaders, headerMap } = settings;
   const upper = lower.toUpperCase();
   if (client.isTrusted && (forwarderHeaders.includes(upper) || forwarderHeaders.includes("*"))) {
-    if (upper === "SCRIPT_NAME") {
-      word.scriptName = toScriptName(value);
-      return false;
-    }
+    if (upper === "SCRIPT_NAME") word.scriptName = toScriptName(value);
     return true;
   }
   if (headerMap === "refuse") {

@@ -23,7 +23,12 @@ def application(environ, start_response):
 const OTHER_PEER = ["--forwarded-allow-ips", "192.0.2.1"];
 
 test("what a proxy may say of a request", async (t) => {
-  const mounted = { SCRIPT_NAME: "/shop", PATH_INFO: "/cart", "wsgi.url_scheme": "http" };
+  const mounted = {
+    SCRIPT_NAME: "/shop",
+    PATH_INFO: "/cart",
+    "wsgi.url_scheme": "http",
+    HTTP_SCRIPT_NAME: "/shop",
+  };
   const unmounted = { SCRIPT_NAME: "", PATH_INFO: "/shop/cart", "wsgi.url_scheme": "http" };
   const secure = { ...unmounted, "wsgi.url_scheme": "https" };
   for (const { what, args, fields, expected } of [
