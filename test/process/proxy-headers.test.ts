@@ -103,3 +103,28 @@ test("what a proxy may say of a request", async (t) => {
     });
   }
 });
+
+test("SCRIPT_NAME in os.environ mounts the application, whoever has set it there", async (t) => {
+  const assignment = 'import os\n\nos.environ["SCRIPT_NAME"] = "/shop"\n';
+  const mounted = { SCRIPT_NAME: "/shop", PATH_INFO: "/cart", "wsgi.url_scheme": "http" };
+  for (const [who, settings, application] of [
+    ["the configuration file", assignment, MOUNT_APPLICATION],
+    ["the application", "", assignment + MOUNT_APPLICATION],
+  ] as const) {
+    await t.test(who, async (t) => {
+      const cwd = await temporaryFolder(t, { "gunicorn.conf.py": settings, "mount.py": application });
+      const server = await startServer(t, { cwd, args: [...LOOPBACK, "mount"] });
+      const ask = async (path: string, fields = ""): Promise<unknown> => {
+        const connection = await ClientConnection.open(t, server.port);
+        connection.send(`GET ${path} HTTP/1.1\r\n${HEAD}${fields}\r\n`);
+        const { status, text } = await connection.readAnswer();
+        return status === 200 ? JSON.parse(text) : status;
+      };
+      assert.deepEqual(await ask("/shop/cart"), mounted);
+      assert.equal(await ask("/elsewhere"), 500);
+      await server.waitForLine(/the path '\/elsewhere' does not lie under SCRIPT_NAME '\/shop'/);
+      const other = { ...mounted, SCRIPT_NAME: "/other", HTTP_SCRIPT_NAME: "/other" };
+      assert.deepEqual(await ask("/other/cart", "SCRIPT_NAME: /other\r\n"), other);
+    });
+  }
+});

@@ -16,6 +16,7 @@ from tunicorn.interface import Interface
 from tunicorn.loading import ServedApplication
 from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
+from tunicorn.script_name import mount
 from tunicorn.unheard import leave_unheard
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Worker:
     def entry(self) -> Application:
         """What is called for a request: the application, or what the class puts before it."""
         assert self.wsgi is not None
-        return self.wsgi
+        return mount(self.wsgi, self.cfg)
 
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"
