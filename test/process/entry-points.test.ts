@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { chmod } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { request } from "../helpers/client.ts";
-import { fixtureApps, LOOPBACK, runCommand, startServer } from "../helpers/server.ts";
+import { fixtureApps, LOOPBACK, python, runCommand, startServer } from "../helpers/server.ts";
 import { temporaryFolder, writeFiles } from "../helpers/temporary-folder.ts";
 
 const SHOP = `
@@ -128,4 +130,21 @@ test("The settings of pserve come before those of the configuration file", async
   const unknown = await runCommand(t, { cwd, args: ["--paste-setting", "wrokers=3", "pid"] });
   assert.equal(unknown.status, 2);
   assert.match(unknown.stderr, /\[server:\].*wrokers=3/);
+});
+
+test("--python may be a script that runs Python below a tool, as coverage and debuggers are run", async (t) => {
+  const folder = await temporaryFolder(t, {
+    "tool.py":
+      "import builtins, runpy, sys\nbuiltins.WATCHED = True\ndel sys.argv[0]\nrunpy.run_path(sys.argv[0], run_name='__main__')\n",
+    "watched.py":
+      "import builtins\ndef app(environ, start_response):\n    start_response('200 OK', [])\n" +
+      "    return [str(hasattr(builtins, 'WATCHED')).encode()]\n",
+    below: `#!/bin/sh\nexec "${python}" tool.py "$@"\n`,
+  });
+  await chmod(join(folder, "below"), 0o755);
+  const server = await startServer(t, { cwd: folder, python: "./below", args: [...LOOPBACK, "watched:app"] });
+  assert.equal((await request(server.port, "/")).text, "True");
+  server.signal("SIGHUP");
+  await server.waitForLine(/Reloaded/);
+  assert.equal((await request(server.port, "/")).text, "True");
 });
