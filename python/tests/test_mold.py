@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 from tunicorn import __version__
+from tunicorn.gunicorn_names import FOLLOWED_VERSION
 from tunicorn.passed_signals import ARBITER_SIGNALS
 
 from tests.conftest import StartMold, StartWorker
@@ -125,9 +126,13 @@ class TestConfigure:
         expression = "os.environ['SHOP_DATABASE']"
         assert self.report(mold, router, expression, raw_env=["SHOP_DATABASE=db=1"]) == "'db=1'"
 
-    def test_the_environment_names_the_server(self, mold: MoldProcess, router: RouterListener) -> None:
+    def test_the_environment_names_gunicorn_for_applications_that_look_for_it(
+        self, mold: MoldProcess, router: RouterListener
+    ) -> None:
         expression = "os.environ['SERVER_SOFTWARE']"
-        assert self.report(mold, router, expression) == repr(f"tunicorn/{__version__}")
+        assert self.report(mold, router, expression) == repr(
+            f"gunicorn/{FOLLOWED_VERSION} (tunicorn/{__version__})"
+        )
 
     def test_folders_of_pythonpath_come_first_and_chdir_next(
         self, mold: MoldProcess, router: RouterListener

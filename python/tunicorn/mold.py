@@ -18,7 +18,7 @@ from tunicorn.boot_report import write_report
 from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
-from tunicorn.gunicorn_names import lend_names, take_back_uvicorn
+from tunicorn.gunicorn_names import FOLLOWED_VERSION, lend_names, take_back_uvicorn
 from tunicorn.hooks import Hook, count_threads, describe_raised
 from tunicorn.identity import Identity, IdentityError, find_identity
 from tunicorn.logger_class import LoggerError
@@ -188,7 +188,8 @@ class Mold:
         self._arbiter_pid = message["arbiterPid"]
         self._generation = message["generation"]
         self._graceful_seconds = float(settings["graceful_timeout"])
-        os.environ.setdefault("SERVER_SOFTWARE", SERVER_SOFTWARE)
+        # Applications look for Gunicorn's name there, to log to its handlers or to start their schedulers.
+        os.environ.setdefault("SERVER_SOFTWARE", f"gunicorn/{FOLLOWED_VERSION} ({SERVER_SOFTWARE})")
         os.environ.update(cfg.env)
         identity = find_identity(settings["user"], settings["group"], initgroups=bool(settings["initgroups"]))
         self._queue_place = self._make_queue_place(message.get("tokensPath"), identity)
