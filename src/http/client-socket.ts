@@ -75,6 +75,12 @@ export class ClientSocket {
     this.#socket.destroy();
   }
 
+  /** Has the client see an error. A unix socket, which has no address, can only be closed. */
+  reset(): void {
+    if (this.#socket.remoteAddress === undefined) this.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+
   /** The socket, for a worker that writes a response to it; null when it is closed. */
   lend(): Socket | null {
     return this.#socket.writable ? this.#socket : null;

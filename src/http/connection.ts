@@ -106,8 +106,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   }
 
   write(bytes: Buffer): void {
-    if (this.#state === "closed") return;
-    this.#socket.write(bytes);
+    if (this.#state !== "closed") this.#socket.write(bytes);
   }
 
   finish(exchange: Exchange, keepAlive: boolean): void {
@@ -138,7 +137,8 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
     this.#exchange = null;
     this.#options.handler.onCutOff(exchange);
     // Earlier answers may still be on their way, and a worker may have borrowed the socket.
-    this.#endAndLinger();
+    if (exchange.endsWithConnection) this.#socket.reset();
+    else this.#endAndLinger();
   }
 
   /** After this the handler hears only that the socket has closed. */

@@ -94,6 +94,11 @@ export class Exchange {
     return this.#state === "done";
   }
 
+  /** The end of the connection is the end of the body: only a reset tells the client that it is not whole. */
+  get endsWithConnection(): boolean {
+    return this.#framing.type === "close";
+  }
+
   /** The client gets the body; not so for HEAD, 204 and 304. Known once the head is sent. */
   get wantsBody(): boolean {
     return this.#framing.type !== "no-body";

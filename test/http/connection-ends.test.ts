@@ -184,6 +184,19 @@ test("Connection is cut by an exchange that aborts, so that the client sees the 
   await untilClosed();
 });
 
+test("Connection is reset where its end would make the answer to an HTTP/1.0 client look whole", async (t) => {
+  const { port, handler, untilClosed } = await serve(t);
+  const client = await ClientConnection.open(t, port);
+  client.send("GET / HTTP/1.0\r\n\r\n");
+  const { exchange } = await handler.heard("end");
+  assert.ok(exchange !== null);
+  begin(exchange, "hello");
+  await client.readUntil("hello");
+  exchange.abort();
+  await assert.rejects(client.readAnswer(), { name: "ConnectionCut", code: "ECONNRESET" });
+  await untilClosed();
+});
+
 test("Connection that is cut still sends its answers to earlier requests", async (t) => {
   const { port, handler } = await serve(t, {
     onEnd: (exchange) => {
