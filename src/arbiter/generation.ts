@@ -11,9 +11,9 @@ import type { Identity } from "./identity.ts";
 import { MoldHandle, USER_CODE_MS } from "./mold-handle.ts";
 import { MoldHooks } from "./mold-hooks.ts";
 import type { WorkerExited } from "./mold-messages.ts";
-import { signalPid, waitForPids } from "./pids.ts";
+import { signalPid } from "./pids.ts";
 import { Succession } from "./succession.ts";
-import { bootError, describeExit, isOwnFault, workerBootError } from "./worker-exit.ts";
+import { bootError, describeBootTimeout, describeExit, isOwnFault, workerBootError } from "./worker-exit.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 import { WorkerSignals } from "./worker-signals.ts";
 
@@ -278,8 +278,9 @@ export class Generation {
     if (this.#workers.size === 0) return;
     // The mold is gone or stuck, so nobody tells of exits: the process table does.
     this.#mold?.kill();
-    await waitForPids(() => this.workers.map(({ pid }) => pid), limitMs);
-    for (const worker of this.workers) this.#signals.send(worker.age, "SIGKILL");
+    await this.#signals.endWithoutMold(limitMs);
+    for (const worker of this.workers) this.#ended.add(worker);
+    this.#workers.clear();
   }
 
   /** It is of no use any more: workers that have served get a moment to end, others have nothing to end. */
@@ -344,9 +345,7 @@ export class Generation {
     worker.pid = pid;
     worker.enter("forked");
     worker.limitBoot(timerMs(this.settings.timeout), () => {
-      this.#place?.log.critical(
-        `WORKER TIMEOUT (pid:${pid}): it did not boot within ${this.settings.timeout} s; its stack follows`,
-      );
+      this.#place?.log.critical(describeBootTimeout(pid, this.settings.timeout));
       this.abortWorker(age);
     });
   }

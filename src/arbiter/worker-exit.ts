@@ -40,6 +40,11 @@ export function workerBootError({ pid, signal, status, report }: WorkerExited): 
   );
 }
 
+/** A line about a worker that is ended because it does not get ready. */
+export function describeBootTimeout(pid: number, timeoutSeconds: number): string {
+  return `WORKER TIMEOUT (pid:${pid}): it did not boot within ${timeoutSeconds} s; its stack follows`;
+}
+
 /** A line about an exit that somebody should look at, or null for the ordinary ones. */
 export function describeExit(message: WorkerExited, worker: WorkerHandle, isLeaving: boolean): string | null {
   const { pid, signal, status } = message;

@@ -1,5 +1,5 @@
 import type { MoldHandle } from "./mold-handle.ts";
-import { signalPid } from "./pids.ts";
+import { isRunning, signalPid, waitForPids } from "./pids.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 /** From ABRT to KILL: time for the stack, the hook worker_abort and the application's own clean-up. */
@@ -53,6 +53,17 @@ export class WorkerSignals {
   /** The stacks of all its threads go to the log; it goes on. */
   showStacks(age: number): void {
     this.send(age, STACKS_SIGNAL);
+  }
+
+  /** Nobody tells of exits any more: the process table does. Those that are there when the time is over are killed. */
+  async endWithoutMold(limitMs: number): Promise<void> {
+    const workers = [...this.#workers.values()];
+    await waitForPids(() => workers.map(({ pid }) => pid), limitMs);
+    for (const worker of workers) {
+      if (isRunning(worker.pid)) this.send(worker.age, "SIGKILL");
+      // Its timers would kill its pid later, which may be another process by then.
+      worker.enter("exit");
+    }
   }
 
   /** One that waits in the shared queue must be woken to look at its channel; a signal may come a moment too soon. */
