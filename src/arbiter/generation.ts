@@ -212,13 +212,14 @@ export class Generation {
     return true;
   }
 
-  /** More workers than the settings say, or fewer; the surplus is the caller's to retire. */
+  /** More workers than the settings say, or fewer: forked after nworkers_changed; a surplus is the caller's to retire. */
   wantWorkers(count: number): void {
     const before = this.#wanted;
     if (count === before) return;
     this.#wanted = count;
-    this.announceWorkers(before).catch((error: unknown) => this.#place?.log.error(describeError(error)));
-    this.#keepCount();
+    void this.announceWorkers(before)
+      .catch((error: unknown) => this.#place?.log.error(describeError(error)))
+      .finally(() => this.#keepCount());
   }
 
   /** The longest serving workers beyond the number that is wanted. */

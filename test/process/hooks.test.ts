@@ -239,6 +239,10 @@ test("TTIN, TTOU and HUP tell nworkers_changed the numbers, and HUP runs on_relo
     [1, 2, 1],
     [1, 1, 1],
   ]);
+  const [changed, forked] = ["nworkers_changed", "pre_fork"].map((hook) =>
+    records.findIndex((record) => record.hook === hook && (record.numbers?.[1] === 1 || record.age === 2)),
+  );
+  assert((changed ?? 0) < (forked ?? 0), "the hook comes before the worker is forked");
   const firstMold = records[0]?.pid;
   const reload = records.findIndex(({ hook }) => hook === "on_reload");
   assert.equal(records[reload - 1]?.hook, "nworkers_changed");
