@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+from typing import cast
 
 import pytest
+from tunicorn.asgi_types import AsgiApplication, Message, Receive, Scope, Send
+from tunicorn.lifespan import Lifespan, Mode
+from tunicorn.log import Logger
 
 from tests.conftest import StartWorker
 from tests.helpers.asgi import PRELUDE
@@ -77,19 +83,23 @@ def test_off_tells_the_application_nothing(mold: MoldProcess, start_worker: Star
     assert not (mold.folder / "shut-down").exists()
 
 
-@pytest.mark.parametrize("mode", ["auto", "on"])
-def test_a_startup_that_fails_by_message_keeps_the_worker_from_booting(mold: MoldProcess, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "then"), [("auto", "raise ValueError('once more')"), ("on", "return")])
+def test_a_startup_that_fails_by_message_keeps_the_worker_from_booting(
+    mold: MoldProcess, mode: str, then: str
+) -> None:
     report = boot_report(
         mold,
         APPLICATION
-        + """
+        + f"""
 async def lifespan(scope, receive, send):
     await receive()
-    await send({"type": "lifespan.startup.failed", "message": "no database"})
+    await send({{"type": "lifespan.startup.failed", "message": "no database"}})
+    {then}
 """,
         asgi_lifespan=mode,
     )
-    assert report == "The application's startup failed: no database"
+    assert report.splitlines()[0] == "The application's startup failed: no database"
+    assert "The application raised in its lifespan" not in mold.stderr
 
 
 def test_an_application_that_knows_no_lifespan_is_served_with_auto(
@@ -130,6 +140,7 @@ def test_a_startup_that_raises_keeps_the_worker_from_booting_with_on(mold: MoldP
     report = boot_report(mold, source, asgi_lifespan="on")
     assert report.startswith("The application raised during its startup\nTraceback")
     assert report.endswith("ValueError: no database")
+    assert "serves nevertheless" not in mold.stderr
 
 
 def test_a_lifespan_that_returns_at_once_is_an_error_with_on(mold: MoldProcess) -> None:
@@ -189,3 +200,46 @@ async def lifespan(scope, receive, send):
     wait_for_file(mold.folder / "starting")
     mold.send("signal", worker=1, signal="SIGQUIT")
     assert mold.expect("worker-exited")["status"] == 0
+
+
+def lifespan_of(application: AsgiApplication, mode: Mode) -> Lifespan:
+    """One without a worker."""
+    return Lifespan(application, cast(Logger, logging.getLogger("tests.lifespan")), mode)
+
+
+@pytest.mark.parametrize("mode", ["auto", "on"])
+def test_an_application_that_answers_and_ends_at_once_has_started(mode: Mode) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.complete"})
+
+    async def run() -> None:
+        lifespan = lifespan_of(application, mode)
+        await lifespan.startup()
+        await lifespan.shutdown()
+        await lifespan.shutdown()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("phase", ["startup", "shutdown"])
+def test_an_answer_that_comes_twice_is_refused(phase: str) -> None:
+    refused: list[str] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        for step in ("startup", "shutdown"):
+            await receive()
+            answer: Message = {"type": f"lifespan.{step}.complete"}
+            await send(answer)
+            if step == phase:
+                with pytest.raises(RuntimeError, match="invalid state transition"):
+                    await send(answer)
+                refused.append(step)
+
+    async def run() -> None:
+        lifespan = lifespan_of(application, "on")
+        await lifespan.startup()
+        await lifespan.shutdown()
+
+    asyncio.run(run())
+    assert refused == [phase]

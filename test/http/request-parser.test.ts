@@ -83,6 +83,17 @@ test("RequestParser refuses a bad first octet without waiting for a line end", (
   assert.equal(parser.next()?.type, "fault");
 });
 
+for (const [what, line] of [
+  ["does not begin with a digit", "x"],
+  ["ends in a bare line feed", "5\n"],
+  ["ends its extensions by a bare line feed", "5;a=b\n"],
+] as const) {
+  test(`RequestParser refuses a chunk size that ${what} without waiting for more`, () => {
+    const outcome = parseWhole(defaultRules, chunkedRequest(line));
+    assert.equal(outcome.fault?.code, "ERR_HTTP_CHUNK");
+  });
+}
+
 test("RequestParser leaves a pipelined request inside until it is asked on", () => {
   const parser = new RequestParser(defaultHttpLimits);
   const second = "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
