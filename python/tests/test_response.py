@@ -60,6 +60,12 @@ def test_a_status_that_is_none_is_refused(status: str) -> None:
         ResponseHead(status, [])
 
 
+@pytest.mark.parametrize("status", ["100 Continue", "101 Switching Protocols", "103", "199 Last"])
+def test_the_status_of_an_interim_response_is_refused(status: str) -> None:
+    with pytest.raises(ValueError, match="want a final one"):
+        ResponseHead(status, [])
+
+
 @pytest.mark.parametrize("status", [200, b"200 OK", None], ids=repr)
 def test_a_status_that_is_not_text_is_refused(status: Any) -> None:
     with pytest.raises(TypeError, match="the status must be text, not"):
@@ -278,6 +284,12 @@ def test_headers_that_yield_no_pairs_are_refused(headers: Any) -> None:
 )
 def test_a_field_that_the_router_decides_is_dropped(name: str) -> None:
     assert lines_of([("X-Before", "1"), (name, "v"), ("X-After", "2")]) == b"X-Before: 1\r\nX-After: 2\r\n"
+    assert encode_interim_fields([("Link", "</a>"), (name, "of the router")]) == b"Link: </a>\r\n"
+
+
+def test_an_interim_response_has_no_content_length() -> None:
+    # What it announces would be taken for a body.
+    assert encode_interim_fields([("Content-Length", "5"), ("Link", "</a>")]) == b"Link: </a>\r\n"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import { isIP } from "node:net";
 import type { RequestHead } from "../http/request-head.ts";
 import type { Client, TrustedPeers } from "./client.ts";
 import { isUnderscoreNamePassedOn, noteScheme, type TrustedWord } from "./field-policy.ts";
@@ -93,9 +92,9 @@ function forwardedClient(list: string, trusted: TrustedPeers): readonly [string,
   return found ?? ["", "0"];
 }
 
-/** `address`, `address:port` or `[address]:port`. */
+/** `address`, `address:port` or `[address]:port`. An IPv6 address without brackets, of several colons, has no port. */
 function splitPort(text: string): readonly [string, string] {
   const match = /^\[(.*)\](?::([0-9]{1,5}))?$/.exec(text) ?? /^([^:]*):([0-9]{1,5})$/.exec(text);
   const [, address = text, port = "0"] = match ?? [];
-  return isIP(text) === 0 ? [address, port] : [text, "0"];
+  return [address, port];
 }

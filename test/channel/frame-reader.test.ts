@@ -101,6 +101,21 @@ test("FrameReader reads many frames that come octet by octet", () => {
   assert.deepEqual(joinBodies(read(...octets)), everyFrameAsRead);
 });
 
+test("FrameReader keeps none of the bytes that it is fed: whoever has read them reads the next over them", () => {
+  for (let split = 0; split <= everyFrame.length; split += 1) {
+    const frames: ReadFrame[] = [];
+    const reader = new FrameReader((header, payload) =>
+      frames.push({ ...header, payload: Buffer.from(payload) }),
+    );
+    const buffer = Buffer.alloc(everyFrame.length);
+    for (const piece of [everyFrame.subarray(0, split), everyFrame.subarray(split)]) {
+      piece.copy(buffer.fill(0xff));
+      reader.feed(buffer.subarray(0, piece.length));
+    }
+    assert.deepEqual(joinBodies(frames), everyFrameAsRead, `split at ${split}`);
+  }
+});
+
 test("FrameReader takes empty input for nothing", () => {
   const empty = Buffer.alloc(0);
   const { octets } = recordedFrame("response-whole");

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { defaultHttpLimits } from "../../src/http/limits.ts";
+import { strictPolicy } from "../../src/http/policy.ts";
+import { readPacket, toHead } from "../../src/http/uwsgi-packet.ts";
 import {
   BLOCK,
   blockOf,
@@ -91,6 +94,15 @@ for (const [name, changes, code] of refused) {
     assert.equal(head, undefined);
   });
 }
+
+test("toHead() refuses a method that is no token, also where unconventional ones are permitted", () => {
+  const policy = { ...strictPolicy, permitUnconventionalMethod: true };
+  const headOf = (method: string): string =>
+    toHead(readPacket(blockOf(pairsWith({ REQUEST_METHOD: method }))), defaultHttpLimits, policy).method;
+  assert.equal(headOf("get"), "get");
+  for (const method of ["GE T", "GET\r\n", "GET\x7f", "(GET)"])
+    assert.throws(() => headOf(method), { code: "ERR_HTTP_METHOD" }, method);
+});
 
 test("UwsgiParser refuses repeated variables, and repeated fields that may not be", () => {
   const repeated = (pair: Pair): string | undefined =>

@@ -47,3 +47,11 @@ test("cookEnviron() on TCP takes name and port from the listener, whatever Host 
   assert.equal(environ.get("SERVER_PORT"), "8000");
   assert.equal(environ.get("HTTP_HOST"), "evil.test:1");
 });
+
+test("cookEnviron() tells the authority of an absolute target as the Host, whatever the field says", () => {
+  const environ = cook({
+    head: { host: "real.test", target: "http://real.test/" },
+    fields: [["Host", "evil.test"]],
+  });
+  assert.equal(environ.get("HTTP_HOST"), "real.test");
+});

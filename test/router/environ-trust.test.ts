@@ -173,6 +173,13 @@ test("cookEnviron() takes a trusted SCRIPT_NAME over that of the settings, witho
   assert.equal(environ.get("HTTP_SCRIPT_NAME"), "/b/");
 });
 
+test("cookEnviron() takes the SCRIPT_NAME of a front server's variables, without its last slash", () => {
+  const variables = new Map([["SCRIPT_NAME", "/b/"]]);
+  const environ = cook({ settings: { scriptName: "/a" }, head: { path: "/b/c", variables } });
+  assert.equal(environ.get("SCRIPT_NAME"), "/b");
+  assert.equal(environ.get("PATH_INFO"), "/c");
+});
+
 test("cookEnviron() takes no SCRIPT_NAME from a peer that is not trusted", () => {
   const environ = cook({ fields: [["SCRIPT_NAME", "/b"]], head: { path: "/b/c" } });
   assert.equal(environ.get("SCRIPT_NAME"), "");

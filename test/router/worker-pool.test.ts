@@ -215,6 +215,25 @@ test("WorkerPool gives no request to an idle worker that has died", async (t) =>
   assert.equal(pool.waiting, 1);
 });
 
+test("WorkerPool takes a worker with several threads for lost with the last of their channels", async (t) => {
+  const { told, boot } = await openPool(t);
+  const threads = [await boot(1), await boot(1)];
+  for (const thread of threads) thread.destroy();
+  await told.waitFor("lost 1 with nothing");
+  await boot(2);
+  assert.equal(told.lines.filter((line) => line.startsWith("lost")).length, 1, told.lines.join());
+});
+
+test("WorkerPool takes a worker with several threads for lost with the first that takes a request to its grave", async (t) => {
+  const { pool, told, boot } = await openPool(t);
+  const dying = await boot(1);
+  submit(pool, "/killer");
+  await receiveTarget(dying);
+  await boot(1);
+  dying.destroy();
+  await told.waitFor("lost 1 with /killer");
+});
+
 test("WorkerPool says nothing of a connection that ends before it has said who it is", async (t) => {
   const { told, dial, boot } = await openPool(t);
   const stranger = await dial();
