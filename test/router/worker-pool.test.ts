@@ -6,6 +6,7 @@ import { WorkerChannel } from "../../src/router/worker-channel.ts";
 import type { QueueLimits } from "../../src/router/request-queue.ts";
 import { WorkerPool } from "../../src/router/worker-pool.ts";
 import { Deadlines } from "../../src/system/deadlines.ts";
+import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 import {
   END,
@@ -215,9 +216,18 @@ test("WorkerPool gives no request to an idle worker that has died", async (t) =>
   assert.equal(pool.waiting, 1);
 });
 
+/** So many threads of worker 1 are known. */
+async function untilReady(told: Recording, count: number): Promise<void> {
+  await untilTrue(() => told.lines.filter((line) => line === "ready 1").length === count, {
+    deadlineMs: ANSWER_DEADLINE_MS,
+    what: () => told.lines.join(),
+  });
+}
+
 test("WorkerPool takes a worker with several threads for lost with the last of their channels", async (t) => {
   const { told, boot } = await openPool(t);
   const threads = [await boot(1), await boot(1)];
+  await untilReady(told, 2);
   for (const thread of threads) thread.destroy();
   await told.waitFor("lost 1 with nothing");
   await boot(2);
@@ -230,6 +240,7 @@ test("WorkerPool takes a worker with several threads for lost with the first tha
   submit(pool, "/killer");
   await receiveTarget(dying);
   await boot(1);
+  await untilReady(told, 2);
   dying.destroy();
   await told.waitFor("lost 1 with /killer");
 });
