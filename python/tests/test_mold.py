@@ -351,6 +351,19 @@ class TestHooks:
         mold.expect("worker-exited")
         assert sorted(open_files.iterdir()) == before
 
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+    @pytest.mark.parametrize("stdout", ["open('/dev/full', 'w')", "None"])
+    def test_workers_are_forked_although_standard_output_takes_nothing(
+        self, start_mold: StartMold, short_folder: Path, stdout: str
+    ) -> None:
+        source = f"import sys\nsys.stdout = {stdout}\nprint('waits in a buffer')\n"
+        write_modules(short_folder, {"app.py": f"{source}{HELLO_APPLICATION}"})
+        mold = start_mold({"PYTHONUNBUFFERED": ""})
+        mold.configure()
+        mold.send("load")
+        mold.expect("loaded")
+        mold.fork()
+
     @pytest.mark.skipif(sys.platform != "linux", reason="only there one process may limit another")
     def test_a_mold_without_a_descriptor_left_forks_no_worker_and_lives_on(
         self, mold: MoldProcess, router: RouterListener

@@ -11,7 +11,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from tunicorn.log import Logger, reopen
 from tunicorn.log_receiver import LogReceiver
 from tunicorn.log_relay_reader import RelayReader
 from tunicorn.process_title import set_process_title
+from tunicorn.standard_streams import flush_standard_streams
 from tunicorn.unheard import leave_unheard
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class LogProcess:
 
     def start(self, leave_mold: Callable[[], None]) -> None:
         """Forks the process. `leave_mold` lets go there of what is the mold's."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_standard_streams()
         self._started_at = time.monotonic()
         try:
             self.pid = os.fork()

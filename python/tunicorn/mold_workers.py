@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from tunicorn.boot_report import read_report
 from tunicorn.children import send_signal, wait_status
+from tunicorn.standard_streams import flush_standard_streams
 from tunicorn.workers.base import LEAVING_SIGNALS, Worker
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ class MoldWorkers:
         except OSError as error:
             self._tell_unforked(worker, error)
             return None
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_standard_streams()
         # What is there by now stays for good, and a collection in the worker that looked at it would copy it.
         gc.freeze()
         # What a worker is told so early waits until it can hear: here it would be lost.

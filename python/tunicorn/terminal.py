@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Final
+
+from tunicorn.standard_streams import flush_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +18,7 @@ def leave_terminal(silent: Iterable[int]) -> None:
     """Goes to a session of its own, as part of a daemon; these output streams lead nowhere from now on."""
     os.setsid()
     os.umask(DAEMON_UMASK)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_standard_streams()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for fd in silent:
         os.dup2(nowhere, fd)

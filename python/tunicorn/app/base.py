@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from tunicorn.app import program
 from tunicorn.gunicorn_names import lend_names
 from tunicorn.launcher import become_node
+from tunicorn.standard_streams import flush_standard_streams
 
 # As in the mold: a program may derive its logger class from Gunicorn's where Gunicorn is not installed.
 lend_names()
@@ -70,6 +70,5 @@ class BaseApplication:
         if program.is_run_again():
             program.end_at_run(self)
         program.remember()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_standard_streams()
         become_node(["--config", "python:tunicorn.app.served"])
