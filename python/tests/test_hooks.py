@@ -1,11 +1,11 @@
-"""Making hooks of what a configuration file gives, and telling what they raised."""
+"""Making hooks of what a configuration file gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from tunicorn.hooks import HookError, describe_raised, make_hook
+from tunicorn.hooks import HookError, make_hook
 
 POST_REQUEST = ["worker", "req", "environ", "resp"]
 
@@ -77,18 +77,3 @@ def test_post_request_with_other_numbers_of_arguments_is_refused(hook: Callable[
 def test_a_hook_given_by_its_dotted_name_is_checked_too() -> None:
     with pytest.raises(HookError, match="The hook on_exit is called as on_exit"):
         make_hook("on_exit", "os.path.join", [])
-
-
-def test_what_a_hook_raised_is_told_with_its_cause() -> None:
-    def raise_it() -> None:
-        try:
-            raise KeyError("inner")
-        except KeyError as error:
-            raise RuntimeError("outer") from error
-
-    try:
-        raise_it()
-    except RuntimeError as error:
-        text = describe_raised(error)
-    assert text.endswith("RuntimeError: outer")
-    assert "KeyError: 'inner'" in text

@@ -6,7 +6,6 @@ import ast
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
@@ -18,6 +17,7 @@ from tunicorn.load_hints import (
     no_literal_hint,
     wrong_call_hint,
 )
+from tunicorn.tracebacks import user_traceback
 
 #: A WSGI application, or the callable that stands for one.
 Application = Callable[..., Any]
@@ -28,8 +28,6 @@ EXIT_WORKER_BOOT: Final = 3
 EXIT_APPLICATION_LOAD: Final = 4
 
 DEFAULT_NAME: Final = "application"
-
-OWN_FOLDER: Final = os.path.dirname(__file__)
 
 
 class LoadError(Exception):
@@ -100,7 +98,7 @@ def _import(spec: str, module_name: str) -> ModuleType:
 
 def _import_failed(spec: str, module_name: str, error: BaseException) -> LoadError:
     return LoadError(
-        f'Cannot load application "{spec}": importing "{module_name}" failed\n{application_traceback(error)}',
+        f'Cannot load application "{spec}": importing "{module_name}" failed\n{user_traceback(error)}',
         EXIT_WORKER_BOOT,
         missing_import_hint(error),
     )
@@ -144,7 +142,7 @@ def _call_factory(spec: str, factory: Any, call: ast.Call) -> Any:
         trace = error.__traceback__
         is_called_wrong = isinstance(error, TypeError) and trace is not None and trace.tb_next is None
         raise LoadError(
-            f'Cannot load application "{spec}": the factory raised\n{application_traceback(error)}',
+            f'Cannot load application "{spec}": the factory raised\n{user_traceback(error)}',
             EXIT_APPLICATION_LOAD,
             wrong_call_hint(spec.partition(":")[0], factory)
             if is_called_wrong
@@ -169,21 +167,6 @@ def _check(spec: str, expression: str, found: Any) -> Application:
 def _short(value: object) -> str:
     text = repr(value)
     return f"{text[:80]}{'...' if len(text) > 80 else ''} ({type(value).__name__})"
-
-
-def application_traceback(error: BaseException) -> str:
-    """The traceback from the application's first frame on."""
-    summary = traceback.TracebackException.from_exception(error)
-    kept = list(summary.stack)
-    while kept and _is_own_or_import_machinery(kept[0].filename):
-        kept.pop(0)
-    summary.stack = traceback.StackSummary.from_list(kept)
-    return "".join(summary.format()).rstrip()
-
-
-def _is_own_or_import_machinery(filename: str) -> bool:
-    is_own = os.path.dirname(filename) == OWN_FOLDER
-    return is_own or filename.startswith("<frozen importlib") or filename == importlib.__file__
 
 
 def add_to_path(folder: str) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tunicorn.asgi_scope import target_of
 from tunicorn.hook_objects import HookRequest, HookResponse, environ_name
-from tunicorn.hooks import HookError, describe_raised
+from tunicorn.hooks import HookError
+from tunicorn.tracebacks import user_traceback
 
 if TYPE_CHECKING:
     from tunicorn.asgi_types import AsgiApplication, Message, Receive, Scope, Send
@@ -42,7 +43,7 @@ def with_request_hooks(worker: Worker, application: AsgiApplication) -> AsgiAppl
                 try:
                     post_request(worker, request, environ, facts)
                 except Exception as error:
-                    worker.log.error("The hook post_request raised\n%s", describe_raised(error))
+                    worker.log.error("The hook post_request raised\n%s", user_traceback(error))
 
     return call
 

@@ -9,7 +9,6 @@ import importlib.util
 import math
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from tunicorn.hooks import Hook, HookError, make_hook
 from tunicorn.missing import MissingAttributeError
 from tunicorn.server_field import changed_server_field
+from tunicorn.tracebacks import user_traceback
 
 CONFIG_MODULE: Final = "__config__"
 
@@ -73,7 +73,7 @@ def read_config_file(
         raise
     # A configuration file may also end in SystemExit; whatever it raises is shown to the operator.
     except BaseException as error:
-        raise ConfigError(f"Cannot run configuration file {location}:\n{_own_traceback(error)}") from error
+        raise ConfigError(f"Cannot run configuration file {location}:\n{user_traceback(error)}") from error
     return _sort(location, namespace, setting_names, hook_parameters)
 
 
@@ -114,19 +114,6 @@ def _missing_file_hint(path: str) -> str:
     if near:
         return f'There is "{near[0]}" in that folder. Did you mean it?'
     return "A relative path begins where tunicorn is called, whatever chdir says"
-
-
-def _own_traceback(error: BaseException) -> str:
-    """The traceback without the frames above the configuration file."""
-    summary = traceback.TracebackException.from_exception(error)
-    kept = [
-        entry
-        for entry in summary.stack
-        if entry.filename not in (__file__, importlib.__file__)
-        and not entry.filename.startswith("<frozen importlib")
-    ]
-    summary.stack = traceback.StackSummary.from_list(kept)
-    return "".join(summary.format()).rstrip()
 
 
 def _sort(

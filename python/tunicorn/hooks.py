@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -64,12 +62,3 @@ def count_threads() -> int:
     """How many threads this process has of Python's. Without the module there is one."""
     threading = sys.modules.get("threading")
     return 1 if threading is None else int(threading.active_count())
-
-
-def describe_raised(error: BaseException) -> str:
-    """The traceback of what a hook raised, without the frames of the server that called it."""
-    summary = traceback.TracebackException.from_exception(error)
-    own_folder = os.path.dirname(__file__)
-    kept = [frame for frame in summary.stack if os.path.dirname(frame.filename) != own_folder]
-    summary.stack = traceback.StackSummary.from_list(kept)
-    return "".join(summary.format()).rstrip()

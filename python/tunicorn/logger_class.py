@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tunicorn.config import Config
-from tunicorn.hooks import describe_raised
 from tunicorn.log import Logger, LoggingConfigError
+from tunicorn.tracebacks import user_traceback
 
 if TYPE_CHECKING:
     from tunicorn.hooks import Hook
@@ -111,7 +111,7 @@ def make_logger(cfg: LoggerConfig) -> Logger:
     except LoggingConfigError as error:
         raise LoggerError(str(error)) from error
     except Exception as error:
-        raise LoggerError(f'The logger_class "{name}" raised\n{describe_raised(error)}') from error
+        raise LoggerError(f'The logger_class "{name}" raised\n{user_traceback(error)}') from error
 
 
 def _find(name: str) -> Any:
@@ -124,7 +124,7 @@ def _find(name: str) -> Any:
         raise LoggerError(f'Cannot find logger_class "{name}": {error}') from error
     # Whatever the module's own code raises is shown to the operator.
     except Exception as error:
-        raise LoggerError(f'Cannot import logger_class "{name}":\n{describe_raised(error)}') from error
+        raise LoggerError(f'Cannot import logger_class "{name}":\n{user_traceback(error)}') from error
 
 
 def _find_entry_point(name: str) -> Any:

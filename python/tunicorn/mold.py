@@ -19,7 +19,7 @@ from tunicorn.config import Config, ConfigError, ConfigFile, read_config_file
 from tunicorn.control import ControlChannel, Message
 from tunicorn.environ import SERVER_SOFTWARE
 from tunicorn.gunicorn_names import FOLLOWED_VERSION, lend_names, take_back_uvicorn
-from tunicorn.hooks import Hook, count_threads, describe_raised
+from tunicorn.hooks import Hook, count_threads
 from tunicorn.identity import Identity, IdentityError, find_identity
 from tunicorn.logger_class import LoggerError
 from tunicorn.mold_logs import MoldLogs
@@ -28,6 +28,7 @@ from tunicorn.passed_signals import ARBITER_SIGNALS, PassedSignals
 from tunicorn.process_title import set_process_title
 from tunicorn.puller import QueuePlace
 from tunicorn.server import Server
+from tunicorn.tracebacks import user_traceback
 from tunicorn.unheard import ignore_at_exit
 from tunicorn.worker_classes import PACKAGES, find_worker_class, missing_library
 from tunicorn.workers.base import BootError, Worker
@@ -230,7 +231,7 @@ class Mold:
         try:
             return self._require_server().run_hook(name, *arguments)
         except BaseException as error:
-            return describe_raised(error)
+            return user_traceback(error)
 
     def _change_workers(self, wanted: int, before: int | None) -> None:
         self._require_server().num_workers = wanted
@@ -256,7 +257,7 @@ class Mold:
         try:
             worker = self._worker_class.make(server, age, server.app.callable)
         except Exception as error:
-            report = f"The worker class {server.cfg.worker_class_str} raised\n{describe_raised(error)}"
+            report = f"The worker class {server.cfg.worker_class_str} raised\n{user_traceback(error)}"
             self._workers.tell_unborn(age, EXIT_WORKER_BOOT, report)
             return None
         worker.generation = self._generation

@@ -7,9 +7,9 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from tunicorn.application import application_traceback
 from tunicorn.config import to_plain
 from tunicorn.gunicorn_names import lent_name
+from tunicorn.tracebacks import user_traceback
 from tunicorn.worker_classes import WORKER_CLASSES
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _set_up(name: str, found: type) -> None:
         set_up()
     except Exception as error:
         raise WorkerClassError(
-            f'setup() of the worker class "{name}" raised\n{application_traceback(error)}'
+            f'setup() of the worker class "{name}" raised\n{user_traceback(error)}'
         ) from error
 
 
@@ -127,7 +127,7 @@ def _load(name: str) -> object:
     except WorkerClassError:
         raise
     except BaseException as error:
-        report = application_traceback(error) + _import_hint(name, error)
+        report = user_traceback(error) + _import_hint(name, error)
         raise WorkerClassError(f'Cannot import the worker class "{name}"\n{report}') from error
     try:
         return getattr(module, attribute)

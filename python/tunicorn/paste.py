@@ -11,8 +11,8 @@ from tunicorn.application import (
     EXIT_WORKER_BOOT,
     Application,
     LoadError,
-    application_traceback,
 )
+from tunicorn.tracebacks import user_traceback
 
 
 def load_paste_application(location: str, raw_globals: list[str]) -> Application:
@@ -33,7 +33,7 @@ def load_paste_application(location: str, raw_globals: list[str]) -> Application
         failed = f'Cannot load application "{location}"'
         if _is_about_file(error):
             raise LoadError(f"{failed}: {error}", EXIT_APPLICATION_LOAD) from error
-        raise LoadError(f"{failed}\n{application_traceback(error)}", EXIT_WORKER_BOOT) from error
+        raise LoadError(f"{failed}\n{user_traceback(error)}", EXIT_WORKER_BOOT) from error
     return application
 
 

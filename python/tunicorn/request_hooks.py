@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tunicorn.environ import file_part
 from tunicorn.hook_objects import HookRequest, HookResponse
-from tunicorn.hooks import HookError, describe_raised
+from tunicorn.hooks import HookError
 from tunicorn.response import to_list
+from tunicorn.tracebacks import user_traceback
 from tunicorn.wsgi import WsgiGateway
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class HookedGateway(WsgiGateway):
                 try:
                     self._post_request(self._worker, request, environ, facts)
                 except Exception as error:
-                    self._log.error("The hook post_request raised\n%s", describe_raised(error))
+                    self._log.error("The hook post_request raised\n%s", user_traceback(error))
 
     def _call_pre_request(self, hook: Callable[..., object], request: HookRequest) -> None:
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.config import Address, Config
-from tunicorn.hooks import describe_raised
 from tunicorn.identity import UNCHANGED, Identity
 from tunicorn.loading import ServedApplication
 from tunicorn.log import Logger
 from tunicorn.missing import MissingAttributeError
+from tunicorn.tracebacks import user_traceback
 
 if TYPE_CHECKING:
     from tunicorn.interface import Interface
@@ -88,7 +88,7 @@ class Server:
         try:
             hook(*arguments)
         except Exception as error:
-            return describe_raised(error)
+            return user_traceback(error)
         return None
 
     def call_hook(self, name: str, *arguments: object) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tunicorn.application import EXIT_WORKER_BOOT, application_traceback
+from tunicorn.application import EXIT_WORKER_BOOT
 from tunicorn.asgi import AsgiCalls
 from tunicorn.asgi_hooks import with_request_hooks
 from tunicorn.interface import Interface, to_asgi3
 from tunicorn.lifespan import Lifespan, LifespanError
+from tunicorn.tracebacks import user_traceback
 from tunicorn.workers.base import BootError
 from tunicorn.workers.loop import QUICK_SECONDS, LoopWorker
 
@@ -53,7 +54,7 @@ class AsgiWorker(LoopWorker):
             await self._first_of(lifespan.startup(), self._quick.wait())
         except LifespanError as error:
             cause = error.__cause__
-            report = str(error) if cause is None else f"{error}\n{application_traceback(cause)}"
+            report = str(error) if cause is None else f"{error}\n{user_traceback(cause)}"
             raise BootError(report, EXIT_WORKER_BOOT) from error
 
     async def stop_application(self, seconds: float) -> None:

@@ -10,13 +10,14 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError, application_traceback
+from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
 from tunicorn.interface import Interface
 from tunicorn.loading import ServedApplication
 from tunicorn.log import error_stream, reopen
 from tunicorn.missing import MissingAttributeError
 from tunicorn.script_name import mount
+from tunicorn.tracebacks import user_traceback
 from tunicorn.unheard import leave_unheard
 
 if TYPE_CHECKING:
@@ -336,7 +337,7 @@ class Worker:
                 self.log.critical("Exception in worker process", exc_info=error)
                 raise SystemExit(1) from error
             # It is a class of the user's own that raises so early.
-            report = f"Exception in worker process\n{application_traceback(error)}"
+            report = f"Exception in worker process\n{user_traceback(error)}"
             raise BootError(report, EXIT_WORKER_BOOT) from error
 
     def say_goodbye(self) -> None:
