@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tunicorn.access_environ import EnvironWatch, watched_entries
 from tunicorn.config import Config
-from tunicorn.environ import FileWrapper
+from tunicorn.file_wrapper import FileWrapper
 
 from tests.helpers.gateway import Gateway
 from tests.helpers.router import BODY, FAILED, RESPONSE, Received, kinds_of

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tunicorn import __version__
 from tunicorn.config import Config
-from tunicorn.environ import FileWrapper, make_template, open_body
-from tunicorn.log import ErrorStream, Logger
+from tunicorn.environ import make_template, open_body
+from tunicorn.error_log import ErrorStream
+from tunicorn.file_wrapper import FileWrapper
+from tunicorn.log import Logger
 
 
 @pytest.mark.parametrize(("workers", "is_multiprocess"), [(1, False), (2, True), (8, True)])
@@ -92,38 +93,3 @@ def test_a_body_is_read_on_after_the_router_removed_its_file(tmp_path: Path) -> 
     with open_body(str(path).encode(), True) as stream:
         path.unlink()
         assert len(stream.read()) == 100_000
-
-
-@pytest.mark.parametrize(
-    ("content", "blocks"),
-    [
-        pytest.param(b"", [], id="empty"),
-        pytest.param(b"abc", [b"abc"], id="less than a block"),
-        pytest.param(b"abcd", [b"abcd"], id="one block"),
-        pytest.param(b"abcdefghi", [b"abcd", b"efgh", b"i"], id="several blocks"),
-    ],
-)
-def test_a_file_is_wrapped_in_blocks(content: bytes, blocks: list[bytes]) -> None:
-    assert list(FileWrapper(io.BytesIO(content), 4)) == blocks
-
-
-def test_a_wrapped_file_is_given_out_from_where_it_stands() -> None:
-    file = io.BytesIO(b"abcdef")
-    file.seek(4)
-    assert list(FileWrapper(file)) == [b"ef"]
-
-
-def test_closing_the_wrapper_closes_its_file() -> None:
-    file = io.BytesIO(b"abc")
-    FileWrapper(file).close()
-    assert file.closed
-
-
-def test_a_file_without_close_is_wrapped_without_close() -> None:
-    class Reader:
-        def read(self, _size: int) -> bytes:
-            return b""
-
-    wrapper = FileWrapper(Reader())
-    assert list(wrapper) == []
-    assert not hasattr(wrapper, "close")

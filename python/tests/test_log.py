@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tunicorn.log import ErrorStream, Logger, error_stream
+from tunicorn.error_log import error_stream
+from tunicorn.log import Logger
 
 from tests.helpers.deadlines import deadline
 from tests.helpers.logs import set_up
@@ -158,27 +159,3 @@ def test_standard_error_stays_open_when_files_are_opened_anew(
     logger.reopen_files()
     logger.info("still here")
     assert capfd.readouterr().err.endswith(" still here\n")
-
-
-def test_the_error_stream_writes_at_once_and_in_the_order_of_the_log(logger: Logger, log_path: Path) -> None:
-    stream = ErrorStream()
-    logger.info("one")
-    assert stream.write("two\n") == 4
-    logger.info("three")
-    stream.writelines(["four\n", "five\n"])
-    words = [line.rsplit(" ", 1)[-1] for line in log_path.read_text().splitlines()]
-    assert words == ["one", "two", "three", "four", "five"]
-
-
-def test_the_error_stream_shows_text_without_a_newline_at_once(logger: Logger, log_path: Path) -> None:
-    ErrorStream().write("half a line")
-    assert log_path.read_text() == "half a line"
-
-
-def test_the_error_stream_follows_a_file_that_is_opened_anew(logger: Logger, log_path: Path) -> None:
-    stream = ErrorStream()
-    log_path.rename(log_path.with_name("error.log.1"))
-    logger.reopen_files()
-    stream.write("new\n")
-    stream.flush()
-    assert log_path.read_text() == "new\n"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunicorn.log import ErrorStream, Logger
+from tunicorn.error_log import ErrorStream
+from tunicorn.log import Logger
 
 from tests.helpers.logs import set_up
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tunicorn.environ import FileWrapper
+from tunicorn.file_wrapper import FileWrapper
 
 from tests.helpers.deadlines import DEADLINE_SECONDS
 from tests.helpers.gateway import Application, Gateway, answering, only_response

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tunicorn.children import send_signal
-from tunicorn.log import Logger, reopen, writes_plain_text
+from tunicorn.error_log import writes_plain_text
+from tunicorn.log import Logger, reopen
 from tunicorn.logger_class import LoggerConfig, LoggerError, make_logger
 from tunicorn.stack_file import StackFile
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from tunicorn.environ import file_part
+from tunicorn.file_wrapper import file_part
 from tunicorn.hook_objects import HookRequest, HookResponse
 from tunicorn.hooks import HookError
 from tunicorn.response import to_list

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn import frame
 from tunicorn.access_environ import EnvironWatch, watched_entries
-from tunicorn.environ import FileWrapper, make_template, open_body
+from tunicorn.environ import make_template, open_body
+from tunicorn.file_wrapper import FileWrapper
 from tunicorn.wsgi_response import ClientDisconnectedError, ReportingResponse, Response
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from tunicorn import frame
-from tunicorn.environ import file_part
+from tunicorn.file_wrapper import file_part
 from tunicorn.response import Headers, ResponseHead, encode_interim_fields
 
 if TYPE_CHECKING:

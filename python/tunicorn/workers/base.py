@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from tunicorn.application import EXIT_WORKER_BOOT, Application, LoadError
 from tunicorn.channel import Channel
+from tunicorn.error_log import error_stream
 from tunicorn.interface import Interface
 from tunicorn.loading import ServedApplication
-from tunicorn.log import error_stream, reopen
+from tunicorn.log import reopen
 from tunicorn.missing import MissingAttributeError
 from tunicorn.script_name import mount
 from tunicorn.tracebacks import user_traceback
