@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunicorn.asgi_scope import target_of
 from tunicorn.hook_objects import HookRequest, HookResponse, environ_name
-from tunicorn.hooks import HookError
-from tunicorn.tracebacks import user_traceback
+from tunicorn.hooks import call_post_request, call_pre_request
 
 if TYPE_CHECKING:
     from tunicorn.asgi_types import AsgiApplication, Message, Receive, Scope, Send
@@ -30,20 +29,12 @@ def with_request_hooks(worker: Worker, application: AsgiApplication) -> AsgiAppl
         facts: HookResponse | None = None
         try:
             if pre_request is not None:
-                try:
-                    pre_request(worker, request)
-                except Exception as error:
-                    raise HookError(
-                        "The hook pre_request raised; the request is answered with 500"
-                    ) from error
+                call_pre_request(pre_request, worker, request)
             facts = HookResponse()
             return await application(scope, receive, _recording(send, facts))
         finally:
             if post_request is not None:
-                try:
-                    post_request(worker, request, environ, facts)
-                except Exception as error:
-                    worker.log.error("The hook post_request raised\n%s", user_traceback(error))
+                call_post_request(post_request, worker, request, environ, facts)
 
     return call
 

@@ -6,7 +6,13 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tunicorn.tracebacks import user_traceback
+
+if TYPE_CHECKING:
+    from tunicorn.hook_objects import HookRequest, HookResponse
+    from tunicorn.workers.base import Worker
 
 Hook = Callable[..., object]
 
@@ -62,3 +68,25 @@ def count_threads() -> int:
     """How many threads this process has of Python's. Without the module there is one."""
     threading = sys.modules.get("threading")
     return 1 if threading is None else int(threading.active_count())
+
+
+def call_pre_request(hook: Hook, worker: Worker, request: HookRequest) -> None:
+    """Raises HookError where the hook raised: the application is not called then."""
+    try:
+        hook(worker, request)
+    except Exception as error:
+        raise HookError("The hook pre_request raised; the request is answered with 500") from error
+
+
+def call_post_request(
+    hook: Hook,
+    worker: Worker,
+    request: HookRequest,
+    environ: dict[str, Any],
+    response: HookResponse | None,
+) -> None:
+    """What the hook raises is logged: the client has its answer."""
+    try:
+        hook(worker, request, environ, response)
+    except Exception as error:
+        worker.log.error("The hook post_request raised\n%s", user_traceback(error))

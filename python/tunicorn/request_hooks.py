@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tunicorn.file_wrapper import file_part
 from tunicorn.hook_objects import HookRequest, HookResponse
-from tunicorn.hooks import HookError
+from tunicorn.hooks import call_post_request, call_pre_request
 from tunicorn.response import to_list
-from tunicorn.tracebacks import user_traceback
 from tunicorn.wsgi import WsgiGateway
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
 def make_gateway(worker: Worker, channel: Channel) -> WsgiGateway:
     """The gateway between a worker's channel and its application."""
-    if worker.cfg.hook("pre_request") or worker.cfg.hook("post_request"):
+    hooks = [worker.cfg.hook(name) for name in ("pre_request", "post_request")]
+    if hooks != [None, None]:
         return HookedGateway(worker, channel)
     return WsgiGateway(worker.entry(), worker.cfg, worker.log, channel, limits_tunnels=worker.limits_tunnels)
 
@@ -58,7 +58,7 @@ class HookedGateway(WsgiGateway):
         facts: HookResponse | None = None
         try:
             if self._pre_request is not None:
-                self._call_pre_request(self._pre_request, request)
+                call_pre_request(self._pre_request, self._worker, request)
                 request.change(environ)
             recorded = RecordedResponse(response)
             facts = recorded.facts
@@ -66,16 +66,7 @@ class HookedGateway(WsgiGateway):
             super()._respond(environ, cast("Response", recorded))
         finally:
             if self._post_request is not None:
-                try:
-                    self._post_request(self._worker, request, environ, facts)
-                except Exception as error:
-                    self._log.error("The hook post_request raised\n%s", user_traceback(error))
-
-    def _call_pre_request(self, hook: Callable[..., object], request: HookRequest) -> None:
-        try:
-            hook(self._worker, request)
-        except Exception as error:
-            raise HookError("The hook pre_request raised; the request is answered with 500") from error
+                call_post_request(self._post_request, self._worker, request, environ, facts)
 
 
 class RecordedResponse:
