@@ -75,6 +75,11 @@ def test_a_name_without_py_at_its_end_is_a_python_file_too(folder: Path) -> None
     assert read("settings.conf").values == {"workers": 3}
 
 
+@pytest.mark.usefixtures("folder")
+def test_dev_null_says_that_there_is_to_be_no_configuration_file() -> None:
+    assert read("/dev/null").values == {}
+
+
 @pytest.mark.parametrize("location", ["nowhere.py", "file:nowhere.py"])
 def test_a_configuration_file_that_does_not_exist_is_named(folder: Path, location: str) -> None:
     assert fail(location).startswith(f'Configuration file "{folder}/nowhere.py" does not exist\n  ')

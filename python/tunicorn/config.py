@@ -83,7 +83,8 @@ def _run(location: str) -> dict[str, object]:
     path = os.path.abspath(location.removeprefix("file:"))
     if os.path.isdir(path):
         raise ConfigError(f'Configuration file "{location}" is a folder; name the file in it')
-    if not os.path.isfile(path):
+    # Not only plain files: /dev/null is how one says that there is to be none.
+    if not os.path.exists(path):
         raise ConfigError(f'Configuration file "{path}" does not exist\n  {_missing_file_hint(path)}')
     loader = importlib.machinery.SourceFileLoader(CONFIG_MODULE, path)
     spec = importlib.util.spec_from_file_location(CONFIG_MODULE, path, loader=loader)
