@@ -5,7 +5,9 @@ export const errorMeanings: Readonly<Record<ErrorCode, string>> = {
   ERR_USAGE: "The command line or `GUNICORN_CMD_ARGS` cannot be understood",
   ERR_NO_APPLICATION: "Neither the command line nor `wsgi_app` names an application",
   ERR_SETTING_VALUE: "A setting does not accept this value, or the value is not possible on this machine",
-  ERR_NOT_YET: "A setting asks for TLS, which is not supported yet",
+  ERR_NOT_YET: "A setting asks for something that is not there yet, and serving without it would be wrong",
+  ERR_TLS:
+    "TLS cannot be spoken with the files that `certfile`, `keyfile` and `ca_certs` name, or with `ciphers`",
   ERR_CONFIG_FILE:
     "The configuration file does not exist, raised an exception, or has a value that cannot be read",
   ERR_CHECK: "`--check-config` or `--print-config`: the application cannot be loaded",

@@ -17,6 +17,7 @@ function row(name: string, file: string, test: string, better: string | null = n
 
 const HEAD_LIMITS = "limits on the head";
 const PERMISSIONS = "what may be permitted";
+const SPOKEN = "ciphers says what is spoken with TLS 1.2";
 const LIFE = "in the order of a server's life";
 const HANDLERS = "A handler that is slow or stuck costs records, never requests";
 const RAISES = "An exception in it is logged with the hook's name and a traceback, and has a defined effect";
@@ -304,6 +305,31 @@ export const parityRows: readonly ParityRow[] = [
     "tmp_upload_dir holds the bodies that are too large for memory",
     "It has the effect that its documentation promises",
   ),
+  // TLS
+  row(
+    "certfile",
+    "process/tls.test.ts",
+    "answers one request after another on a connection, and the application sees https",
+    "The router does it, so no worker waits for a handshake; HUP reads a renewed certificate, and keeps the old one if the new one is bad",
+  ),
+  row(
+    "keyfile",
+    "process/tls.test.ts",
+    "${what} ends the start with status 1",
+    "A key that does not belong to the certificate, or has a password, is named",
+  ),
+  row("ssl_version", "process/tls.test.ts", SPOKEN),
+  row(
+    "cert_reqs",
+    "process/tls.test.ts",
+    "are demanded by --cert-reqs 2, and must be signed by ca_certs",
+    "The log says why a client was refused",
+  ),
+  row("ca_certs", "process/tls.test.ts", "are demanded by --cert-reqs 2, and must be signed by ca_certs"),
+  row("suppress_ragged_eofs", "process/tls.test.ts", SPOKEN),
+  row("do_handshake_on_connect", "process/tls.test.ts", SPOKEN),
+  row("ciphers", "process/tls.test.ts", SPOKEN),
+  row("ssl_context", "process/tls.test.ts", "the hook ssl_context decides what TLS is spoken"),
   // hooks
   row("on_starting", "process/hooks.test.ts", LIFE, RAISES),
   row(

@@ -44,8 +44,7 @@ process, and with which arguments.
 
 ## Not yet
 
-The names and flags of these settings are known, but have no effect. Using one gives a warning. Those that ask for TLS (\`certfile\`, \`keyfile\`,
-\`ca_certs\`) end the start, because plain HTTP in place of TLS would be worse.
+The names and flags of these settings are known, but have no effect. Using one gives a warning.
 
 ${[...settingsNotYet, ...hooksNotYet].map((name) => `- \`${name}\``).join("\n")}
 `;

@@ -30,6 +30,7 @@ export const errorKinds = register({
   ERR_NO_APPLICATION: { audience: "operator", exitStatus: 1 },
   ERR_SETTING_VALUE: { audience: "operator", exitStatus: 1 },
   ERR_NOT_YET: { audience: "operator", exitStatus: 1 },
+  ERR_TLS: { audience: "operator", exitStatus: 1 },
   ERR_CONFIG_FILE: { audience: "operator", exitStatus: 1 },
   ERR_CHECK: { audience: "operator", exitStatus: 1 },
   ERR_INTERPRETER: { audience: "operator", exitStatus: 1 },

@@ -31,6 +31,18 @@ INSTEAD: Final = {
     "set": "settings are fixed before hooks run; set them in the configuration file",
 }
 
+#: Gunicorn's section SSL.
+SSL_NAMES: Final = (
+    "keyfile",
+    "certfile",
+    "ssl_version",
+    "cert_reqs",
+    "ca_certs",
+    "suppress_ragged_eofs",
+    "do_handshake_on_connect",
+    "ciphers",
+)
+
 #: How alike an unknown name must be to a setting's name to be taken for a slip of the pen.
 NEAREST_CUTOFF: Final = 0.8
 
@@ -200,6 +212,16 @@ class Config:
         raw_env = self.settings.get("raw_env")
         pairs = (str(entry).partition("=") for entry in (raw_env if isinstance(raw_env, list) else []))
         return {name: value for name, _, value in pairs}
+
+    @property
+    def is_ssl(self) -> bool:
+        """Whether clients speak TLS."""
+        return bool(self.certfile or self.keyfile)
+
+    @property
+    def ssl_options(self) -> dict[str, object]:
+        """The settings of Gunicorn's section SSL, by name."""
+        return {name: self.settings[name] for name in SSL_NAMES if name in self.settings}
 
     @property
     def address(self) -> list[Address]:

@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 from tunicorn.application import EXIT_WORKER_BOOT, LoadError, add_to_path, enter_folder
@@ -65,6 +66,22 @@ class Mold:
         #: That of the user, if the settings name one.
         self._own_worker_class: type[Worker] | None = None
         self._is_stopping = False
+        #: What is done for each message of the arbiter, apart from "fork", of which a worker comes.
+        self._answers: dict[str, Callable[[Message], None]] = {
+            "read-config": self._read_config,
+            "find-worker-class": self._find_worker_class,
+            "make-tls-context": self._make_tls_context,
+            "configure": self._configure,
+            "load": lambda _: self._load(),
+            "detach": self._detach,
+            "hook": lambda message: self._call_hook(message["hook"]),
+            "workers": lambda message: self._change_workers(message["wanted"], message["before"]),
+            "signal": lambda message: self._workers.signal(
+                message["worker"], signal.Signals[message["signal"]]
+            ),
+            "reopen-logs": lambda _: self._logs.reopen(self._workers.pids),
+            "stop": lambda _: self._stop(),
+        }
         self._wakeup_fds = (-1, -1)
         self._signals = PassedSignals()
         #: Write end of the report pipe; only in a forked worker.
@@ -102,32 +119,20 @@ class Mold:
         kind = message["type"]
         if kind == "fork":
             return self._fork(message["worker"])
-        if kind == "read-config":
-            self._read_config(message)
-        elif kind == "find-worker-class":
-            self._find_worker_class(message)
-        elif kind == "configure":
-            self._configure(message)
-        elif kind == "load":
-            self._load()
-        elif kind == "detach":
-            from tunicorn.terminal import leave_terminal  # noqa: PLC0415 -- seldom needed
-
-            leave_terminal(message["silent"])
-            self._control.send("detached")
-        elif kind == "hook":
-            self._call_hook(message["hook"])
-        elif kind == "workers":
-            self._change_workers(message["wanted"], message["before"])
-        elif kind == "signal":
-            self._workers.signal(message["worker"], signal.Signals[message["signal"]])
-        elif kind == "reopen-logs":
-            self._logs.reopen(self._workers.pids)
-        elif kind == "stop":
-            self._is_stopping = True
-        else:
+        answer = self._answers.get(kind)
+        if answer is None:
             raise ValueError(f"the arbiter sent a message of type {kind!r}")
+        answer(message)
         return None
+
+    def _stop(self) -> None:
+        self._is_stopping = True
+
+    def _detach(self, message: Message) -> None:
+        from tunicorn.terminal import leave_terminal  # noqa: PLC0415 -- seldom needed
+
+        leave_terminal(message["silent"])
+        self._control.send("detached")
 
     def _read_config(self, message: Message) -> None:
         """Runs the configuration file, once: a daemon that has taken this mold over asks again."""
@@ -157,6 +162,16 @@ class Mold:
             return
         self._own_worker_class = found.worker_class
         self._control.send("worker-class", base=found.base, kwargs=found.kwargs, warnings=found.warnings)
+
+    def _make_tls_context(self, message: Message) -> None:
+        from tunicorn.tls_context import TlsContextError, call_hook  # noqa: PLC0415 -- seldom needed
+
+        try:
+            context = call_hook(self._hooks["ssl_context"], Config(message["settings"], self._hooks))
+        except TlsContextError as error:
+            self._control.send("tls-context-failed", message=str(error))
+            return
+        self._control.send("tls-context", context=context)
 
     def _configure(self, message: Message) -> None:
         """Takes the settings that hold, all layers merged, and makes the process ready to load."""

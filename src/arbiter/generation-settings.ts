@@ -10,8 +10,11 @@ import { findWorkerClass, isOwnWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { hookParameters } from "../config/settings/hooks.ts";
 import { TunicornError } from "../errors.ts";
+import type { TlsSettings } from "../http/tls-settings.ts";
 import { USER_CODE_MS, type MoldHandle } from "./mold-handle.ts";
 import { findOwnWorkerClass } from "./own-worker-class.ts";
+import { askTlsContext } from "./tls-context.ts";
+import { readTls } from "./tls-files.ts";
 import { describeWorkerClass } from "./wording.ts";
 
 /** What holds for a generation. */
@@ -22,6 +25,8 @@ export interface GenerationSettings {
   readonly workerClass: string;
   /** Its workers have many requests at a time. */
   readonly multiplexes: boolean;
+  /** What its routers speak TLS with, or null. */
+  readonly tls: TlsSettings | null;
   /** What the configuration file says in vain. */
   readonly warnings: readonly string[];
   /** Names of the hooks that the configuration file has. */
@@ -41,11 +46,14 @@ export async function readSettings(mold: MoldHandle, invocation: Invocation): Pr
       hint: "Name one: tunicorn wsgi:app (the object app of wsgi.py). See tunicorn --help",
     });
   }
+  const context = file?.hooks.includes("ssl_context") === true ? await askTlsContext(mold, settings) : null;
+  const tls = readTls(settings, context);
   return {
     settings,
+    tls: tls.settings,
     multiplexes: findWorkerClass(settings.worker_class).multiplexes,
     workerClass: own === null ? describeWorkerClass(settings) : name,
-    warnings: [...warnings, ...(own?.warnings ?? [])],
+    warnings: [...warnings, ...(own?.warnings ?? []), ...tls.warnings],
     hooks: new Set(file?.hooks),
   };
 }

@@ -80,9 +80,14 @@ export class Generation {
     }
   }
 
-  get settings(): GenerationSettings["settings"] {
+  /** What was read of its settings. */
+  get read(): GenerationSettings {
     if (this.#read === null) throw new Error("a generation was used before it was prepared");
-    return this.#read.settings;
+    return this.#read;
+  }
+
+  get settings(): GenerationSettings["settings"] {
+    return this.read.settings;
   }
 
   /** How long workers may take to leave. */
@@ -103,11 +108,6 @@ export class Generation {
   /** Workers that there should be. */
   get wanted(): number {
     return this.#wanted;
-  }
-
-  /** What the configuration file says in vain. */
-  get warnings(): readonly string[] {
-    return this.#read?.warnings ?? [];
   }
 
   /** What its mold was told; null before that. */

@@ -1,4 +1,5 @@
 /** What arbiter and mold say to each other: one JSON object a line. The other end is python/tunicorn/control.py. */
+import type { SecureVersion } from "node:tls";
 import { TunicornError } from "../errors.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
 
@@ -17,6 +18,8 @@ export type ArbiterToMold =
       readonly chdir: string;
       readonly pythonpath: string | null;
     }
+  /** The hook ssl_context is to be called. */
+  | { readonly type: "make-tls-context"; readonly settings: Readonly<Record<string, unknown>> }
   | {
       readonly type: "configure";
       readonly settings: Readonly<Record<string, unknown>>;
@@ -47,6 +50,24 @@ export type ArbiterToMold =
   | { readonly type: "reopen-logs" }
   | { readonly type: "stop" };
 
+/** What the context of the hook ssl_context asks for. */
+export interface TlsContext {
+  /** What its load_cert_chain() was called with, paths absolute; null: certfile and keyfile hold. */
+  readonly chain: {
+    readonly certfile: string;
+    readonly keyfile: string | null;
+    readonly password: string | null;
+  } | null;
+  /** Who may sign certificates of clients, in PEM; null: nobody was named. */
+  readonly authorities: string | null;
+  /** As cert_reqs. */
+  readonly verifyMode: 0 | 1 | 2;
+  readonly minVersion: SecureVersion;
+  readonly maxVersion: SecureVersion;
+  /** For TLS 1.2, if they are others than Python's; or null. */
+  readonly ciphers: string | null;
+}
+
 export type MoldToArbiter =
   | { readonly type: "hello"; readonly pid: number; readonly python: string; readonly executable: string }
   | {
@@ -68,6 +89,8 @@ export type MoldToArbiter =
       readonly warnings: readonly string[];
     }
   | { readonly type: "worker-class-failed"; readonly message: string }
+  | { readonly type: "tls-context"; readonly context: TlsContext }
+  | { readonly type: "tls-context-failed"; readonly message: string }
   /** The ids of the settings user and group; null: as the arbiter. */
   | { readonly type: "configured"; readonly uid: number | null; readonly gid: number | null }
   | { readonly type: "configure-failed"; readonly message: string }
@@ -103,6 +126,8 @@ const types: ReadonlySet<string> = new Set<MoldToArbiter["type"]>([
   "config-failed",
   "worker-class",
   "worker-class-failed",
+  "tls-context",
+  "tls-context-failed",
   "configured",
   "configure-failed",
   "loaded",

@@ -34,7 +34,7 @@ export class Rebinding {
   }
 
   /** Resolves when the router serves the new addresses, and no longer those that are gone. */
-  async apply(router: Routers): Promise<void> {
+  async apply(router: Routers, isEncrypted: boolean): Promise<void> {
     const { added, gone, deferred } = this.#change;
     if (added.length + gone.length + deferred.length === 0) return;
     const { log } = this.#options;
@@ -45,8 +45,8 @@ export class Rebinding {
     this.#listeners.close(gone);
     await closed;
     if (deferred.length > 0) await this.#bindDeferred(router);
-    if (gone.length > 0) log.info(`No longer listening at: ${urlsOf(gone)}`);
-    log.info(`Listening at: ${urlsOf(this.#listeners.all)} (${process.pid})`);
+    if (gone.length > 0) log.info(`No longer listening at: ${urlsOf(gone, isEncrypted)}`);
+    log.info(`Listening at: ${urlsOf(this.#listeners.all, isEncrypted)} (${process.pid})`);
   }
 
   async #bindDeferred(router: Routers): Promise<void> {
@@ -71,7 +71,7 @@ export class Rebinding {
   }
 }
 
-/** As the log names them. */
-export function urlsOf(listeners: readonly Listener[]): string {
-  return listeners.map(({ url }) => url).join(",");
+/** As the log names them; `isEncrypted`: they speak TLS. */
+export function urlsOf(listeners: readonly Listener[], isEncrypted: boolean): string {
+  return listeners.map(({ url }) => (isEncrypted ? url.replace(/^http:/, "https:") : url)).join(",");
 }

@@ -30,7 +30,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
       next.kill();
       return false;
     }
-    for (const warning of next.warnings) log.warning(warning);
+    for (const warning of next.read.warnings) log.warning(warning);
     const { settings } = next;
     const how = bindingOptions(settings, belongings.identity, { log, interpreter, ending });
     rebinding = await Rebinding.prepare(belongings.listeners, settings.bind, how);
@@ -58,7 +58,7 @@ export async function renewGeneration(parts: ServerParts, options: ReloadOptions
     return false;
   }
   await resumeServing(parts);
-  await rebinding.apply(router);
+  await rebinding.apply(router, generations.requireActive().read.tls !== null);
   router.send({ type: "leftovers", leftovers: belongings.leftovers });
   return true;
 }
@@ -72,7 +72,8 @@ function activate(next: Generation, parts: ServerParts): void {
   log.takeOver(settings, logProcess);
   generations.activate(next);
   process.title = processTitle("master", settings, belongings.isSecond);
-  router.send({ type: "configure", settings: makeRouterSettings(settings, process.env, logProcess) });
+  const routerSettings = makeRouterSettings(settings, process.env, logProcess, next.read.tls);
+  router.send({ type: "configure", settings: routerSettings });
   router.send({ type: "activate", generation: next.number, tokensPath });
   log.info(
     `Reloaded: ${plural(settings.workers, "worker")} for ${applicationName(settings)}, ${next.python}`,

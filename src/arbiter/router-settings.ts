@@ -3,16 +3,21 @@ import { findWorkerClass } from "../config/worker-class.ts";
 import type { Settings } from "../config/settings/all.ts";
 import { defaultHttpLimits } from "../http/limits.ts";
 import type { LogProcessUse } from "../log/log-settings.ts";
+import type { TlsSettings } from "../http/tls-settings.ts";
 import { timerMs } from "../system/timer-limit.ts";
 import { makeLogSettings, makeMetricsSettings } from "./log-settings.ts";
 import type { RouterSettings } from "../router/messages.ts";
 import { toScriptName } from "../router/script-name.ts";
 
-/** What a router needs of the settings, in its own units. `logProcess`: what goes there, if there is one. */
+/**
+ * What a router needs of the settings, in its own units. `logProcess`: what goes there, if there is one. `tls`: what
+ * was read of the files that the settings name.
+ */
 export function makeRouterSettings(
   settings: Settings,
   environment: NodeJS.ProcessEnv,
   logProcess: LogProcessUse | null = null,
+  tls: TlsSettings | null = null,
 ): RouterSettings {
   const workerClass = findWorkerClass(settings.worker_class);
   return {
@@ -44,6 +49,7 @@ export function makeRouterSettings(
       bodyBytesPerSecond: settings.body_min_rate,
       writeStallMs: milliseconds(settings.write_timeout),
     },
+    tls,
     policy: {
       permitUnconventionalMethod: settings.permit_unconventional_http_method,
       permitUnconventionalVersion: settings.permit_unconventional_http_version,

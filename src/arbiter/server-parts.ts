@@ -22,7 +22,7 @@ export function describeRouter(
   const { logProcess = null, tokensPath = null } = generation.place ?? {};
   return {
     router,
-    settings: makeRouterSettings(settings, process.env, logProcess),
+    settings: makeRouterSettings(settings, process.env, logProcess, generation.read.tls),
     listeners: () => belongings.listeners.served,
     backlog: settings.backlog,
     channelPath: belongings.channelPath(router),

@@ -130,7 +130,9 @@ export class Server {
     life.requireStarting();
     await this.#startRouters(belongings, log);
     life.requireStarting();
-    log.info(`Listening at: ${urlsOf(belongings.listeners.all)} (${process.pid})`);
+    log.info(
+      `Listening at: ${urlsOf(belongings.listeners.all, generation.read.tls !== null)} (${process.pid})`,
+    );
     log.info(`Using worker: ${generation.workerClass}`);
     await log.written();
     await generation.hooks?.run("when_ready");
@@ -145,13 +147,13 @@ export class Server {
     this.service.watch(() => this.#router?.isWell() ?? false);
   }
 
-  #openLog({ settings, warnings }: Generation): ArbiterLog {
+  #openLog({ settings, read }: Generation): ArbiterLog {
     const log = new ArbiterLog(settings, () => this.generations.workerCount);
     this.#log = log;
     this.service.log = log;
     log.info(`Starting tunicorn ${version}`);
     log.debug(`Settings:\n${settingsText(settings).trimEnd()}`);
-    for (const warning of warnings) log.warning(warning);
+    for (const warning of read.warnings) log.warning(warning);
     return log;
   }
 

@@ -137,6 +137,9 @@ const pathNames: readonly SettingName[] = [
   "tmp_upload_dir",
   "paste",
   "reload_extra_files",
+  "certfile",
+  "keyfile",
+  "ca_certs",
 ];
 
 function withAbsolutePaths(layer: Layer, workingFolder: string): Layer {

@@ -176,6 +176,22 @@ export function logLevel(input: unknown): LogLevel {
   return known;
 }
 
+/** A file that exists, or null for none; the value is the path as it was written. */
+export function existingFile(input: unknown): string | null {
+  const path = optionalText(input);
+  if (path !== null && !existsSync(path)) throw new WantedError("a file that exists");
+  return path;
+}
+
+/** Python's ssl.CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED. */
+export function certificateDemand(input: unknown): 0 | 1 | 2 {
+  const value = integerOf(input);
+  if (value !== 0 && value !== 1 && value !== 2) {
+    throw new WantedError("0 (no certificate), 1 (one may be given) or 2 (one must be given)");
+  }
+  return value;
+}
+
 /** A folder that exists; the value is its absolute path. */
 export function existingFolder(input: unknown): string {
   const path = resolve(text(input));

@@ -36,6 +36,7 @@ export const sections = [
   "Server Mechanics",
   "Logging",
   "Process Naming",
+  "SSL",
 ] as const;
 
 export type Section = (typeof sections)[number];

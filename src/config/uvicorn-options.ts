@@ -1,5 +1,5 @@
+import { TunicornError } from "../errors.ts";
 import type { Layer } from "./layers.ts";
-import { tlsNotYet } from "./not-there-yet.ts";
 import type { SettingName } from "./settings/all.ts";
 
 /** What an option of uvicorn is here: a setting, with a value made of the option's. */
@@ -24,10 +24,18 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["ws_ping_interval", ["websocket_ping_interval", zeroIfNone]],
   ["ws_ping_timeout", ["websocket_ping_timeout", zeroIfNone]],
   ["ws_per_message_deflate", ["websocket_compression", same]],
+  ["ssl_certfile", ["certfile", same]],
+  ["ssl_keyfile", ["keyfile", same]],
+  ["ssl_ca_certs", ["ca_certs", same]],
+  ["ssl_cert_reqs", ["cert_reqs", zeroIfNone]],
+  ["ssl_ciphers", ["ciphers", same]],
 ]);
 
 /** Options that the worker itself reads (python/tunicorn/workers/uvicorn.py). */
 const workerOptions: ReadonlySet<string> = new Set(["loop", "headers"]);
+
+/** Serving as if they were not there would be less than what they ask for. */
+const refusedOptions: ReadonlySet<string> = new Set(["ssl_keyfile_password", "ssl_context_factory"]);
 
 const ROUTER = "the router does it";
 const LOGGING = "the log settings say it";
@@ -47,6 +55,7 @@ const reasons: Readonly<Record<string, string>> = {
   log_config: LOGGING,
   log_level: LOGGING,
   use_colors: LOGGING,
+  ssl_version: "clients may use TLS 1.2 and 1.3",
   interface: "it is seen from the application",
   factory: "write module:factory() for the application",
 };
@@ -71,7 +80,11 @@ export function readUvicornOptions(
   const ignored: string[] = [];
   for (const [name, value] of Object.entries(options)) {
     const meaning = meanings.get(name);
-    if (name.startsWith("ssl_") && value !== null) throw tlsNotYet(source, name, "option");
+    if (refusedOptions.has(name) && value !== null) {
+      throw new TunicornError("ERR_NOT_YET", `${source}: ${name} is not possible yet`, {
+        hint: "Give TLS a key without a password, and leave the rest to the server",
+      });
+    }
     if (meaning !== undefined) {
       // None means what holds without the option.
       if (value !== null || meaning[1] !== same) values.set(meaning[0], meaning[1](value));

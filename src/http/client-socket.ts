@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import type { AcceptedConnection } from "../system/accepting.ts";
 import { readIntoLentBuffer } from "../system/one-buffer-reads.ts";
+import type { ConnectionOptions } from "./connection-options.ts";
 import { WriteWatch } from "./write-watch.ts";
 
 /** Bytes that may be kept are copied out of the lent buffer. The first copy is small: nearly every head fits. */
@@ -26,19 +26,27 @@ export interface ClientSocketListener {
 /**
  * The socket of a client. A client that takes none of what it is sent is cut off. All clients are read into one
  * buffer, which stays in the processor's cache, and only what may be kept is copied out of it: Node would allocate
- * 64 KiB for each read.
+ * 64 KiB for each read. With TLS the bytes are OpenSSL's, and new each time.
  */
 export class ClientSocket {
   readonly #listener: ClientSocketListener;
   readonly #writeStallMs: number;
   readonly #socket: Socket;
+  readonly #isEncrypted: boolean;
   #writeWatch: WriteWatch | null = null;
   #isHandedOver = false;
 
-  constructor(accepted: AcceptedConnection, writeStallMs: number, listener: ClientSocketListener) {
+  constructor(
+    { accepted, tls, timeouts }: Pick<ConnectionOptions, "accepted" | "tls" | "timeouts">,
+    listener: ClientSocketListener,
+  ) {
     this.#listener = listener;
-    this.#writeStallMs = writeStallMs;
-    const socket = readIntoLentBuffer(accepted, (bytes) => this.#onLentBytes(bytes));
+    this.#writeStallMs = timeouts.writeStallMs;
+    this.#isEncrypted = tls !== null;
+    const socket =
+      tls === null
+        ? readIntoLentBuffer(accepted, (bytes) => this.#onLentBytes(bytes))
+        : tls.open(accepted, (bytes) => listener.onBytes(bytes));
     this.#socket = socket;
     socket.on("end", () => listener.onEnd());
     // A reset or a broken pipe is the client's business; "close" follows.
@@ -49,6 +57,14 @@ export class ClientSocket {
   /** Bytes written that the client has not taken yet. */
   get unsentBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  /**
+   * Closing it at once loses nothing that was written and taken: the kernel sends the rest. With TLS the client would
+   * take the end for an attack, since OpenSSL has not said goodbye.
+   */
+  get mayDestroy(): boolean {
+    return !this.#isEncrypted && this.unsentBytes === 0;
   }
 
   write(bytes: Buffer): void {
@@ -75,15 +91,18 @@ export class ClientSocket {
     this.#socket.destroy();
   }
 
-  /** Has the client see an error. A unix socket, which has no address, can only be closed. */
+  /**
+   * Has the client see an error. A unix socket, which has no address, can only be closed; with TLS the goodbye that is
+   * missing is the error.
+   */
   reset(): void {
-    if (this.#socket.remoteAddress === undefined) this.destroy();
+    if (this.#isEncrypted || this.#socket.remoteAddress === undefined) this.destroy();
     else this.#socket.resetAndDestroy();
   }
 
-  /** The socket, for a worker that writes a response to it; null when it is closed. */
+  /** The socket, for a worker that writes a response to it; null when it is closed or encrypted. */
   lend(): Socket | null {
-    return this.#socket.writable ? this.#socket : null;
+    return this.#socket.writable && !this.#isEncrypted ? this.#socket : null;
   }
 
   /** Gives the socket up to another protocol. From now on it emits "data" like any other socket. */

@@ -3,6 +3,7 @@ import type { Deadlines } from "../system/deadlines.ts";
 import type { ExchangeHandler } from "./exchange-handler.ts";
 import type { ProxyPreambleReader } from "./proxy-protocol.ts";
 import type { RequestSource } from "./request-source.ts";
+import type { TlsEntrance } from "./tls-server.ts";
 
 /** How long a connection may wait for its client, in milliseconds; Infinity: for ever. */
 export interface ConnectionTimeouts {
@@ -20,6 +21,8 @@ export interface ConnectionTimeouts {
 
 export interface ConnectionOptions {
   readonly accepted: AcceptedConnection;
+  /** What the connection is encrypted by; null: it is not. */
+  readonly tls: TlsEntrance | null;
   /** Reads requests out of the connection's bytes. */
   readonly source: RequestSource;
   /** Reads the PROXY preamble before the first request, if there has to be one. */

@@ -56,7 +56,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#socket = new ClientSocket(options.accepted, options.timeouts.writeStallMs, this);
+    this.#socket = new ClientSocket(options, this);
     this.#parser = options.source;
     this.#preambleReader = options.preambleReader;
     this.#bodyPace = new BodyPace(options.timeouts.bodyBytesPerSecond);
@@ -368,7 +368,7 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
   #close(): void {
     if (this.#state !== "reading" && this.#state !== "answering") return;
     const isLast = this.#isClientDone || this.#isLast;
-    this.#endAndLinger(isLast && this.#parser.bufferedBytes + this.unsentBytes === 0);
+    this.#endAndLinger(isLast && this.#parser.bufferedBytes === 0 && this.#socket.mayDestroy);
   }
 
   /** `isQuiet`: nothing comes that the kernel would answer by a reset, and it sends the rest of the answer by itself. */

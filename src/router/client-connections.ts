@@ -1,6 +1,5 @@
 import { errorKinds } from "../errors.ts";
 import { Connection } from "../http/connection.ts";
-import { errorAnswer, retryAfter } from "../http/error-page.ts";
 import { ProxyPreambleReader } from "../http/proxy-protocol.ts";
 import { RequestParser } from "../http/request-parser.ts";
 import type { RequestSource } from "../http/request-source.ts";
@@ -11,12 +10,10 @@ import { makeDeferred } from "../system/deferred.ts";
 import { connectionsWithin, readDescriptorLimit } from "../system/descriptor-limit.ts";
 import { Roster, type Seat } from "../system/roster.ts";
 import { ClientHandler } from "./client-handler.ts";
-import { describeClient, isOnUnixSocket } from "./client.ts";
+import { describeClient, isOnUnixSocket, nameOfClient } from "./client.ts";
 import type { InheritedListener, RequestSummary, RouterSettings } from "./messages.ts";
 import type { RouterContext } from "./router-context.ts";
-
-/** For a client that is turned away to take its answer. */
-const TURN_AWAY_MS = 1000;
+import { turnAway } from "./turn-away.ts";
 
 /** A connection of a client, and who answers on it. */
 interface Served {
@@ -65,10 +62,10 @@ export class ClientConnections {
 
   /** Serves a connection, if there is room for it and its peer may speak for clients. */
   accept(accepted: AcceptedConnection, listener: InheritedListener): void {
-    const { settings, trustedPeers, frontPeers, overload, errorLog } = this.#options.context();
+    const { settings, trustedPeers, frontPeers, tls, overload, errorLog } = this.#options.context();
     if (this.#served.size >= Math.min(settings.capacity.connections, this.#room)) {
       overload.connectionRefused(accepted.peer.remoteAddress ?? listener.url);
-      turnAway(accepted, 503);
+      turnAway(accepted, 503, tls !== null);
       return;
     }
     // A peer that has reset its connection already has no address, and nobody to answer to.
@@ -77,16 +74,20 @@ export class ClientConnections {
       accepted.close();
       return;
     }
-    const client = describeClient(peer, listener, trustedPeers);
+    const client = describeClient(peer, listener, trustedPeers, tls !== null);
     if (!isOnUnixSocket(listener) && frontPeers?.includes(client.address) === false) {
       errorLog.warning(`${client.address} may not speak for clients (proxy_allow_ips, uwsgi_allow_ips)`);
-      turnAway(accepted, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403);
+      turnAway(accepted, errorKinds.ERR_PROXY_PEER.httpStatus ?? 403, tls !== null);
       return;
     }
     const { context, deadlines } = this.#options;
     const handler = new ClientHandler(context, client);
+    const onRefused = (reason: string): void => {
+      context().errorLog.warning(`No TLS connection with ${nameOfClient(client)}: ${reason}`);
+    };
     const connection = new Connection({
       accepted,
+      tls: tls?.entranceFor(onRefused) ?? null,
       source: makeSource(settings),
       preambleReader:
         settings.proxyProtocol === "off" ? null : new ProxyPreambleReader(settings.proxyProtocol),
@@ -152,16 +153,6 @@ export class ClientConnections {
     this.#emptied.resolve();
     this.#emptied = makeDeferred();
   }
-}
-
-/** A connection that is not wanted: it is told so, and not kept. */
-function turnAway(accepted: AcceptedConnection, status: number): void {
-  const socket = accepted.open({ allowHalfOpen: true });
-  socket.on("error", () => socket.destroy());
-  const timer = setTimeout(() => socket.destroy(), TURN_AWAY_MS);
-  socket.on("close", () => clearTimeout(timer));
-  socket.resume();
-  socket.end(errorAnswer(status, { extraLines: status === 503 ? retryAfter(TURN_AWAY_MS) : "" }));
 }
 
 function makeSource({ protocol, limits, policy }: RouterSettings): RequestSource {

@@ -69,13 +69,18 @@ function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 }
 
-export function describeClient(peer: Peer, listener: InheritedListener, trusted: TrustedPeers): Client {
+export function describeClient(
+  peer: Peer,
+  listener: InheritedListener,
+  trusted: TrustedPeers,
+  isEncrypted: boolean,
+): Client {
   const address = plainAddress(peer.remoteAddress ?? "");
   return {
     address,
     port: peer.remotePort === undefined ? "" : String(peer.remotePort),
     isTrusted: isOnUnixSocket(listener) || trusted.includes(address),
-    scheme: "http",
+    scheme: isEncrypted ? "https" : "http",
     extraEnviron: "",
     listener,
   };

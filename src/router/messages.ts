@@ -5,6 +5,7 @@ import type { HttpPolicy } from "../http/policy.ts";
 import type { LogSettings } from "../log/log-settings.ts";
 import type { MetricsSettings } from "../metrics/metrics-settings.ts";
 import type { ConnectionTimeouts } from "../http/connection-options.ts";
+import type { TlsSettings } from "../http/tls-settings.ts";
 
 /** A listening socket of the arbiter, whose handle comes with the message that names it. */
 export interface InheritedListener {
@@ -69,6 +70,8 @@ export interface RouterSettings extends LogSettings {
   readonly policy: HttpPolicy;
   readonly capacity: Capacity;
   readonly timeouts: ConnectionTimeouts;
+  /** Of all listeners; null: they speak without TLS. */
+  readonly tls: TlsSettings | null;
   /** Time a worker may take for one request (`timeout`); 0: no limit. */
   readonly workerTimeoutMs: number;
   readonly gracefulTimeoutMs: number;

@@ -1,4 +1,5 @@
 import type { BodyPlaces } from "../queue/body-places.ts";
+import type { TlsServer } from "../http/tls-server.ts";
 import type { AccessSink } from "../log/access-sink.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -16,6 +17,8 @@ export interface RouterContext {
   readonly trustedPeers: TrustedPeers;
   /** Peers that may connect at all, when connections come from proxies only; null: everybody. */
   readonly frontPeers: TrustedPeers | null;
+  /** What new connections are encrypted by; null: nothing. */
+  readonly tls: TlsServer | null;
   readonly dispatcher: Dispatcher;
   /** Where large request bodies may be put for workers that pull; null: they do not. */
   readonly bodyPlaces: () => BodyPlaces | null;

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Hello } from "../channel/messages.ts";
 import type { TunicornError } from "../errors.ts";
 import { setServerHeader } from "../http/response-head.ts";
+import { TlsServer } from "../http/tls-server.ts";
 import { Ring } from "../queue/ring.ts";
 import { Deadlines } from "../system/deadlines.ts";
 import { BufferBudget } from "./buffer-budget.ts";
@@ -221,6 +222,7 @@ export class Router implements WorkerPoolListener, MultiplexPoolListener {
       settings,
       trustedPeers: new TrustedPeers(settings.forwardedAllowIps),
       frontPeers: frontPeersOf(settings),
+      tls: settings.tls === null ? null : new TlsServer(settings.tls),
       dispatcher: this.#dispatcher,
       bodyPlaces: () => this.#dispatcher.bodyPlaces,
       tunnels: this.#tunnels,

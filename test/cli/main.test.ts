@@ -81,10 +81,10 @@ const refused: readonly RefusedCase[] = [
     says: [/--lo .*--log-file.*GUNICORN_CMD_ARGS/],
   },
   {
-    what: "a certificate, as long as there is no TLS",
-    args: ["--certfile", "server.pem", "echo:application"],
+    what: "a key without a certificate",
+    args: ["--keyfile", "echo.py", "echo:application"],
     status: 1,
-    says: [/^tunicorn: the command line: certfile asks for TLS/, /proxy/],
+    says: [/^tunicorn: keyfile is \S+echo\.py, but there is no certfile/, /--certfile FILE/],
   },
   { what: "two applications", args: ["echo:app", "slow:app"], status: 2, says: [/^tunicorn: /] },
   {

@@ -59,9 +59,29 @@ test("options without effect are named in one warning, with the reasons", () => 
   ]);
 });
 
-test("TLS is refused", () => {
-  assert.throws(() => read({ ssl_keyfile: "key.pem" }), {
+test("The options of TLS are the settings of TLS", () => {
+  const { values, warnings } = read({
+    ssl_certfile: "server.pem",
+    ssl_keyfile: "server.key",
+    ssl_ca_certs: "authority.pem",
+    ssl_cert_reqs: 2,
+    ssl_ciphers: "HIGH",
+    ssl_keyfile_password: null,
+    ssl_version: 17,
+  });
+  assert.deepEqual(values, {
+    certfile: "server.pem",
+    keyfile: "server.key",
+    ca_certs: "authority.pem",
+    cert_reqs: 2,
+    ciphers: "HIGH",
+  });
+  assert.match(warnings.join(), /without effect: ssl_version \(clients may use TLS 1\.2 and 1\.3\)$/);
+});
+
+test("A password of a key is refused: the server would fail later, and say less", () => {
+  assert.throws(() => read({ ssl_keyfile_password: "secret" }), {
     code: "ERR_NOT_YET",
-    message: /ssl_keyfile asks for TLS/,
+    message: /ssl_keyfile_password is not possible yet/,
   });
 });

@@ -12,6 +12,7 @@ export interface Closed {
 
 export interface WebSocketOptions extends ClientOptions {
   readonly subprotocols?: readonly string[];
+  readonly scheme?: "ws" | "wss";
 }
 
 /** What a server has answered that does not open the WebSocket. */
@@ -41,9 +42,9 @@ export class WebSocketClient {
     t: TestContext,
     port: number,
     target: string,
-    { subprotocols = [], perMessageDeflate = false, ...options }: WebSocketOptions = {},
+    { subprotocols = [], perMessageDeflate = false, scheme = "ws", ...options }: WebSocketOptions = {},
   ): Promise<WebSocketClient> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${target}`, [...subprotocols], {
+    const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${target}`, [...subprotocols], {
       ...options,
       perMessageDeflate,
     });

@@ -9,7 +9,13 @@ import { takeConnection } from "../../src/system/accepting.ts";
 import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { onTeardown } from "../helpers/teardown.ts";
 
-const STALL_MS = 60_000;
+const timeouts = {
+  keepAliveMs: 60_000,
+  headMs: 60_000,
+  bodyStallMs: 60_000,
+  bodyBytesPerSecond: 0,
+  writeStallMs: 60_000,
+};
 
 /** Two ends of a connection; the first one was accepted. */
 async function openPair(t: TestContext): Promise<{ readonly accepted: Socket; readonly peer: Socket }> {
@@ -46,7 +52,7 @@ test("it tells when the client has taken everything, however little had to wait"
     onDrain: () => (drains += 1),
     onClose: () => undefined,
   };
-  const client = new ClientSocket(takeConnection(accepted), STALL_MS, listener);
+  const client = new ClientSocket({ accepted: takeConnection(accepted), tls: null, timeouts }, listener);
   onTeardown(t, () => client.destroy());
   for (const bytes of [1, 1000, 10_000]) client.write(Buffer.alloc(bytes));
   assert.equal(client.unsentBytes, 11_001);

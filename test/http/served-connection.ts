@@ -161,6 +161,7 @@ export async function serve(
   let closed = 0;
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const connection = new Connection({
+      tls: null,
       accepted: takeConnection(socket),
       source: new RequestParser(defaultHttpLimits, strictPolicy),
       preambleReader: null,

@@ -209,10 +209,7 @@ for (const [name, says] of [
     "own_workers.WrongLifespan",
     /asgi_lifespan from CONFIG_KWARGS of own_workers\.WrongLifespan: "sometimes"/,
   ],
-  [
-    "own_workers.Secure",
-    /CONFIG_KWARGS of own_workers\.Secure: ssl_certfile asks for TLS, which is not there yet/,
-  ],
+  ["own_workers.Secure", /CONFIG_KWARGS of own_workers\.Secure: ssl_keyfile_password is not possible yet/],
 ] as const) {
   test(`the class ${name} is refused with a reason`, async (t) => {
     const { status, stderr } = await runCommand(t, {

@@ -112,7 +112,7 @@ async function describeNext(
   const server = createServer((socket) => {
     sockets.push(socket);
     socket.on("error", () => socket.destroy());
-    client = describeClient(socket, listener, peers);
+    client = describeClient(socket, listener, peers, false);
     onAccepted();
   });
   await new Promise<void>((resolve) => server.listen(listen, resolve));

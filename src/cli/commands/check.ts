@@ -30,7 +30,7 @@ export async function check(invocation: Invocation, interpreter: string): Promis
     if (settings.print_config)
       process.stdout.write(settingsText({ ...settings, worker_class: generation.workerClass }));
     const log = new ErrorLog("-", settings.loglevel, { isJson: settings.error_log_json });
-    for (const warning of generation.warnings) log.warning(warning);
+    for (const warning of generation.read.warnings) log.warning(warning);
     await log.close();
     await generation.configure({
       log,

@@ -8,6 +8,7 @@ import { processRightsSettings } from "./process-rights.ts";
 import { securitySettings } from "./security.ts";
 import { serverMechanicsSettings } from "./server-mechanics.ts";
 import { serverSocketSettings } from "./server-socket.ts";
+import { tlsSettings } from "./tls.ts";
 import { workerProcessesSettings } from "./worker-processes.ts";
 
 /** Every setting, in the order of `--help`. */
@@ -23,6 +24,7 @@ export const allSettings = [
   ...pasteSettings,
   ...loggingSettings,
   ...processNamingSettings,
+  ...tlsSettings,
 ] as const;
 
 type SettingRecord = (typeof allSettings)[number];

@@ -3,6 +3,7 @@
  * by position; the mold checks that it can be. docs/hooks.md says when.
  */
 const hooks = {
+  ssl_context: ["config", "default_ssl_context_factory"],
   nworkers_changed: ["server", "new_value", "old_value"],
   on_starting: ["server"],
   when_ready: ["server"],
@@ -31,7 +32,6 @@ export type ServerHookName = "on_starting" | "when_ready" | "on_reload" | "pre_e
 
 /** Hooks of Gunicorn that are known by name and are not called yet. */
 export const hooksNotYet: readonly string[] = [
-  "ssl_context",
   "on_dirty_starting",
   "dirty_post_fork",
   "dirty_worker_init",

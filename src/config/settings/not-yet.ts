@@ -17,14 +17,6 @@ function toggle(flags: string, defaultValue = false): SettingNotYet {
 
 /** By their names. */
 export const recordsNotYet: Readonly<Record<string, SettingNotYet>> = {
-  keyfile: valued("--keyfile", null),
-  certfile: valued("--certfile", null),
-  ssl_version: valued("--ssl-version", null),
-  cert_reqs: valued("--cert-reqs", 0),
-  ca_certs: valued("--ca-certs", null),
-  suppress_ragged_eofs: toggle("--suppress-ragged-eofs", true),
-  do_handshake_on_connect: toggle("--do-handshake-on-connect"),
-  ciphers: valued("--ciphers", null),
   http_protocols: valued("--http-protocols", "h1"),
   http2_cleartext: valued("--http2-cleartext", "off"),
   http2_max_concurrent_streams: valued("--http2-max-concurrent-streams", 100),
