@@ -69,7 +69,8 @@ for (const { name, value, says } of [
   { name: "bind", value: ["127.0.0.1:x"], says: /bind .*: \['127\.0\.0\.1:x'\], want a port/ },
   { name: "forwarded_allow_ips", value: "me", says: /forwarded_allow_ips .*: "me", want IP addresses/ },
   { name: "pidfile", value: { a: 1 }, says: /pidfile .*: \{'a': 1\}, want text/ },
-  { name: "preload_app", value: null, says: /preload_app .*: None, want True or False/ },
+  { name: "preload_app", value: "perhaps", says: /preload_app .*: "perhaps", want True or False/ },
+  { name: "loglevel", value: null, says: /loglevel .*: None, want/ },
 ] as const) {
   test(`resolveSettings() shows a bad ${name} as it was written`, () => {
     assert.throws(() => resolveSettings([layer("the test", { [name]: value })]), {
