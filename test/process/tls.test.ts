@@ -137,6 +137,15 @@ test("TLS carries large responses, also to a client that reads slowly, and a goo
   assert.ok(Number(stdout) > 300_000, stdout);
 });
 
+test("a response over TLS that is cut has no goodbye at its end, so that its client sees an error", async (t) => {
+  const folder = await temporaryFolder(t, { "reader.py": STRICT_READER });
+  const server = await startFixture(t, "raise_late:application", { args: CERTIFICATE });
+  const args = [join(folder, "reader.py"), String(server.port), tlsFile("authority.pem"), "/"];
+  const { status, stderr } = await runProgram(t, python, args);
+  assert.equal(status, 1);
+  assert.match(stderr, /SSLEOFError|ConnectionResetError/);
+});
+
 test("a client that takes nothing of its response over TLS is cut off after write_timeout", async (t) => {
   const server = await startFixture(t, "big:application", {
     args: [...CERTIFICATE, "--write-timeout", "1", "--access-logfile", "-"],
