@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from tunicorn.config import Config
-from tunicorn.hooks import Hook, describe_raised
+from tunicorn.hooks import Hook
+from tunicorn.tracebacks import user_traceback
 
 #: The versions that both OpenSSL and Node know, oldest first, with the option that switches each off.
 VERSIONS: Final = (
@@ -72,7 +73,7 @@ def call_hook(hook: Hook, cfg: Config) -> dict[str, object]:
     try:
         context = hook(cfg, lambda: make_default_context(cfg))
     except BaseException as error:
-        raise TlsContextError(f"The hook ssl_context raised\n{describe_raised(error)}") from error
+        raise TlsContextError(f"The hook ssl_context raised\n{user_traceback(error)}") from error
     if not isinstance(context, ssl.SSLContext):
         raise TlsContextError(
             f"The hook ssl_context returned {context!r}, want an ssl.SSLContext\n"
