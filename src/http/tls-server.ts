@@ -56,12 +56,13 @@ export class TlsServer {
     onRefused: (reason: string) => void,
   ): TLSSocket {
     const requestCert = this.#clientCertificate !== "none";
+    const rejectUnauthorized = this.#clientCertificate === "required";
     const carrier = accepted.open({ allowHalfOpen: true });
     const socket = new TLSSocket(carrier, {
       isServer: true,
       secureContext: this.#context,
       requestCert,
-      rejectUnauthorized: this.#clientCertificate === "required",
+      rejectUnauthorized,
       // Not in the types, but what makes "drain" follow whatever had to wait.
       ...{ highWaterMark: 1 },
     });
@@ -74,7 +75,7 @@ export class TlsServer {
       socket.destroy();
     };
     socket.on("secure", () => {
-      const problem = requestCert ? verificationProblem(socket) : null;
+      const problem = requestCert ? verificationProblem(socket, rejectUnauthorized) : null;
       if (problem === null) isSecure = true;
       else refuse(`its certificate is refused (${problem})`);
     });
@@ -118,14 +119,14 @@ function describeHandshakeError(error: Error): string {
  * What OpenSSL holds against the client's certificate, by its name, or null. Not in the public API without a
  * `tls.Server`, which asks just this; where a version should lack it, every certificate is refused.
  */
-function verificationProblem(socket: TLSSocket): string | null {
+function verificationProblem(socket: TLSSocket, isRequired: boolean): string | null {
   const handle: unknown = Reflect.get(socket, "ssl");
   if (!isVerifying(handle)) return "this version of Node does not say whether it is good";
   const problem = handle.verifyError();
   if (problem === null || problem === undefined) return null;
-  // Without a certificate there is nothing to hold against it; where one must be given, the handshake has failed.
+  // Without a certificate there is nothing to hold against it, unless one must be given.
   const hasNone = Object.keys(socket.getPeerCertificate()).length === 0;
-  return hasNone ? null : systemCodeOf(problem) || reasonOf(problem);
+  return hasNone && !isRequired ? null : systemCodeOf(problem) || reasonOf(problem);
 }
 
 interface Verifying {
