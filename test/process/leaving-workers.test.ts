@@ -5,6 +5,7 @@ import { ClientConnection, request } from "../helpers/client.ts";
 import { ANSWER_DEADLINE_MS, untilTrue } from "../helpers/deadlines.ts";
 import { startFixture } from "../helpers/server.ts";
 import { SteadyLoad } from "../helpers/steady-load.ts";
+import { onTeardown } from "../helpers/teardown.ts";
 
 const RELOADS = 2;
 
@@ -38,6 +39,7 @@ for (const [workerClass, application, args] of CLASSES) {
       target: "/?s=0.02",
       check: ({ status, text }) => assert.equal(status, 200, text),
     });
+    onTeardown(t, () => load.stop());
     const hold = async (name: string, seconds: number): Promise<ClientConnection> => {
       const connection = await ClientConnection.open(t, server.port);
       connection.sendRequest(`/?s=${seconds}&name=${name}`);
