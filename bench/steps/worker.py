@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "bench" / "apps")]
@@ -40,6 +41,7 @@ class Settings:
     """What the parts of a worker ask of its configuration."""
 
     threads, workers, max_requests, max_requests_jitter = 1, 2, 0, 0
+    env = MappingProxyType({})
     settings = {"worker_class": "sync", "accesslog": "access.log", "access_log_format": FORMAT}  # noqa: RUF012 -- nobody changes it
 
     def hook(self, _name):
@@ -47,6 +49,7 @@ class Settings:
 
 
 class Server:
+    app = SimpleNamespace()
     cfg = Settings()
     log = logging.getLogger("steps")
     timeout = 30
