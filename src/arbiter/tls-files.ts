@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes, X509Certificate, type KeyObject } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Settings } from "../config/settings/all.ts";
 import { ownUserName, reasonOf, systemCodeOf, TunicornError } from "../errors.ts";
@@ -16,6 +16,11 @@ export interface Tls {
 const TICKET_KEY_BYTES = 48;
 const SOON_MS = 7 * 24 * 3600 * 1000;
 const demands = ["none", "optional", "required"] as const;
+
+/** Loaded only for TLS, as in tls-server.ts. */
+function loadCrypto(): typeof import("node:crypto") {
+  return process.getBuiltinModule("node:crypto");
+}
 
 /** What is to be read: by the settings, or by the hook ssl_context, whose word is the last. */
 interface Wanted {
@@ -48,7 +53,7 @@ export function readTls(settings: Settings, context: TlsContext | null, now: num
     minVersion: context?.minVersion ?? "TLSv1.2",
     maxVersion: context?.maxVersion ?? "TLSv1.3",
     clientCertificate: demands[context?.verifyMode ?? settings.cert_reqs],
-    ticketKeys: randomBytes(TICKET_KEY_BYTES).toString("base64"),
+    ticketKeys: loadCrypto().randomBytes(TICKET_KEY_BYTES).toString("base64"),
   };
   try {
     makeSecureContext(tls);
@@ -108,6 +113,7 @@ function readPem(setting: string, path: string): string {
 
 function parseCertificate(setting: string, path: string, pem: string): X509Certificate {
   try {
+    const { X509Certificate } = loadCrypto();
     return new X509Certificate(pem);
   } catch (error) {
     throw new TunicornError("ERR_TLS", `${setting} ${path} has no certificate in PEM`, {
@@ -119,7 +125,10 @@ function parseCertificate(setting: string, path: string, pem: string): X509Certi
 
 function parseKey(path: string, pem: string, password: string | null): KeyObject {
   try {
-    return createPrivateKey({ key: pem, ...(password === null ? {} : { passphrase: password }) });
+    return loadCrypto().createPrivateKey({
+      key: pem,
+      ...(password === null ? {} : { passphrase: password }),
+    });
   } catch (error) {
     throw new TunicornError("ERR_TLS", `${path} has no private key that can be read`, {
       cause: error,

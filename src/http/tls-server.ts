@@ -1,8 +1,13 @@
 import type { Socket } from "node:net";
-import { createSecureContext, TLSSocket, type SecureContext } from "node:tls";
+import type { SecureContext, TLSSocket } from "node:tls";
 import { reasonOf, systemCodeOf } from "../errors.ts";
 import type { AcceptedConnection } from "../system/accepting.ts";
 import type { TlsSettings } from "./tls-settings.ts";
+
+/** Loaded where TLS is spoken, and nowhere else: it takes some MiB of arbiter and router, and time at their start. */
+function loadTls(): typeof import("node:tls") {
+  return process.getBuiltinModule("node:tls");
+}
 
 /** OpenSSL takes a list of ciphers for TLS 1.2 alone; Node would switch TLS 1.3 off if its own are not in the list. */
 const TLS_1_3_CIPHERS = "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
@@ -19,7 +24,7 @@ export interface TlsEntrance {
 /** Makes of the settings what all connections share. Throws what OpenSSL says against them. */
 export function makeSecureContext(settings: TlsSettings): SecureContext {
   const { certificate, key, authorities, ciphers, minVersion, maxVersion, ticketKeys } = settings;
-  return createSecureContext({
+  return loadTls().createSecureContext({
     cert: certificate,
     key,
     ...(authorities === null ? {} : { ca: authorities }),
@@ -58,7 +63,8 @@ export class TlsServer {
     const requestCert = this.#clientCertificate !== "none";
     const rejectUnauthorized = this.#clientCertificate === "required";
     const carrier = accepted.open({ allowHalfOpen: true });
-    const socket = new TLSSocket(carrier, {
+    const tls = loadTls();
+    const socket = new tls.TLSSocket(carrier, {
       isServer: true,
       secureContext: this.#context,
       requestCert,

@@ -111,6 +111,12 @@ test("src/ imports what is Node's as node:, and no package that is not a depende
   );
 });
 
+test("No file of src/ loads OpenSSL at a start without TLS: it takes 5 MiB of arbiter and router", () => {
+  const loads = /^import (?!type )[^;]*from "node:(?:tls|crypto|https|http2)";/m;
+  const wrong = [...graph.keys()].filter((path) => loads.test(readText(path)));
+  assert.deepEqual(wrong, [], "Ask process.getBuiltinModule() for it, where it is needed");
+});
+
 test("Every runtime dependency is imported somewhere in src/", () => {
   const imported = new Set([...graph.values()].flatMap(({ modules }) => modules));
   assert.deepEqual(
