@@ -45,14 +45,17 @@ export function readTls(settings: Settings, context: TlsContext | null, now: num
   }
   const { certificate, key, leaf } = readPair(wanted);
   const ciphers = context === null ? settings.ciphers : context.ciphers;
+  const authorities = context === null ? readAuthorities(settings) : context.authorities;
+  const clientCertificate = demands[context?.verifyMode ?? settings.cert_reqs];
+  if (clientCertificate !== "none" && authorities === null) throw nobodyMaySign(clientCertificate);
   const tls: TlsSettings = {
     certificate,
     key,
-    authorities: context === null ? readAuthorities(settings) : context.authorities,
+    authorities,
     ciphers,
     minVersion: context?.minVersion ?? "TLSv1.2",
     maxVersion: context?.maxVersion ?? "TLSv1.3",
-    clientCertificate: demands[context?.verifyMode ?? settings.cert_reqs],
+    clientCertificate,
     ticketKeys: loadCrypto().randomBytes(TICKET_KEY_BYTES).toString("base64"),
   };
   try {
@@ -88,6 +91,14 @@ function readAuthorities({ ca_certs: path }: Settings): string | null {
   const authorities = readPem("ca_certs", path);
   parseCertificate("ca_certs", path, authorities);
   return authorities;
+}
+
+function nobodyMaySign(clientCertificate: TlsSettings["clientCertificate"]): TunicornError {
+  return new TunicornError(
+    "ERR_TLS",
+    `Certificates of clients are ${clientCertificate}, but nobody is named who may sign them`,
+    { hint: "Name a file with the authorities' certificates: --ca-certs FILE (a folder does not count)" },
+  );
 }
 
 /** Who says these without a certificate may believe to be protected. */

@@ -27,7 +27,8 @@ export function makeSecureContext(settings: TlsSettings): SecureContext {
   return loadTls().createSecureContext({
     cert: certificate,
     key,
-    ...(authorities === null ? {} : { ca: authorities }),
+    // Never those that Node trusts: whoever buys a certificate could come in.
+    ca: authorities ?? [],
     ...(ciphers === null ? {} : { ciphers: `${TLS_1_3_CIPHERS}:${ciphers}` }),
     minVersion,
     maxVersion,

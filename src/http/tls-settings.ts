@@ -6,7 +6,7 @@ export interface TlsSettings {
   readonly certificate: string;
   /** Private key of the first one, in PEM. */
   readonly key: string;
-  /** Who may sign certificates of clients, in PEM; null: those that Node trusts. */
+  /** Who may sign certificates of clients, in PEM; null: nobody, and none is asked for. */
   readonly authorities: string | null;
   /** For TLS 1.2, as OpenSSL writes them; null: Node's choice. */
   readonly ciphers: string | null;

@@ -57,6 +57,15 @@ test("readTls() lets the hook ssl_context have the last word", () => {
   assert.equal(authorities, readTlsFile("stranger.pem"));
 });
 
+test("readTls() refuses a context of the hook that asks for certificates and names no authority, such as by a folder", () => {
+  const versions = { minVersion: "TLSv1.2", maxVersion: "TLSv1.3", ciphers: null } as const;
+  const context = { chain: null, authorities: null, verifyMode: 1, ...versions } as const;
+  assert.throws(() => readTls(settingsWith(pair), context), {
+    code: "ERR_TLS",
+    message: /are optional, but/,
+  });
+});
+
 const years = 36_500 * DAY_MS;
 for (const { when, at, says } of [
   { when: "that is not valid yet", at: MADE - 2 * DAY_MS, says: /is not valid yet: only from Nov 22/ },
@@ -70,6 +79,11 @@ for (const { when, at, says } of [
 }
 
 for (const { what, values, says } of [
+  {
+    what: "a demand on clients that nobody could meet",
+    values: { ...pair, cert_reqs: 2 },
+    says: /Certificates of clients are required, but nobody is named who may sign them/,
+  },
   { what: "a folder as certfile", values: { certfile: "/" }, says: /Cannot read certfile \/: EISDIR/ },
   {
     what: "a key as certfile",

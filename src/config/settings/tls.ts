@@ -54,7 +54,7 @@ and the like are these numbers.`,
     metavar: "FILE",
     defaultValue: null,
     parse: existingFile,
-    doc: `File with the certificates, in PEM, of those who may sign certificates of clients; None: those that Node trusts.`,
+    doc: `File with the certificates, in PEM, of those who may sign certificates of clients; needed with \`cert_reqs\`.`,
   }),
   setting({
     name: "suppress_ragged_eofs",
