@@ -21,9 +21,8 @@ import {
 import { errorAnswer } from "./error-page.ts";
 
 /**
- * reading: a request is awaited or arrives. answering: it is complete, its response is not.
- * flushing: the last answer is written, not yet taken. lingering: our side is closed. closed: all is over,
- * or another protocol has the socket.
+ * reading: a request is awaited or arrives. answering: it is complete, its response is not. flushing: the last answer
+ * is written, not yet taken. lingering: our side is closed. closed: all is over, or another protocol has the socket.
  */
 type State = "reading" | "answering" | "flushing" | "lingering" | "closed";
 
@@ -361,7 +360,8 @@ export class Connection implements ExchangeTransport, ClientSocketListener, Wait
       const isForHead = exchange === null ? this.#parser.isHead : exchange.head.method === "HEAD";
       this.#socket.write(errorAnswer(fault.status, { isForHead }));
     }
-    this.#close();
+    if (exchange?.isAnswered === true && exchange.endsWithConnection) this.#socket.reset();
+    else this.#close();
   }
 
   /** Ends our side once all is sent; what the client still sends is thrown away for a while. */

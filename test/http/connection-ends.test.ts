@@ -197,6 +197,19 @@ test("Connection is reset where its end would make the answer to an HTTP/1.0 cli
   await untilClosed();
 });
 
+test("Connection is reset, too, where the rest of the body is refused after an HTTP/1.0 answer has begun", async (t) => {
+  const { port, handler, untilClosed } = await serve(t);
+  const client = await ClientConnection.open(t, port);
+  client.send("POST / HTTP/1.0\r\nContent-Length: 10\r\n\r\nhalf");
+  const { exchange } = await handler.heard("head");
+  assert.ok(exchange !== null);
+  begin(exchange, "hello");
+  await client.readUntil("hello");
+  client.endSending();
+  await assert.rejects(client.readAnswer(), { name: "ConnectionCut", code: "ECONNRESET" });
+  await untilClosed();
+});
+
 test("Connection that is cut still sends its answers to earlier requests", async (t) => {
   const { port, handler } = await serve(t, {
     onEnd: (exchange) => {
